@@ -36,7 +36,7 @@ async function acquire(path) {
   const mine = `${process.pid} ${Date.now()}`;
   // Linking a finished file makes the lock appear with its content or not at all.
   const draft = `${path}.${process.pid}`;
-  for (let told = false; ; ) {
+  for (let told = false; ;) {
     writeFileSync(draft, mine);
     try {
       linkSync(draft, path);

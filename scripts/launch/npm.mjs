@@ -23,6 +23,18 @@ export function npmEnvironment(env, node) {
 }
 
 /**
+ * How to start npm: the npm that started us is a script to run under the chosen Node; without one, the shell's npm finds
+ * that Node first on the PATH that npmEnvironment sets.
+ *
+ * @param {string} node
+ * @returns {[command: string, first: string[]]}
+ */
+export function npmCommand(node) {
+  const outer = process.env.npm_execpath;
+  return outer !== undefined && basename(outer) === "npm-cli.js" ? [node, [outer]] : ["npm", []];
+}
+
+/**
  * Runs npm with its output on the standard error.
  *
  * @param {string[]} args
@@ -31,11 +43,7 @@ export function npmEnvironment(env, node) {
  * @returns {Promise<void>}
  */
 export function npm(args, cwd, node) {
-  const outer = process.env.npm_execpath;
-  // The npm that started us is a script to run under the chosen Node; without one, the shell's npm finds that Node
-  // first on the PATH.
-  const [command, first] =
-    outer !== undefined && basename(outer) === "npm-cli.js" ? [node ?? process.execPath, [outer]] : ["npm", []];
+  const [command, first] = npmCommand(node ?? process.execPath);
   return new Promise((resolve, reject) => {
     const child = spawn(command, [...first, ...args], {
       cwd,
