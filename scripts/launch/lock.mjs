@@ -52,7 +52,7 @@ async function acquire(path) {
       takeAway(path, owner);
       continue;
     }
-    if (!told) say(`waiting for another start (process ${owner.split(" ")[0]}) to finish installing …`);
+    if (!told) say(`waiting for another start (process ${owner.split(" ")[0]}) to finish …`);
     told = true;
     await sleep(pollMs);
   }
