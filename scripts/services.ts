@@ -18,6 +18,8 @@ const usage = `npm run services -- up NAME... | down [NAME...] | status [--json]
 Services: ${names.join(", ")}. They go on when the command has ended; .services/ holds their data, logs and URLs.
 `;
 
+const verbs = ["up", "down", "status"] as const;
+
 class UsageError extends Error {}
 
 async function main(): Promise<void> {
@@ -35,9 +37,10 @@ async function change(verb: "up" | "down", wanted: readonly Service[]): Promise<
 
 function read() {
   const { values, positionals } = parseArgs({ allowPositionals: true, options: { json: { type: "boolean" } } });
-  const [verb, ...rest] = positionals;
-  if (verb !== "up" && verb !== "down" && verb !== "status") {
-    throw new UsageError(verb === undefined ? "Say what to do." : `"${verb}" is none of up, down and status.`);
+  const [first, ...rest] = positionals;
+  const verb = verbs.find((known) => known === first);
+  if (verb === undefined) {
+    throw new UsageError(first === undefined ? "Say what to do." : `"${first}" is none of ${verbs.join(", ")}.`);
   }
   const wanted = rest.map((name) => serviceNamed(name));
   if (verb === "up" && wanted.length === 0) throw new UsageError("Name the services to start.");
