@@ -1,0 +1,105 @@
+import type { StandardSchemaV1 } from "@standard-schema/spec";
+import { TidingsError } from "../errors/tidings-error.ts";
+
+/** A partitioned, replayable log of events, as code declares it. */
+export interface Topic {
+  readonly name: string;
+  /** How many partitions to create it with; undefined leaves it to the application. */
+  readonly partitions: number | undefined;
+  /** The ordering key of an event's data; undefined when the topic has no keys. */
+  readonly key: ((data: never) => string | null) | undefined;
+  readonly retention: Retention | undefined;
+}
+
+/** How long a topic keeps what every subscription has done with. */
+export interface Retention {
+  /** Remove events appended longer ago than this, in milliseconds. */
+  readonly maxAgeMs?: number;
+  /** Keep each partition at most about so large, in bytes. */
+  readonly partitionBytesMax?: number;
+  /** Remove also what a subscription has not handled yet. */
+  readonly force?: boolean;
+}
+
+/** A step from one version of an event type to the next. */
+export interface VersionStep {
+  readonly version: number;
+  readonly schema: StandardSchemaV1 | undefined;
+  /** From the version before; undefined for the first. */
+  readonly upcast: ((data: never) => unknown) | undefined;
+}
+
+declare const types: unique symbol;
+
+/**
+ * What an event type promises: its topic, its name, and the shape of its data. `In` is what
+ * publishers hand over and what the wire holds; `Out` is what the schema makes of it for handlers.
+ */
+export interface Contract<Type extends string = string, In = unknown, Out = unknown> {
+  readonly type: Type;
+  readonly topic: Topic;
+  /** Current version of the data. */
+  readonly dataVersion: number;
+  /** All steps from version 1 on. */
+  readonly steps: readonly VersionStep[];
+  /** Only for the compiler. */
+  readonly [types]?: { readonly in: (data: In) => void; readonly out: Out };
+}
+
+/** What `topic.event` takes. */
+export interface EventOptions<In, Out> {
+  /** Any Standard Schema: zod, valibot, arktype, ... It must answer synchronously. */
+  readonly data: StandardSchemaV1<In, Out>;
+}
+
+/** A contract that can be given a further version. */
+export interface EventType<Type extends string, In, Out, KeyData> extends Contract<Type, In, Out> {
+  /**
+   * The next version of this event type. Stored events of the version before pass through `upcast` wherever they are
+   * read; return `several(a, b)` to make several of one, `several()` to make none.
+   * Throws TIDINGS_NO_UPCASTER without `upcast`, or when a number is skipped.
+   */
+  version<NextIn extends KeyData, NextOut>(
+    version: number,
+    options: EventOptions<NextIn, NextOut> & {
+      readonly upcast: (data: In) => NoInfer<NextIn> | Several<NoInfer<NextIn>>;
+    },
+  ): EventType<Type, NextIn, NextOut, KeyData>;
+}
+
+const severalBrand: unique symbol = Symbol.for("tidings.several") as never;
+
+/** What an upcaster returns when one stored event becomes none or several. */
+export interface Several<Data> {
+  readonly [severalBrand]: readonly Data[];
+}
+
+/** Makes an upcaster yield the given events instead of exactly one. */
+export function several<Data>(...items: readonly Data[]): Several<Data> {
+  return { [severalBrand]: items };
+}
+
+/** The items an upcaster yielded. */
+export function yielded(result: unknown): readonly unknown[] {
+  if (typeof result === "object" && result !== null && severalBrand in result)
+    return (result as Several<unknown>)[severalBrand];
+  return [result];
+}
+
+/** Refuses a step that does not follow the one before it. */
+export function checkStep(type: string, current: number, next: number, upcast: unknown): void {
+  if (next !== current + 1) {
+    throw new TidingsError(
+      "TIDINGS_NO_UPCASTER",
+      `Version ${next} of "${type}" does not follow version ${current}: add version ${current + 1} with its upcaster first.`,
+      { details: { type, version: next } },
+    );
+  }
+  if (typeof upcast !== "function") {
+    throw new TidingsError(
+      "TIDINGS_NO_UPCASTER",
+      `Version ${next} of "${type}" has no upcaster: add \`upcast: (v${current}) => v${next}\`, so that stored events of version ${current} can be read.`,
+      { details: { type, version: next } },
+    );
+  }
+}
