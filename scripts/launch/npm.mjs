@@ -6,17 +6,18 @@ import { LaunchError } from "./say.mjs";
 
 /** How to reach the registry: the user's to say, and kept. */
 const kept =
-  /^npm_config_(registry|userconfig|globalconfig|cache|ca|cafile|cert|key|strict_ssl|proxy|https?_proxy|noproxy|prefer_offline|offline|fetch_.*|maxsockets|\/\/.*|@.*|_.*)$/i;
+  /^npm_config_(registry|userconfig|globalconfig|cache|ca|cafile|cert|key|strict_ssl|proxy|https?_proxy|noproxy|prefer_offline|offline|fetch_.*|maxsockets|\/\/.*|@.*|_.*)$/;
 
 /**
  * The environment for a nested npm. The outer npm hands all its settings down (its prefix, --json, --dry-run, --global,
- * a workspace, a log level), and any of them would change what the inner one does.
+ * a workspace, a log level), and any of them would change what the inner one does. It writes them in lower case; what
+ * is in upper case (NPM_TOKEN, NPM_CONFIG_REGISTRY) is the user's own.
  *
  * @param {NodeJS.ProcessEnv} env
  * @param {string} [node] the Node that npm is to run under
  */
 export function npmEnvironment(env, node) {
-  const clean = Object.fromEntries(Object.entries(env).filter(([name]) => !/^npm_/i.test(name) || kept.test(name)));
+  const clean = Object.fromEntries(Object.entries(env).filter(([name]) => !/^npm_/.test(name) || kept.test(name)));
   delete clean.NODE_ENV;
   if (node !== undefined) clean.PATH = `${dirname(node)}${delimiter}${clean.PATH ?? ""}`;
   return clean;

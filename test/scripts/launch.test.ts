@@ -217,6 +217,7 @@ describe("the launcher", () => {
       npm_config_registry: "r",
       npm_config_cafile: "c",
       npm_config_userconfig: "u",
+      NPM_TOKEN: "t",
       HOME: "h",
     };
     const dropped = {
