@@ -27,7 +27,10 @@ export function sortedList<Item>(compare: Compare<Item>): SortedList<Item> {
   return {
     size: () => size,
     add(item) {
-      if (chunks.length === 0) chunks.push([]);
+      if (chunks.length === 0) {
+        size = chunks.push([item]);
+        return;
+      }
       const at = Math.min(chunkOf(item), chunks.length - 1);
       const chunk = chunks[at] as Item[];
       const index = lowerBound(chunk, (other) => compare(other, item));
