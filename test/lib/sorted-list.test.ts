@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { byCodeUnits, lowerBound, sortedList } from "../../src/lib/sorted-list.ts";
 
 test("a sorted list holds what a sorted set would", () => {
