@@ -17,7 +17,7 @@ const kept =
  * @param {string} [node] the Node that npm is to run under
  */
 export function npmEnvironment(env, node) {
-  const clean = Object.fromEntries(Object.entries(env).filter(([name]) => !/^npm_/.test(name) || kept.test(name)));
+  const clean = Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("npm_") || kept.test(name)));
   delete clean.NODE_ENV;
   if (node !== undefined) clean.PATH = `${dirname(node)}${delimiter}${clean.PATH ?? ""}`;
   return clean;
