@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { TidingsError } from "../errors/tidings-error.ts";
+import type { Event } from "./envelope.ts";
 
 /** A partitioned, replayable log of events, as code declares it. */
 export interface Topic {
@@ -24,7 +25,7 @@ export interface Retention {
 /** A step from one version of an event type to the next. */
 export interface VersionStep {
   readonly version: number;
-  readonly schema: StandardSchemaV1 | undefined;
+  readonly schema: StandardSchemaV1;
   /** From the version before; undefined for the first. */
   readonly upcast: ((data: never) => unknown) | undefined;
 }
@@ -32,10 +33,11 @@ export interface VersionStep {
 declare const types: unique symbol;
 
 /**
- * What an event type promises: its topic, its name, and the shape of its data. `In` is what
- * publishers hand over and what the wire holds; `Out` is what the schema makes of it for handlers.
+ * What an event type promises: its topic, its name, and the shape of its data. `In` is what publishers hand over and
+ * what the wire holds; `Out` is what the schema makes of it for handlers. Both are plain types, so that a program with
+ * hundreds of contracts costs the compiler no more than its schemas do. `Contract` alone means any contract.
  */
-export interface Contract<Type extends string = string, In = unknown, Out = unknown> {
+export interface Contract<Type extends string = string, In = never, Out = unknown> {
   readonly type: Type;
   readonly topic: Topic;
   /** Current version of the data. */
@@ -46,10 +48,22 @@ export interface Contract<Type extends string = string, In = unknown, Out = unkn
   readonly [types]?: { readonly in: (data: In) => void; readonly out: Out };
 }
 
+/** The event that handlers of a contract get: `EventOf<typeof OrderPlaced>`. */
+export type EventOf<C extends Contract> = C extends Contract<infer Type, never, infer Out> ? Event<Type, Out> : never;
+
+/** The data that publishers of a contract hand over: `DataOf<typeof OrderPlaced>`. */
+export type DataOf<C extends Contract> = C extends Contract<string, infer In> ? In : never;
+
 /** What `topic.event` takes. */
 export interface EventOptions<In, Out> {
   /** Any Standard Schema: zod, valibot, arktype, ... It must answer synchronously. */
   readonly data: StandardSchemaV1<In, Out>;
+}
+
+/** What `.version` takes. `Before` is the data of the version before, as it was published. */
+export interface VersionOptions<Before, In, Out> extends EventOptions<In, Out> {
+  /** Makes data of this version from data of the one before. Pure: it runs wherever a stored event is read. */
+  readonly upcast: (data: Before) => NoInfer<In> | Several<NoInfer<In>>;
 }
 
 /** A contract that can be given a further version. */
@@ -61,12 +75,11 @@ export interface EventType<Type extends string, In, Out, KeyData> extends Contra
    */
   version<NextIn extends KeyData, NextOut>(
     version: number,
-    options: EventOptions<NextIn, NextOut> & {
-      readonly upcast: (data: In) => NoInfer<NextIn> | Several<NoInfer<NextIn>>;
-    },
+    options: VersionOptions<In, NextIn, NextOut>,
   ): EventType<Type, NextIn, NextOut, KeyData>;
 }
 
+// Registered, so that two copies of the package in one process understand each other.
 const severalBrand: unique symbol = Symbol.for("tidings.several") as never;
 
 /** What an upcaster returns when one stored event becomes none or several. */
@@ -81,12 +94,13 @@ export function several<Data>(...items: readonly Data[]): Several<Data> {
 
 /** The items an upcaster yielded. */
 export function yielded(result: unknown): readonly unknown[] {
-  if (typeof result === "object" && result !== null && severalBrand in result)
+  if (typeof result === "object" && result !== null && severalBrand in result) {
     return (result as Several<unknown>)[severalBrand];
+  }
   return [result];
 }
 
-/** Refuses a step that does not follow the one before it. */
+/** Refuses a step that does not follow the one before it. Throws TIDINGS_NO_UPCASTER. */
 export function checkStep(type: string, current: number, next: number, upcast: unknown): void {
   if (next !== current + 1) {
     throw new TidingsError(

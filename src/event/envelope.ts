@@ -1,4 +1,7 @@
-import type { EventRecord } from "./record.ts";
+import { formatTime } from "./instant.ts";
+import { contentTypeOf, type EventRecord, isJson } from "./record.ts";
+
+export { formatTime } from "./instant.ts";
 
 /** What every event carries beside its data: the attributes of CloudEvents 1.0 and its official extensions. */
 export interface EventAttributes<Type extends string = string> {
@@ -34,17 +37,6 @@ export interface EventAttributes<Type extends string = string> {
 /** An event as handlers see it. `JSON.stringify` gives CloudEvents in structured JSON. */
 export interface Event<Type extends string = string, Data = unknown> extends EventAttributes<Type> {
   readonly data: Data;
-}
-
-/** The instant as RFC 3339; the last one is remembered, since neighbours share their millisecond. */
-let lastTimeMs = Number.NaN;
-let lastTime = "";
-export function formatTime(timeMs: number): string {
-  if (timeMs !== lastTimeMs) {
-    lastTime = new Date(timeMs).toISOString();
-    lastTimeMs = timeMs;
-  }
-  return lastTime;
 }
 
 const noAttributes: Readonly<Record<string, string>> = Object.freeze({});
@@ -92,7 +84,7 @@ class RecordEvent<Type extends string, Data> implements Event<Type, Data> {
     return this.#record.attributes?.["subject"];
   }
   get datacontenttype(): string {
-    return this.#record.attributes?.["datacontenttype"] ?? "application/json";
+    return contentTypeOf(this.#record);
   }
   get dataversion(): number {
     return Number(this.#record.attributes?.["dataversion"] ?? 1);
@@ -151,14 +143,16 @@ export function cloudEventJson(
   };
 }
 
-/** The payload members of structured JSON: parsed JSON where it parses, else text, else base64. */
+/** The payload members of structured JSON: parsed JSON, other text as it is, and bytes in Base64. */
 function payloadOf(record: EventRecord): Record<string, unknown> {
   if (record.data === undefined) return {};
   if (typeof record.data !== "string") return { data_base64: bytesToBase64(record.data) };
+  if (!isJson(contentTypeOf(record))) return { data: record.data };
   try {
     return { data: JSON.parse(record.data) as unknown };
   } catch {
-    return { data: record.data };
+    // Broken JSON must not turn into a JSON text that looks like valid data.
+    return { data_base64: bytesToBase64(new TextEncoder().encode(record.data)) };
   }
 }
 

@@ -1,3 +1,5 @@
+import { utf8Length } from "./utf8.ts";
+
 /**
  * An event as an engine carries it: CloudEvents attributes beside the exact bytes of the payload.
  * Engines treat all of it as opaque apart from `id` (deduplication) and sizes.
@@ -29,7 +31,7 @@ export interface StoredRecord extends EventRecord {
 
 /** Size of a record for limits, in bytes of UTF-8: payload, key, type and attributes. */
 export function recordBytes(record: EventRecord): number {
-  let bytes = record.id.length + record.source.length + record.type.length + 24;
+  let bytes = utf8Length(record.id) + utf8Length(record.source) + utf8Length(record.type) + 24;
   if (record.key !== null) bytes += utf8Length(record.key);
   if (record.attributes) {
     for (const name in record.attributes) bytes += name.length + utf8Length(record.attributes[name] as string) + 6;
@@ -37,23 +39,18 @@ export function recordBytes(record: EventRecord): number {
   return bytes + dataBytes(record.data);
 }
 
+/** The payload's media type, `application/json` unless the record says otherwise. */
+export function contentTypeOf(record: EventRecord): string {
+  return record.attributes?.["datacontenttype"] ?? "application/json";
+}
+
+/** Whether a media type is JSON: `application/json`, `text/json; charset=utf-8`, `application/geo+json` and the like. */
+export function isJson(contentType: string): boolean {
+  return contentType === "application/json" || /^[^;]*[/+]json\s*(;|$)/i.test(contentType);
+}
+
 /** Size of a payload in bytes. */
 export function dataBytes(data: EventRecord["data"]): number {
   if (data === undefined) return 0;
   return typeof data === "string" ? utf8Length(data) : data.byteLength;
-}
-
-/** Length of a string in UTF-8, without encoding it. */
-export function utf8Length(text: string): number {
-  let bytes = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit < 0x80) continue;
-    if (unit < 0x800) bytes += 1;
-    else if (unit >= 0xd800 && unit < 0xdc00 && i + 1 < text.length) {
-      bytes += 2;
-      i++;
-    } else bytes += 2;
-  }
-  return bytes;
 }

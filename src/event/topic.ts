@@ -5,8 +5,8 @@ import {
   type EventOptions,
   type EventType,
   type Retention,
-  type Several,
   type Topic,
+  type VersionOptions,
   type VersionStep,
 } from "./contract.ts";
 import { checkEventType, checkName } from "./names.ts";
@@ -41,18 +41,17 @@ export interface TopicDefinition<KeyData> extends Topic {
 export function topic<KeyData = unknown>(name: string, options: TopicOptions<KeyData> = {}): TopicDefinition<KeyData> {
   checkName("topic", name);
   checkOptions(`topic("${name}")`, options, ["key", "partitions", "retention"]);
-  checkOptions(`topic("${name}").retention`, options.retention ?? {}, ["maxAgeMs", "partitionBytesMax", "force"]);
-  if (options.partitions !== undefined && !(Number.isInteger(options.partitions) && options.partitions > 0)) {
-    throw new TidingsError(
-      "TIDINGS_INVALID_OPTION",
-      `The topic "${name}" needs a whole number of partitions, at least 1.`,
-    );
-  }
+  const { key, partitions, retention = {} } = options;
+  if (key !== undefined && typeof key !== "function") throw optionError(name, "key", "must be a function of the data");
+  checkWhole(name, "partitions", partitions);
+  checkOptions(`topic("${name}").retention`, retention, ["maxAgeMs", "partitionBytesMax", "force"]);
+  checkWhole(name, "retention.maxAgeMs", retention.maxAgeMs);
+  checkWhole(name, "retention.partitionBytesMax", retention.partitionBytesMax);
   const types = new Set<string>();
   const self: TopicDefinition<KeyData> = {
     name,
-    partitions: options.partitions,
-    key: options.key as Topic["key"],
+    partitions,
+    key,
     retention: options.retention,
     event(type, eventOptions) {
       checkEventType(type);
@@ -71,31 +70,40 @@ export function topic<KeyData = unknown>(name: string, options: TopicOptions<Key
   return Object.freeze(self);
 }
 
+function checkWhole(topic: string, option: string, value: unknown): void {
+  if (value === undefined || (Number.isSafeInteger(value) && (value as number) >= 1)) return;
+  throw optionError(topic, option, "must be a whole number of at least 1");
+}
+
+function optionError(topic: string, option: string, rule: string): TidingsError {
+  return new TidingsError("TIDINGS_INVALID_OPTION", `The option ${option} of topic "${topic}" ${rule}.`, {
+    details: { topic, option },
+  });
+}
+
 /** Builds a contract from its steps; the last one is current. */
 function eventType<Type extends string, In, Out, KeyData>(
   owner: Topic,
   type: Type,
   steps: readonly VersionStep[],
 ): EventType<Type, In, Out, KeyData> {
-  return Object.freeze({
+  const self: EventType<Type, In, Out, KeyData> = {
     type,
     topic: owner,
     steps,
     dataVersion: steps.length,
-    version<NextIn extends KeyData, NextOut>(
-      version: number,
-      options: EventOptions<NextIn, NextOut> & { readonly upcast: (data: In) => NextIn | Several<NextIn> },
-    ) {
+    version<NextIn extends KeyData, NextOut>(version: number, options: VersionOptions<In, NextIn, NextOut>) {
       checkOptions(`"${type}".version(${version})`, options ?? {}, ["data", "upcast"]);
       checkStep(type, steps.length, version, options?.upcast);
       const step: VersionStep = {
         version,
         schema: schemaOf(type, options),
-        upcast: options.upcast as VersionStep["upcast"],
+        upcast: options.upcast,
       };
       return eventType<Type, NextIn, NextOut, KeyData>(owner, type, [...steps, step]);
     },
-  }) as EventType<Type, In, Out, KeyData>;
+  };
+  return Object.freeze(self);
 }
 
 function schemaOf(type: string, options: { readonly data: unknown } | undefined): VersionStep["schema"] {

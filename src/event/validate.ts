@@ -2,41 +2,50 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { TidingsError } from "../errors/tidings-error.ts";
 import type { Contract, VersionStep } from "./contract.ts";
 
+type Result = StandardSchemaV1.Result<unknown>;
+
 /**
- * What the current schema of a contract makes of the data. Throws TIDINGS_INVALID_PAYLOAD naming path,
- * rule and contract, TIDINGS_SCHEMA_ASYNC when the schema answers with a Promise, TIDINGS_SCHEMA_FAILED when it throws.
+ * What the current schema of a contract makes of the data. Throws TIDINGS_INVALID_PAYLOAD naming path, rule and
+ * contract, TIDINGS_SCHEMA_ASYNC when the schema answers with a Promise, TIDINGS_SCHEMA_FAILED when it throws.
  */
 export function validate(contract: Contract, data: unknown, moment: "publish" | "consume"): unknown {
-  const step = contract.steps[contract.steps.length - 1] as VersionStep;
-  const schema = step.schema as StandardSchemaV1;
-  let result: StandardSchemaV1.Result<unknown> | Promise<StandardSchemaV1.Result<unknown>>;
+  const result = check(contract, data, moment);
+  if (result.issues) throw invalid(contract, result.issues, moment);
+  return result.value;
+}
+
+/** The answer of the current schema of a contract. Throws TIDINGS_SCHEMA_ASYNC, TIDINGS_SCHEMA_FAILED. */
+export function check(contract: Contract, data: unknown, moment: "publish" | "consume"): Result {
+  const { schema } = contract.steps[contract.steps.length - 1] as VersionStep;
+  let result: Result | Promise<Result>;
   try {
     result = schema["~standard"].validate(data);
   } catch (cause) {
-    throw new TidingsError(
-      "TIDINGS_SCHEMA_FAILED",
-      `The schema of ${describe(contract)} threw on ${moment}: ${messageOf(cause)}`,
-      {
-        cause,
-        details: detailsOf(contract),
-      },
-    );
+    throw schemaFailed(contract, `threw on ${moment}: ${messageOf(cause)}`, cause);
   }
-  if (result instanceof Promise) {
+  // A foreign schema may answer with anything, whatever its type says.
+  if (typeof result !== "object" || result === null) throw schemaFailed(contract, `answered with ${String(result)}.`);
+  if ("then" in result) {
     // Nobody will look at this Promise again; without a handler its rejection would end the process.
-    result.catch(() => undefined);
+    Promise.resolve(result).catch(() => undefined);
     throw new TidingsError(
       "TIDINGS_SCHEMA_ASYNC",
       `The schema of ${describe(contract)} answered with a Promise; use a schema that validates synchronously.`,
       { details: detailsOf(contract) },
     );
   }
-  if (result.issues) throw invalid(contract, result.issues, moment);
-  return result.value;
+  return result;
+}
+
+function schemaFailed(contract: Contract, what: string, cause?: unknown): TidingsError {
+  return new TidingsError("TIDINGS_SCHEMA_FAILED", `The schema of ${describe(contract)} ${what}`, {
+    cause,
+    details: detailsOf(contract),
+  });
 }
 
 function invalid(contract: Contract, issues: readonly StandardSchemaV1.Issue[], moment: string): TidingsError {
-  const shown = issues.slice(0, 5).map((issue) => `${pathOf(issue)}: ${issue.message}`);
+  const shown = issues.slice(0, 5).map((issue) => `${pathText(keysOf(issue))}: ${issue.message}`);
   const more = issues.length > shown.length ? ` (and ${issues.length - shown.length} more)` : "";
   return new TidingsError(
     "TIDINGS_INVALID_PAYLOAD",
@@ -44,7 +53,7 @@ function invalid(contract: Contract, issues: readonly StandardSchemaV1.Issue[], 
     {
       details: {
         ...detailsOf(contract),
-        path: issues[0] ? pathOf(issues[0]) : "data",
+        path: pathText(keysOf(issues[0])),
         rule: issues[0]?.message ?? "",
         issues: issues.length,
       },
@@ -52,11 +61,19 @@ function invalid(contract: Contract, issues: readonly StandardSchemaV1.Issue[], 
   );
 }
 
-function pathOf(issue: StandardSchemaV1.Issue): string {
+/** The property names and indexes that lead to what an issue is about. */
+export function keysOf(issue: StandardSchemaV1.Issue | undefined): readonly PropertyKey[] {
+  return (issue?.path ?? []).map((segment) => (typeof segment === "object" ? segment.key : segment));
+}
+
+/** A path as it would stand in a program: `data.items[0].sku`. */
+export function pathText(keys: readonly PropertyKey[]): string {
   let path = "data";
-  for (const segment of issue.path ?? []) {
-    const key = typeof segment === "object" && segment !== null ? segment.key : segment;
-    path += typeof key === "number" ? `[${key}]` : `.${String(key)}`;
+  for (const key of keys) {
+    if (typeof key === "number") path += `[${key}]`;
+    else if (typeof key === "string" && !/^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key)) {
+      path += `[${JSON.stringify(key)}]`;
+    } else path += `.${String(key)}`;
   }
   return path;
 }
