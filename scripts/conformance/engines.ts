@@ -1,0 +1,77 @@
+// The engines that the suites run on, and how each is opened on data of its own.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { movablePlatform, type Open, type Opened } from "../../src/conformance/index.ts";
+import { memoryWorld } from "../../src/engines/memory/index.ts";
+import type { Engine, EngineContext } from "../../src/ports/engine.ts";
+
+export const bindings = ["node:sqlite", "better-sqlite3"] as const;
+export type Binding = (typeof bindings)[number];
+
+const deduplicationWindowMs = 60_000;
+
+/** Several engines on one memory world. */
+export const openMemory: Open = async () => {
+  const world = memoryWorld();
+  let answersToLose = 0;
+  world.fail(({ kind }) => (kind === "publish" && answersToLose-- > 0 ? { fail: "after" } : undefined));
+  const opened = await several((context) => world.open(context));
+  return {
+    ...opened,
+    loseNextAnswer() {
+      answersToLose = 1;
+    },
+  };
+};
+
+/** A real file in a folder of its own. */
+export function openSqlite(binding: Binding): Open {
+  return async () => {
+    const folder = await mkdtemp(join(tmpdir(), "tidings-conformance-"));
+    const path = join(folder, "data.db");
+    const { sqlite } = await import("../../src/engines/sqlite/index.ts");
+    const opened = await several((context) => sqlite({ path, binding }).open(context));
+    return {
+      ...opened,
+      async close() {
+        await opened.close();
+        await rm(folder, { recursive: true, force: true });
+      },
+    };
+  };
+}
+
+/** Every engine there is so far. */
+export const engines = {
+  memory: (_binding: Binding): Open => openMemory,
+  sqlite: openSqlite,
+} as const;
+
+/** What is the same for all engines that live in this process: each call of `open` gives one more on the same data. */
+async function several(open: (context: EngineContext) => Promise<Engine>): Promise<Opened> {
+  const platform = movablePlatform();
+  const context = { platform, deduplicationWindowMs };
+  const first = await open(context);
+  const all = [first];
+  const another = async (): Promise<Engine> => {
+    const engine = await open(context);
+    all.push(engine);
+    return engine;
+  };
+  return {
+    engine: first,
+    platform,
+    deduplicationWindowMs,
+    second: another,
+    async reopen() {
+      await first.close();
+      return another();
+    },
+    pass: async (ms) => platform.jump(ms),
+    async close() {
+      for (const engine of all.toReversed()) await engine.close();
+    },
+  };
+}

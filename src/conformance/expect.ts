@@ -1,0 +1,54 @@
+import { deepStrictEqual, fail, ok, strictEqual } from "node:assert/strict";
+import type { ErrorCode } from "../errors/codes.ts";
+import { isTidingsError } from "../errors/tidings-error.ts";
+import type { Outcome } from "../ports/transaction.ts";
+import type { Env } from "./suite.ts";
+
+export { deepStrictEqual as same, fail, ok as holds, strictEqual as equal };
+
+/** Sees that the promise rejects with one of these codes. */
+export async function rejects(promise: Promise<unknown>, ...codes: readonly ErrorCode[]): Promise<void> {
+  const error = await rejection(promise);
+  if (isTidingsError(error) && codes.includes(error.code)) return;
+  fail(`Expected a rejection with ${codes.join(" or ")}, got ${told(error)}.`);
+}
+
+/** What the promise rejects with; fails when it resolves. */
+export async function rejection(promise: Promise<unknown>): Promise<unknown> {
+  let value: unknown;
+  try {
+    value = await promise;
+  } catch (error) {
+    return error;
+  }
+  return fail(`Expected a rejection, got ${JSON.stringify(value)}.`);
+}
+
+/** The value, which must be there. */
+export function given<Value>(value: Value | undefined, what = "a value"): Value {
+  return value === undefined ? fail(`Expected ${what}, got undefined.`) : value;
+}
+
+/** What a committed transaction appended; fails on a conflict. */
+export function committed(outcome: Outcome): Extract<Outcome, { committed: true }> {
+  return outcome.committed ? outcome : fail(`Expected a commit, got the conflict ${JSON.stringify(outcome.conflict)}.`);
+}
+
+/** The conflict of a transaction; fails on a commit. */
+export function conflictOf(outcome: Outcome): Extract<Outcome, { committed: false }>["conflict"] {
+  return outcome.committed ? fail("Expected a conflict, got a commit.") : outcome.conflict;
+}
+
+/** Sees that the condition comes true within some seconds. */
+export async function eventually(env: Env, what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
+  const until = env.platform.clock.monotonic() + 10_000;
+  while (!(await condition())) {
+    if (env.platform.clock.monotonic() > until) fail(`Waited 10 s in vain: ${what}.`);
+    await env.wait(5);
+  }
+}
+
+function told(error: unknown): string {
+  if (isTidingsError(error)) return `${error.code}: ${error.message}`;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
