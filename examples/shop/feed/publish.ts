@@ -1,0 +1,59 @@
+// Publishes a timeline, as fast as the disk takes it or at the pace of its event times.
+import { setTimeout as sleep } from "node:timers/promises";
+import type { App } from "tidings";
+
+import type { Timeline } from "./timeline.ts";
+
+/** So many events share one commit. */
+const batchMax = 250;
+
+export interface PublishOptions {
+  /** Index of the first entry to publish; the ones before are there. */
+  readonly from: number;
+  /** Seconds of event time that pass in a second; undefined goes as fast as it can. */
+  readonly speed: number | undefined;
+  readonly signal: AbortSignal;
+  /** Called with the number of entries that are on disk, and the event time reached. */
+  readonly advanced: (published: number, timeMs: number) => void;
+}
+
+/** Resolves when all of the timeline is on disk; rejects with an AbortError when the signal says to stop. */
+export async function publishTimeline(app: App, timeline: Timeline, options: PublishOptions): Promise<void> {
+  const { from, speed, signal, advanced } = options;
+  const { facts } = timeline;
+  const beganMs = performance.now();
+  const firstMs = facts[from]?.timeMs ?? 0;
+  /** Milliseconds until this entry's time has come. */
+  const waitMs = (index: number): number =>
+    speed === undefined ? 0 : ((facts[index]?.timeMs ?? firstMs) - firstMs) / speed - (performance.now() - beganMs);
+
+  let next = from;
+  while (next < facts.length) {
+    const wait = waitMs(next);
+    // A timer takes at most 24.8 days; nobody waits longer than that for a parcel's event.
+    if (wait > 0) await sleep(Math.min(wait, 2 ** 31 - 1), undefined, { signal });
+    let end = next + 1;
+    while (end < facts.length && end - next < batchMax && waitMs(end) <= 0) end++;
+    await publishPatiently(
+      app,
+      facts.slice(next, end).map(({ publication }) => publication),
+      signal,
+    );
+    next = end;
+    advanced(next, facts[next - 1]?.timeMs ?? firstMs);
+  }
+}
+
+/** An overloaded application refuses instead of queueing without end: whoever publishes waits and tries again. */
+async function publishPatiently(app: App, batch: Parameters<App["publishAll"]>[0], signal: AbortSignal): Promise<void> {
+  for (let waitMs = 10; ; waitMs = Math.min(waitMs * 2, 1000)) {
+    signal.throwIfAborted();
+    try {
+      await app.publishAll(batch);
+      return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== "TIDINGS_OVERLOADED") throw error;
+      await sleep(waitMs, undefined, { signal });
+    }
+  }
+}

@@ -1,0 +1,62 @@
+// npm start [-- --data DIR --url URL --fail RATE --poison N --kills N --processes N --speed X …]
+import { mkdirSync, rmSync } from "node:fs";
+import { basename, dirname } from "node:path";
+import { CommanderError } from "commander";
+
+import { readOrders } from "./feed/csv.ts";
+import { generateOrders } from "./feed/generator.ts";
+import { type Timeline, timelineOf } from "./feed/timeline.ts";
+import { connect, roleVariable } from "./link.ts";
+import { dataFolder, type Options, parseOptions } from "./options.ts";
+import { runShop } from "./run.ts";
+import { Supervisor } from "./supervise.ts";
+
+async function main(argv: readonly string[]): Promise<number> {
+  const options = parseOptions(argv);
+  const isChild = process.env[roleVariable] !== undefined;
+  // All of the input is read before anything is touched: bad input leaves no file behind.
+  const timeline = readTimeline(options, !isChild);
+  if (!isChild) prepareFile(options);
+
+  // The first signal stops the shop in order; the second finds no listener and ends the process.
+  const stop = new AbortController();
+  const byName = (signal: string): void => stop.abort(signal);
+  process.once("SIGINT", byName).once("SIGTERM", byName);
+
+  if (!isChild && (options.kills > 0 || options.processes > 1)) return new Supervisor(argv, options).run(stop.signal);
+  const link = connect(byName);
+  try {
+    return await runShop({ options, timeline, link, signal: stop.signal });
+  } finally {
+    link.close();
+  }
+}
+
+function readTimeline({ data, orders, seed }: Options, warn: boolean): Timeline {
+  if (data === undefined) return timelineOf(generateOrders(orders, seed), `${orders} generated orders, seed ${seed}`);
+  const reading = readOrders(data);
+  if (warn) for (const warning of reading.warnings) process.stderr.write(`warning: ${warning}\n`);
+  return timelineOf(reading.orders, basename(data));
+}
+
+function prepareFile({ file, fresh }: Options): void {
+  if (file === undefined) return;
+  if (dirname(file) === dataFolder) mkdirSync(dataFolder, { recursive: true });
+  if (fresh) for (const each of ["", "-wal", "-shm", "-journal"]) rmSync(`${file}${each}`, { force: true });
+}
+
+/** One sentence on stderr, and the status that goes with it. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  const { code, exitStatus, message, stack } = error as Error & { code?: unknown; exitStatus?: unknown };
+  const ours = typeof code === "string" && code.startsWith("TIDINGS_");
+  process.stderr.write(ours ? `error: ${message} (${code})\n` : `error: ${stack ?? message}\n`);
+  if (typeof exitStatus === "number") return exitStatus;
+  return code === "TIDINGS_INVALID_INPUT" ? 2 : 1;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.exitCode = report(error);
+}

@@ -1,0 +1,85 @@
+// What the shop prints on stdout: a page for people, or JSON lines.
+import type { Summary } from "./figures.ts";
+import type { Trouble } from "./mend.ts";
+import { dataFolder, type Options } from "./options.ts";
+
+export interface Circumstances {
+  readonly options: Options;
+  /** Whether an earlier run had done all of the work. */
+  readonly again: boolean;
+  readonly seconds: number;
+}
+
+export async function printSummary(summary: Summary, circumstances: Circumstances): Promise<void> {
+  await print(circumstances.options.json ? JSON.stringify(summary) : page(summary, circumstances));
+}
+
+export async function printTrouble(trouble: readonly Trouble[], { json }: Options): Promise<void> {
+  if (json) return print(JSON.stringify({ trouble }));
+  const lines = trouble.map(
+    ({ subscription, type, event, error, waiting }) =>
+      `  ${subscription}  ${type}  ${event}\n    ${error} ${waiting === 0 ? "Nothing waits" : `${waiting} later events wait`} behind it.`,
+  );
+  await print([`${trouble.length} dead letters, each holding its order and no other:`, ...lines, ""].join("\n"));
+}
+
+function page(summary: Summary, { options, again, seconds }: Circumstances): string {
+  const { revenueByState, topSellers } = summary;
+  const states = Object.entries(revenueByState);
+  const rows: [string, string][] = [
+    ["orders", `${count(summary.orders)} (${list(summary.byStatus, count)})`],
+    ["items", count(summary.items)],
+    ["revenue", money(summary.revenue)],
+    ["paid orders", count(summary.paidOrders)],
+    ["payments", list(summary.paymentsByType, money)],
+    ["late deliveries", count(summary.lateDeliveries)],
+    [
+      "states",
+      `${list(Object.fromEntries(states.slice(0, 5)), money)}${states.length > 5 ? ` and ${states.length - 5} more` : ""}`,
+    ],
+    ["top sellers", topSellers.map(({ sellerId, revenue }) => `${sellerId.slice(0, 10)} ${money(revenue)}`).join(", ")],
+    [
+      "events",
+      `${count(summary.published)} published, ${count(summary.handled)} handled, ${count(summary.filtered)} filtered`,
+    ],
+    ["left over", `${count(summary.deadLetters)} dead letters, ${count(summary.pending)} pending`],
+  ];
+  const title = again
+    ? `All of this was done by an earlier run on ${options.url}; started again, the shop sums up what is there.`
+    : `Done in ${seconds.toFixed(1)} s on ${options.url}.`;
+  const table = rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`);
+  return [title, "", ...table, "", ...next(options)].join("\n");
+}
+
+/** What to try from here. */
+function next({ url, data }: Options): string[] {
+  const given = url.startsWith(`sqlite:${dataFolder}`) ? "" : `--url ${url} `;
+  const start = `npm start -- ${data === undefined ? "" : `--data ${data} `}${given}--fresh`;
+  return [
+    "Started again, it prints the same at once. Try next:",
+    `  ${`${start} --fail 0.05`.padEnd(56)}  handlers fail at random and are tried again`,
+    `  ${`${start} --poison 7`.padEnd(56)}  orders fail for good, are looked at, mended, redriven`,
+    `  ${`${start} --processes 3 --kills 10`.padEnd(56)}  three processes, ended by SIGKILL ten times`,
+    `  ${`npx tidings sub ls --url ${url}`.padEnd(56)}  how far every subscription is`,
+    `  ${`npx tidings tail orders --from start --url ${url}`.padEnd(56)}  the events themselves`,
+    `  ${`npx tidings dlq ls --url ${url}`.padEnd(56)}  dead letters, none now`,
+  ];
+}
+
+function list(values: Readonly<Record<string, number>>, show: (value: number) => string): string {
+  return Object.entries(values)
+    .map(([name, value]) => `${name} ${show(value)}`)
+    .join(", ");
+}
+
+const whole = new Intl.NumberFormat("en-US");
+const cents = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const count = (value: number): string => whole.format(value);
+const money = (value: number): string => cents.format(value);
+
+/** Resolves when the text has left the process, so that ending it right after cuts nothing off. */
+function print(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(`${text}\n`, (error) => (error ? reject(error) : resolve()));
+  });
+}
