@@ -53,16 +53,25 @@ export interface TestMember {
   readonly events: string[];
   alive: boolean;
   paused: boolean;
+  /** When it was last stopped or set going. */
+  runningSinceMs: number;
   pause(): void;
   resume(): void;
   crash(): void;
 }
 
+/** One start of a member; the same id may start again after a crash. */
+interface Start {
+  readonly id: string;
+  member: TestMember | undefined;
+}
+
 /** One assignment that was ever made. */
 interface Tenure {
   readonly partition: string;
-  readonly member: string;
+  readonly start: Start;
   readonly lease: Lease;
+  readonly begunAtMs: number;
   endedAtMs: number | undefined;
 }
 
@@ -97,7 +106,11 @@ export function createCluster(options: { partitions: number; seed?: number; hint
   // What goes wrong inside a callback of the group would end as a trouble of the group, so it is kept for later.
   const violations: string[] = [];
   let fails = false;
-  world.fail(() => (fails ? { fail: "before", error: new TidingsError("TIDINGS_BUSY", "busy") } : undefined));
+  let failedAtMs = Number.NEGATIVE_INFINITY;
+  const inspectors = new Set<Engine>();
+  world.fail(({ engine }) =>
+    fails && !inspectors.has(engine) ? { fail: "before", error: new TidingsError("TIDINGS_BUSY", "busy") } : undefined,
+  );
   const live = (): TestMember[] => members.filter(({ alive }) => alive);
 
   const owners = (): Map<string, string[]> =>
@@ -115,16 +128,19 @@ export function createCluster(options: { partitions: number; seed?: number; hint
     for (const [name, ids] of owners()) if (ids.length > 1) violations.push(`${name} is owned by ${ids.join(" and ")}`);
   };
 
-  const begin = (member: string, ref: PartitionRef, lease: Lease): void => {
+  const begin = (start: Start, ref: PartitionRef, lease: Lease): void => {
     checkOverlap();
     for (const earlier of tenures) {
       if (earlier.lease.name !== lease.name) continue;
       if (earlier.lease.token >= lease.token) violations.push(`${nameOf(ref)} came back with a token it had`);
-      const owner = members.find(({ id, alive }) => alive && id === earlier.member);
-      const working = owner && !owner.paused && earlier.endedAtMs === undefined;
-      if (working) violations.push(`${nameOf(ref)} went to ${member} while ${earlier.member} drained`);
+      // One that could not renew while it drained has lost the lease rightly; fences are all that stops it then.
+      const owner = earlier.start.member;
+      const renewing = owner?.alive && owner.runningSinceMs <= earlier.begunAtMs && failedAtMs < earlier.begunAtMs;
+      if (renewing && earlier.endedAtMs === undefined) {
+        violations.push(`${nameOf(ref)} went to ${start.id} while ${earlier.start.id} drained`);
+      }
     }
-    tenures.push({ partition: nameOf(ref), member, lease, endedAtMs: undefined });
+    tenures.push({ partition: nameOf(ref), start, lease, begunAtMs: clock.now(), endedAtMs: undefined });
   };
 
   const end = ({ name, token }: Lease): void => {
@@ -135,13 +151,14 @@ export function createCluster(options: { partitions: number; seed?: number; hint
   /** Every token but the last must be refused. */
   const checkFences = async (): Promise<void> => {
     const engine = await memory({ world, seed: 1 }).open({ platform: base });
+    inspectors.add(engine);
     const last = new Map(tenures.map((tenure) => [tenure.lease.name, tenure]));
     for (const tenure of tenures) {
       if (last.get(tenure.lease.name) === tenure) continue;
       const { name, token } = tenure.lease;
       const asked = engine.transact!({ fences: [{ lease: name, token }] });
       await clock.flush();
-      assert.equal((await asked).committed, false, `${tenure.member} is not fenced from ${tenure.partition}`);
+      assert.equal((await asked).committed, false, `${tenure.start.id} is not fenced from ${tenure.partition}`);
     }
     await engine.close();
   };
@@ -152,11 +169,15 @@ export function createCluster(options: { partitions: number; seed?: number; hint
     members,
     tenures,
     owners,
-    failStore: (on) => void (fails = on),
+    failStore(on) {
+      if (on || fails) failedAtMs = clock.now();
+      fails = on;
+    },
     async join(id, extra = {}) {
       const { platform, pause, resume } = pausable(base);
       const engine = await memory({ world }).open({ platform });
       const events: string[] = [];
+      const start: Start = { id, member: undefined };
       const joining = joinGroup({
         leases: engine.leases!,
         platform,
@@ -166,7 +187,7 @@ export function createCluster(options: { partitions: number; seed?: number; hint
         ...(options.hints ? { hint: stateHint(engine, "payments")! } : {}),
         ...extra,
         async onAssigned(ref, lease) {
-          begin(id, ref, lease);
+          begin(start, ref, lease);
           events.push(`+${nameOf(ref)}`);
           try {
             await extra.onAssigned?.(ref, lease);
@@ -190,12 +211,15 @@ export function createCluster(options: { partitions: number; seed?: number; hint
         events,
         alive: true,
         paused: false,
+        runningSinceMs: clock.now(),
         pause() {
           member.paused = true;
+          member.runningSinceMs = Number.POSITIVE_INFINITY;
           pause();
         },
         resume() {
           member.paused = false;
+          member.runningSinceMs = clock.now();
           resume();
         },
         crash() {
@@ -204,6 +228,7 @@ export function createCluster(options: { partitions: number; seed?: number; hint
           world.crash(engine);
         },
       };
+      start.member = member;
       members.push(member);
       return member;
     },
