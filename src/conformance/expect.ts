@@ -41,9 +41,9 @@ export function conflictOf(outcome: Outcome): Extract<Outcome, { committed: fals
 
 /** Sees that the condition comes true within some seconds. */
 export async function eventually(env: Env, what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-  const until = env.platform.clock.monotonic() + 10_000;
+  const until = env.platform.clock.monotonic() + 30_000;
   while (!(await condition())) {
-    if (env.platform.clock.monotonic() > until) fail(`Waited 10 s in vain: ${what}.`);
+    if (env.platform.clock.monotonic() > until) fail(`Waited 30 s in vain: ${what}.`);
     await env.wait(5);
   }
 }
