@@ -18,9 +18,14 @@ export async function printTrouble(trouble: readonly Trouble[], { json }: Option
   if (json) return print(JSON.stringify({ trouble }));
   const lines = trouble.map(
     ({ subscription, type, event, error, waiting }) =>
-      `  ${subscription}  ${type}  ${event}\n    ${error} ${waiting === 0 ? "Nothing waits" : `${waiting} later events wait`} behind it.`,
+      `  ${subscription}  ${type}  ${event}\n    ${error} ${behind(waiting)}`,
   );
   await print([`${trouble.length} dead letters, each holding its order and no other:`, ...lines, ""].join("\n"));
+}
+
+function behind(waiting: number): string {
+  if (waiting === 0) return "Nothing waits behind it.";
+  return waiting === 1 ? "1 later event waits behind it." : `${waiting} later events wait behind it.`;
 }
 
 function page(summary: Summary, { options, again, seconds }: Circumstances): string {
@@ -52,7 +57,9 @@ function page(summary: Summary, { options, again, seconds }: Circumstances): str
 }
 
 /** What to try from here. */
-function next({ url, data }: Options): string[] {
+function next({ url, file, data }: Options): string[] {
+  // What is only in memory is gone when this process ends.
+  if (file === undefined) return ["Try next: npm start, which keeps its events in a file."];
   const given = url.startsWith(`sqlite:${dataFolder}`) ? "" : `--url ${url} `;
   const start = `npm start -- ${data === undefined ? "" : `--data ${data} `}${given}--fresh`;
   return [

@@ -44,7 +44,7 @@ function makeOrder(number: number, chance: Dice): Order {
     approvedMs: status === "created" ? undefined : approvedMs,
     carrierMs: reached(["shipped", "delivered"]) ? carrierMs : undefined,
     deliveredMs: reached(["delivered"]) ? deliveredMs : undefined,
-    estimatedMs: Math.floor((purchasedMs + chance.between(9, 22) * dayMs) / dayMs) * dayMs,
+    estimatedMs: Math.floor((purchasedMs + chance.between(12, 26) * dayMs) / dayMs) * dayMs,
     items,
     payments: status === "created" ? [] : makePayments(items, chance),
   };

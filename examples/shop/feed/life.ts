@@ -62,33 +62,31 @@ function statusesOf(order: Order): [OrderStatus, number | undefined][] {
   return [...all.filter(([status, timeMs]) => status !== order.status && timeMs !== undefined), ...last];
 }
 
+/** Reports that say no more than that it happened. */
+const plainReports: Record<
+  Exclude<OrderStatus, "created" | "delivered">,
+  Contract<string, { orderId: string; step: number }>
+> = {
+  approved: OrderApproved,
+  processing: OrderInProcessing,
+  invoiced: OrderInvoiced,
+  shipped: HandedToCarrier,
+  unavailable: OrderUnavailable,
+  canceled: OrderCanceled,
+};
+
 function reportOf(order: Order, status: OrderStatus, step: number, timeMs: number): Fact {
-  const { orderId } = order;
-  const report = { orderId, step };
+  const { orderId, customer, items, estimatedMs, deliveredMs } = order;
   const id = `${orderId}:${status}`;
-  switch (status) {
-    case "created": {
-      const { customer, items, estimatedMs } = order;
-      const placed = { ...report, customer, items: [...items], estimatedDelivery: iso(estimatedMs) };
-      return fact(OrderPlaced, placed, id, orderId, timeMs);
-    }
-    case "approved":
-      return fact(OrderApproved, report, id, orderId, timeMs);
-    case "processing":
-      return fact(OrderInProcessing, report, id, orderId, timeMs);
-    case "invoiced":
-      return fact(OrderInvoiced, report, id, orderId, timeMs);
-    case "shipped":
-      return fact(HandedToCarrier, report, id, orderId, timeMs);
-    case "delivered": {
-      const deliveredAt = order.deliveredMs === undefined ? null : iso(order.deliveredMs);
-      return fact(OrderDelivered, { ...report, deliveredAt }, id, orderId, timeMs);
-    }
-    case "unavailable":
-      return fact(OrderUnavailable, report, id, orderId, timeMs);
-    case "canceled":
-      return fact(OrderCanceled, report, id, orderId, timeMs);
+  if (status === "created") {
+    const placed = { orderId, step, customer, items: [...items], estimatedDelivery: iso(estimatedMs) };
+    return fact(OrderPlaced, placed, id, orderId, timeMs);
   }
+  if (status === "delivered") {
+    const deliveredAt = deliveredMs === undefined ? null : iso(deliveredMs);
+    return fact(OrderDelivered, { orderId, step, deliveredAt }, id, orderId, timeMs);
+  }
+  return fact(plainReports[status], { orderId, step }, id, orderId, timeMs);
 }
 
 /** A publication, checked by the compiler against its contract. All events of an order are correlated by its id. */
@@ -99,7 +97,7 @@ export function fact<In>(
   correlationId: string,
   timeMs: number,
 ): Fact {
-  return { timeMs, publication: [contract, data, { id, correlationId, time: timeMs }] as unknown as Publication };
+  return { timeMs, publication: [contract, data, { id, correlationId, time: timeMs }] };
 }
 
 function iso(timeMs: number): string {

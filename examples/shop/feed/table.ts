@@ -79,33 +79,39 @@ interface Parsed {
 }
 
 function parseFile(path: string, file: string): Parsed[] {
-  let text: string;
+  const text = readText(path, file);
+  const parsed: Parsed[] = [];
+  let lines = 0;
   try {
-    text = readFileSync(path, "utf8");
+    parse(text, {
+      // The counts are compared above, where the names of the columns are known.
+      relax_column_count: true,
+      skip_empty_lines: true,
+      on_record(values: string[], context) {
+        ({ lines } = context);
+        // The parser says where the record ends; fields may hold line breaks.
+        parsed.push({ values, line: lines - values.join("").split("\n").length + 1 });
+        return null;
+      },
+    });
+  } catch (cause) {
+    if (!(cause instanceof CsvError)) throw cause;
+    const column = parsed[0]?.values[Number(cause["column"])] ?? String(cause["column"]);
+    // It notices an open quote at the end of the file, where it is of no use to anybody.
+    const open = cause.code === "CSV_QUOTE_NOT_CLOSED";
+    const line = open ? lines + 1 : Number(cause["lines"]);
+    const complaint = open ? "a quote is opened here and never closed" : "a quote stands where none may";
+    throw new InputError(`${file}, line ${line}, column ${column}: ${complaint}.`, { file, line, column }, cause);
+  }
+  return parsed;
+}
+
+function readText(path: string, file: string): string {
+  try {
+    return readFileSync(path, "utf8").replace(/^\uFEFF/, "");
   } catch (cause) {
     throw new InputError(`The file ${path} cannot be read: ${reasonOf(cause)}.`, { file }, cause);
   }
-  try {
-    // The counts are compared above, where the names of the columns are known.
-    const records = parse(text, { bom: true, info: true, relax_column_count: true, skip_empty_lines: true });
-    return (records as unknown as { record: string[]; info: { lines: number } }[]).map(({ record, info }) => ({
-      values: record,
-      line: info.lines,
-    }));
-  } catch (cause) {
-    if (!(cause instanceof CsvError)) throw cause;
-    throw new InputError(...placeOf(cause, text, file), cause);
-  }
-}
-
-/** A sentence about what the parser found, with the name of the column instead of its number. */
-function placeOf(error: CsvError, text: string, file: string): [string, Record<string, string | number>] {
-  const line = Number(error["lines"]);
-  const header = text.split(/\r?\n/, 1)[0]?.split(",") ?? [];
-  const column = header[Number(error["column"])] ?? String(error["column"]);
-  const complaint =
-    error.code === "CSV_QUOTE_NOT_CLOSED" ? "a quote is opened here and never closed" : "a quote stands where none may";
-  return [`${file}, line ${line}, column ${column}: ${complaint}.`, { file, line, column }];
 }
 
 function reasonOf(error: unknown): string {
