@@ -275,7 +275,7 @@ test("a rolling deploy of static members moves no partition to another member", 
   for (const id of ["a", "b", "c"]) await cluster.join(id);
   await cluster.advance(10_000);
   const home = cluster.owners();
-  for (const old of [...cluster.members]) {
+  for (const old of cluster.members.slice()) {
     const leaving = old.group.leave({ returning: true });
     await cluster.advance(1000);
     await leaving;
