@@ -19,13 +19,7 @@ export class RetryAfterError extends Error {
 
   constructor(message: string, retryAfterMs: number, options?: { cause?: unknown }) {
     super(message, options);
-    if (!Number.isFinite(retryAfterMs) || retryAfterMs < 0) {
-      throw new TidingsError(
-        "TIDINGS_INVALID_OPTION",
-        `retryAfterMs must be a number of at least 0, not ${retryAfterMs}.`,
-      );
-    }
-    this.retryAfterMs = retryAfterMs;
+    this.retryAfterMs = checkMs("retryAfterMs", retryAfterMs);
   }
 }
 
@@ -38,7 +32,7 @@ export class PauseError extends Error {
 
   constructor(message: string, pauseMs?: number, options?: { cause?: unknown }) {
     super(message, options);
-    this.pauseMs = pauseMs;
+    this.pauseMs = pauseMs === undefined ? undefined : checkMs("pauseMs", pauseMs);
   }
 }
 
@@ -46,4 +40,9 @@ export class PauseError extends Error {
 export class ConflictError extends Error {
   override readonly name = "ConflictError";
   readonly action = "conflict";
+}
+
+function checkMs(name: string, ms: number): number {
+  if (Number.isFinite(ms) && ms >= 0) return ms;
+  throw new TidingsError("TIDINGS_INVALID_OPTION", `${name} must be a number of at least 0, not ${String(ms)}.`);
 }

@@ -115,6 +115,10 @@ class RecordEvent<Type extends string, Data> implements Event<Type, Data> {
   toJSON(): Record<string, unknown> {
     return cloudEventJson(this.#record, { data: this.data });
   }
+  /** For console.log, which does not look at getters. */
+  [Symbol.for("nodejs.util.inspect.custom")](): Record<string, unknown> {
+    return this.toJSON();
+  }
 }
 
 /** An event over its record, frozen. */

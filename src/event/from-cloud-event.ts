@@ -1,8 +1,9 @@
 import { TidingsError } from "../errors/tidings-error.ts";
 import { instantOf } from "./instant.ts";
-import { checkShape, checkSize, defaultLimits, type EventLimits } from "./limits.ts";
+import { checkShape, checkSize, defaultLimits, type EventLimits, type Subject, tooDeep } from "./limits.ts";
 import { identifierLengthMax, isAttributeName, isAttributeText, isEventType, isIdentifier } from "./names.ts";
 import { contentTypeOf, type EventRecord, isJson } from "./record.ts";
+import { messageOf } from "./validate.ts";
 
 /** What `recordFromCloudEvent` takes. */
 export interface CloudEventInput {
@@ -24,6 +25,8 @@ export function recordFromCloudEvent(json: unknown, input: CloudEventInput = {})
   const members = json as Readonly<Record<string, unknown>>;
   if (members["specversion"] !== "1.0") throw wrong("specversion", `must be "1.0"`, members["specversion"]);
   const id = identifier("id", members["id"]);
+  const limits = input.limits ?? defaultLimits;
+  const subject = (): string => `the CloudEvent with id ${id}`;
   const attributes = extensionsOf(members, id);
   const record: EventRecord = {
     id,
@@ -32,10 +35,8 @@ export function recordFromCloudEvent(json: unknown, input: CloudEventInput = {})
     timeMs: timeOf(members["time"], input.timeMs),
     key: absent(members["partitionkey"]) ? null : identifier("partitionkey", members["partitionkey"]),
     attributes,
-    data: dataOf(members, contentTypeOf({ attributes } as EventRecord)),
+    data: dataOf(members, attributes?.["datacontenttype"] ?? "application/json", limits, subject),
   };
-  const limits = input.limits ?? defaultLimits;
-  const subject = (): string => `"${record.type}" with id ${record.id}`;
   if (typeof record.data === "string" && isJson(contentTypeOf(record))) checkShape(record.data, limits, subject);
   checkSize(record, limits, subject);
   return record;
@@ -98,7 +99,12 @@ function attribute(name: string, value: unknown): string {
   return text(name, value);
 }
 
-function dataOf(members: Readonly<Record<string, unknown>>, contentType: string): EventRecord["data"] {
+function dataOf(
+  members: Readonly<Record<string, unknown>>,
+  contentType: string,
+  limits: EventLimits,
+  subject: Subject,
+): EventRecord["data"] {
   const { data, data_base64: base64 } = members;
   if (!absent(base64)) {
     if (data !== undefined) throw wrong("data_base64", `must not stand beside "data"`, base64);
@@ -112,7 +118,9 @@ function dataOf(members: Readonly<Record<string, unknown>>, contentType: string)
   try {
     return JSON.stringify(data);
   } catch (cause) {
-    throw refused("data", "The data of the CloudEvent cannot be written as JSON again", undefined, cause);
+    // What was parsed can be written again unless the nesting uses up the stack.
+    if (cause instanceof RangeError) throw tooDeep(limits, subject);
+    throw refused("data", `The data of a CloudEvent cannot be written as JSON: ${messageOf(cause)}`);
   }
 }
 
@@ -128,8 +136,9 @@ function wrong(name: string, rule: string, value: unknown): TidingsError {
   return refused(name, `The attribute "${name}" of a CloudEvent ${rule}`, value);
 }
 
-function refused(attribute: string, problem: string, value?: unknown, cause?: unknown): TidingsError {
+function refused(attribute: string, problem: string, value?: unknown): TidingsError {
   const shown = typeof value === "string" ? JSON.stringify(value.slice(0, 60)) : String(value);
-  const found = absent(value) ? (cause === undefined ? "." : "; it is nested too deep.") : `, not ${shown}.`;
-  return new TidingsError("TIDINGS_INVALID_INPUT", `${problem}${found}`, { cause, details: { attribute } });
+  return new TidingsError("TIDINGS_INVALID_INPUT", absent(value) ? `${problem}.` : `${problem}, not ${shown}.`, {
+    details: { attribute },
+  });
 }

@@ -45,7 +45,7 @@ function schemaFailed(contract: Contract, what: string, cause?: unknown): Tiding
 }
 
 function invalid(contract: Contract, issues: readonly StandardSchemaV1.Issue[], moment: string): TidingsError {
-  const shown = issues.slice(0, 5).map((issue) => `${pathText(keysOf(issue))}: ${issue.message}`);
+  const shown = Array.from(issues, (issue) => `${pathText(keysOf(issue))}: ${issue.message}`).slice(0, 5);
   const more = issues.length > shown.length ? ` (and ${issues.length - shown.length} more)` : "";
   return new TidingsError(
     "TIDINGS_INVALID_PAYLOAD",
@@ -63,7 +63,8 @@ function invalid(contract: Contract, issues: readonly StandardSchemaV1.Issue[], 
 
 /** The property names and indexes that lead to what an issue is about. */
 export function keysOf(issue: StandardSchemaV1.Issue | undefined): readonly PropertyKey[] {
-  return (issue?.path ?? []).map((segment) => (typeof segment === "object" ? segment.key : segment));
+  // Array.from, because libraries bring arrays of their own kinds whose map makes strange copies (arktype's does).
+  return Array.from(issue?.path ?? [], (segment) => (typeof segment === "object" ? segment.key : segment));
 }
 
 /** A path as it would stand in a program: `data.items[0].sku`. */
