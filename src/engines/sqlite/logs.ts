@@ -1,0 +1,110 @@
+import { TidingsError } from "../../errors/tidings-error.ts";
+import { checkName } from "../../event/names.ts";
+import type { TopicSpec } from "../../ports/topics.ts";
+import type { Connection } from "./binding.ts";
+import { sqliteCapabilities } from "./capabilities.ts";
+import type { LogPlace } from "./chunk.ts";
+
+/** A topic and the ids of its logs, by partition. Never changes, so it may be kept in memory. */
+export interface KnownTopic extends TopicSpec {
+  readonly logs: readonly number[];
+}
+
+/** The topics of a file. */
+export interface Logs {
+  /** The topic; throws TIDINGS_NOT_FOUND. */
+  topic(name: string): KnownTopic;
+  /** The log of a partition; throws TIDINGS_NOT_FOUND or TIDINGS_INVALID_OPTION. */
+  log(topic: string, partition: number): number;
+  find(name: string): KnownTopic | undefined;
+  list(): TopicSpec[];
+  /** Where a log belongs; undefined when there is no such log. */
+  placeOf(log: number): LogPlace | undefined;
+  /** Inside a write transaction: makes what does not exist. Throws TIDINGS_PARTITIONS_CHANGED before anything is written. */
+  create(specs: readonly TopicSpec[], nowMs: number): boolean;
+}
+
+/** Reads topics on first use and keeps them. */
+export function logsOf(connection: Connection): Logs {
+  const known = new Map<string, KnownTopic>();
+  const places = new Map<number, LogPlace>();
+  const findTopic = connection.prepare("SELECT partitions FROM tidings_topic WHERE name = ?");
+  const logIds = connection.prepare("SELECT id FROM tidings_log WHERE topic = ? ORDER BY partition");
+  const findPlace = connection.prepare("SELECT topic, partition FROM tidings_log WHERE id = ?");
+  const listTopics = connection.prepare("SELECT name, partitions FROM tidings_topic ORDER BY name");
+  const insertTopic = connection.prepare("INSERT INTO tidings_topic (name, partitions, created_ms) VALUES (?, ?, ?)");
+  const insertLog = connection.prepare("INSERT INTO tidings_log (topic, partition) VALUES (?, ?)");
+
+  function find(name: string): KnownTopic | undefined {
+    const kept = known.get(name);
+    if (kept) return kept;
+    const row = findTopic.get(name) as { partitions: number } | undefined;
+    if (!row) return undefined;
+    const logs = (logIds.all(name) as { id: number }[]).map(({ id }) => id);
+    const topic = Object.freeze({ name, partitions: row.partitions, logs });
+    // Inside a transaction that made the topic it may yet be rolled back.
+    if (!connection.inTransaction()) known.set(name, topic);
+    return topic;
+  }
+
+  function topic(name: string): KnownTopic {
+    const found = find(name);
+    if (found) return found;
+    throw new TidingsError("TIDINGS_NOT_FOUND", `There is no topic "${name}"; declare it first.`, { details: { topic: name } });
+  }
+
+  return {
+    find,
+    topic,
+    log: (name, partition) => {
+      const { logs, partitions } = topic(name);
+      return logs[partition] ?? throwNoPartition(name, partitions, partition);
+    },
+    list: () => (listTopics.all() as TopicSpec[]).map(({ name, partitions }) => ({ name, partitions })),
+    placeOf(log) {
+      const kept = places.get(log) ?? (findPlace.get(log) as LogPlace | undefined);
+      if (kept && !connection.inTransaction()) places.set(log, kept);
+      return kept;
+    },
+    create(specs, nowMs) {
+      const missing = missingOf(specs, find);
+      for (const { name, partitions } of missing) {
+        insertTopic.run(name, partitions, nowMs);
+        for (let partition = 0; partition < partitions; partition++) insertLog.run(name, partition);
+      }
+      return missing.length > 0;
+    },
+  };
+}
+
+/** Throws TIDINGS_INVALID_NAME or TIDINGS_INVALID_OPTION; answers with a copy. */
+export function checkSpec({ name, partitions }: TopicSpec): TopicSpec {
+  checkName("topic", name);
+  const { partitionsMax } = sqliteCapabilities;
+  if (Number.isInteger(partitions) && partitions >= 1 && partitions <= partitionsMax) return { name, partitions };
+  throw new TidingsError("TIDINGS_INVALID_OPTION", `Topic "${name}" may have 1 to ${partitionsMax} partitions, not ${partitions}.`, {
+    details: { topic: name, partitions },
+  });
+}
+
+function missingOf(specs: readonly TopicSpec[], find: (name: string) => TopicSpec | undefined): Iterable<TopicSpec> & { length: number } {
+  const missing = new Map<string, TopicSpec>();
+  for (const spec of specs) {
+    const existing = find(spec.name) ?? missing.get(spec.name);
+    if (!existing) missing.set(spec.name, spec);
+    else if (existing.partitions !== spec.partitions) {
+      throw new TidingsError(
+        "TIDINGS_PARTITIONS_CHANGED",
+        `Topic "${spec.name}" has ${existing.partitions} partitions and was declared with ${spec.partitions}.`,
+        { details: { topic: spec.name, partitions: existing.partitions, declared: spec.partitions } },
+      );
+    }
+  }
+  return [...missing.values()];
+}
+
+function throwNoPartition(topic: string, partitions: number, partition: number): never {
+  throw new TidingsError("TIDINGS_INVALID_OPTION", `Topic "${topic}" has the partitions 0 to ${partitions - 1}, not ${partition}.`, {
+    details: { topic, partition },
+  });
+}

@@ -1,0 +1,137 @@
+import { isTidingsError, TidingsError } from "../../errors/tidings-error.ts";
+import type { Lease, LeaseRequest } from "../../ports/leases.ts";
+import type { Appended, TopicEntry, TopicSpec } from "../../ports/topics.ts";
+import type { Outcome, Transaction } from "../../ports/transaction.ts";
+import { type Draft, draftOf } from "./draft.ts";
+import { isThrownByUser, runUserSql } from "./user-sql.ts";
+import { append, applyTransaction, type Writer } from "./writer.ts";
+
+/** One call on its way into a group commit. */
+export interface Member {
+  /** Whether the call is answered only after a sync. */
+  readonly durable: boolean;
+  readonly events: number;
+  readonly bytes: number;
+  /** When it came, by the monotonic clock. */
+  readonly sinceMs: number;
+  /**
+   * Does its part of the transaction. A returned error refuses the call and says that it has written nothing; what
+   * is thrown may have left something, so that the whole group is rolled back.
+   */
+  apply(writer: Writer): Error | undefined;
+  /** After the commit. */
+  settle(): void;
+  reject(error: Error): void;
+}
+
+/** What a member is made of; `run` throws errors of ours before it writes anything. */
+interface Making<Result> {
+  readonly durable?: boolean;
+  readonly events?: number;
+  readonly bytes?: number;
+  run(writer: Writer): Result;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: Error) => void;
+}
+
+function memberOf<Result>(sinceMs: number, { durable = true, events = 0, bytes = 0, run, resolve, reject }: Making<Result>): Member {
+  let result: Result;
+  return {
+    durable,
+    events,
+    bytes,
+    sinceMs,
+    apply(writer) {
+      try {
+        result = run(writer);
+        return undefined;
+      } catch (error) {
+        if (isTidingsError(error) || isThrownByUser(error)) return error;
+        throw error;
+      }
+    },
+    settle: () => resolve(result),
+    reject,
+  };
+}
+
+/** How the calls of the ports become members: `submit` hands them over. */
+export function callsOf(monotonic: () => number, submit: (member: Member) => void) {
+  const call = <Result>(making: Omit<Making<Result>, "resolve" | "reject">): Promise<Result> =>
+    new Promise((resolve, reject) => submit(memberOf(monotonic(), { ...making, resolve, reject })));
+
+  return {
+    async publish(entries: readonly TopicEntry[]): Promise<readonly Appended[]> {
+      const drafts = entries.map(draftOf);
+      const run = (writer: Writer): readonly Appended[] => {
+        const result = append(writer, drafts);
+        if ("appended" in result) return result.appended;
+        throw idConflict(drafts[result.conflict] as Draft, result.conflict);
+      };
+      return call({ ...sizeOf(drafts), run });
+    },
+
+    async transact(transaction: Transaction): Promise<Outcome> {
+      const { fences, checks, documents, timers, sql = [], durable = true } = transaction;
+      const drafts = (transaction.publish ?? []).map(draftOf);
+      const applied = { fences: copy(fences), checks: copy(checks), documents: copy(documents), timers: copy(timers) };
+      const functions = [...sql];
+      const run = (writer: Writer): Outcome =>
+        functions.length === 0
+          ? applyTransaction(writer, applied, drafts)
+          : runUserSql(writer, functions, (userSql) => applyTransaction(writer, applied, drafts, userSql));
+      // Events are always synced before anybody can see them.
+      return call({ durable: durable || drafts.length > 0, ...sizeOf(drafts), run });
+    },
+
+    declare: (specs: readonly TopicSpec[], now: () => number): Promise<void> =>
+      call({
+        run: (writer) => {
+          if (writer.logs.create(specs, now())) writer.wrote = true;
+        },
+      }),
+
+    acquire: (requests: readonly LeaseRequest[]): Promise<readonly (Lease | undefined)[]> => {
+      const wanted = copy(requests);
+      return leaseCall((writer) => wanted.map((request) => writer.leases.acquire(request, writer.nowMs)));
+    },
+    renew: (leases: readonly Lease[], ttlMs: number): Promise<readonly (Lease | undefined)[]> => {
+      const held = copy(leases);
+      return leaseCall((writer) => held.map((lease) => writer.leases.renew(lease, ttlMs, writer.nowMs)));
+    },
+    release: (leases: readonly Lease[]): Promise<void> => {
+      const held = copy(leases);
+      return leaseCall((writer) => {
+        for (const lease of held) writer.leases.release(lease);
+      });
+    },
+  };
+
+  /** Leases need not survive a power cut; a durable transaction that relies on one syncs it along. */
+  function leaseCall<Result>(run: (writer: Writer) => Result): Promise<Result> {
+    return call({
+      durable: false,
+      run: (writer) => {
+        writer.wrote = true;
+        return run(writer);
+      },
+    });
+  }
+}
+
+function sizeOf(drafts: readonly Draft[]): { events: number; bytes: number } {
+  let bytes = 0;
+  for (const draft of drafts) bytes += draft.bytes;
+  return { events: drafts.length, bytes };
+}
+
+/** What the caller does to its objects after the call changes nothing. */
+function copy<Item extends object>(items: readonly Item[] | undefined): Item[] {
+  return (items ?? []).map((item) => ({ ...item }));
+}
+
+function idConflict({ id, source }: Draft, index: number): TidingsError {
+  return new TidingsError("TIDINGS_ID_CONFLICT", `The event "${id}" of source "${source}" was published with another payload.`, {
+    details: { id, source, index },
+  });
+}
