@@ -28,7 +28,7 @@ const orders = topic("orders", { key, partitions });
 const payments = topic("payments", { key, partitions });
 const stock = topic("stock", { key, partitions });
 const shipments = topic("shipments", { key, partitions });
-const messages = topic("messages", { key, partitions });
+export const messages = topic("messages", { key, partitions });
 
 const cents = z.int();
 const instant = z.iso.datetime();

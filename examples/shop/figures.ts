@@ -30,17 +30,17 @@ export async function summarize(app: App): Promise<Summary> {
   const revenueByState = new Tally();
   const revenueBySeller = new Tally();
   let [orderCount, items, revenueCents] = [0, 0, 0];
-  for await (const [, entry] of app.read<OrderEntry>(orders, orderBook).entries()) {
+  for await (const [, entry] of app.state<OrderEntry>(orders.name, orderBook).entries()) {
     if (entry.status !== undefined) byStatus.add(entry.status, 1);
   }
-  for await (const [, sale] of app.read<Sale>(sales, saleBox).entries()) {
+  for await (const [, sale] of app.state<Sale>(sales.name, saleBox).entries()) {
     orderCount++;
     items += sale.items;
     revenueCents += sale.cents;
     revenueByState.add(sale.state, sale.cents);
     for (const [sellerId, cents] of Object.entries(sale.centsBySeller)) revenueBySeller.add(sellerId, cents);
   }
-  for await (const [, { type, cents }] of app.read<Payment>(sales, paymentBox).entries())
+  for await (const [, { type, cents }] of app.state<Payment>(sales.name, paymentBox).entries())
     paymentsByType.add(type, cents);
   const { published, subscriptions } = await app.totals();
   const sum = (name: "handled" | "filtered" | "deadLetters" | "pending"): number =>
@@ -50,9 +50,9 @@ export async function summarize(app: App): Promise<Summary> {
     byStatus: byStatus.numbers(),
     items,
     revenue: money(revenueCents),
-    paidOrders: await count(app, paidBox),
+    paidOrders: await app.state(sales.name, paidBox).count(),
     paymentsByType: paymentsByType.numbers(money),
-    lateDeliveries: await count(app, lateBox),
+    lateDeliveries: await app.state(sales.name, lateBox).count(),
     revenueByState: revenueByState.numbers(money),
     topSellers: revenueBySeller.top(5).map(([sellerId, cents]) => ({ sellerId, revenue: money(cents) })),
     published,
@@ -61,12 +61,6 @@ export async function summarize(app: App): Promise<Summary> {
     deadLetters: sum("deadLetters"),
     pending: sum("pending"),
   };
-}
-
-async function count(app: App, box: string): Promise<number> {
-  let found = 0;
-  for await (const _ of app.read(sales, box).entries()) found++;
-  return found;
 }
 
 /** 15904043 cents are 159040.43: the division is the nearest number there is, and prints so. */

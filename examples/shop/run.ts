@@ -87,7 +87,7 @@ async function repair(options: Options, link: Link, app: App, progress: Progress
 /** How far the feed has come on this file. Throws when the file holds the orders of another feed. */
 async function markOf(app: App, { feed: id, name }: Timeline): Promise<{ published: number }> {
   let mark: FeedMark | undefined;
-  for await (const [key, each] of app.read<FeedMark>(feed, feedMarks).entries()) {
+  for await (const [key, each] of app.state<FeedMark>(feed.name, feedMarks).entries()) {
     if (key !== id) {
       throw new InputError(
         `The shop's file holds the orders of another feed (${each.name}) and cannot take those of ${name}: choose another --url, or --fresh to begin anew.`,

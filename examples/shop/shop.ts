@@ -1,6 +1,7 @@
 // The shop as an application: its services on an engine.
 import { type App, type Logger, tidings } from "tidings";
 
+import { messages } from "./events.ts";
 import type { Faults } from "./faults.ts";
 import { services } from "./services/all.ts";
 
@@ -10,17 +11,33 @@ import { services } from "./services/all.ts";
  */
 const retry = { immediateMs: [0, 10], delayedMs: [50, 100, 200], jitter: "full" } as const;
 
-export function openShop(options: { url: string; faults: Faults; signal: AbortSignal }): App {
-  const { url, faults, signal } = options;
-  return tidings({ name: "shop", url, services, use: [faults.middleware], retry, signal, logger: warnings });
+export function openShop({ url, faults, signal }: { url: string; faults: Faults; signal: AbortSignal }): App {
+  return tidings({
+    name: "shop",
+    url,
+    services,
+    // Nobody in the shop reads what customers were told, so that no service names this topic.
+    topics: [messages],
+    use: [faults.middleware],
+    delivery: { retry },
+    logger: errorsOnly(5),
+    signal,
+  });
 }
 
-/** What needs a person; everything else of the log would bury the progress line. */
-const warnings: Logger = {
-  debug() {},
-  info() {},
-  warn() {},
-  error(fields, message) {
-    process.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
-  },
-};
+/** The first errors, a line each; everything else of the log would bury the progress line. */
+function errorsOnly(most: number): Logger {
+  let count = 0;
+  return {
+    debug() {},
+    info() {},
+    warn() {},
+    error({ subscription, event, err }, message) {
+      count++;
+      const reason = err instanceof Error ? err.message : String(err ?? "");
+      const about = [subscription, event].filter((part) => typeof part === "string").join(" ");
+      if (count <= most) process.stderr.write(`${message}: ${about} ${reason}\n`);
+      else if (count === most + 1) process.stderr.write("Further errors are not shown.\n");
+    },
+  };
+}
