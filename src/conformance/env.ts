@@ -1,10 +1,10 @@
 import { sleep } from "../platform/clock.ts";
 import type { Env, Opened } from "./suite.ts";
 
-/** What the cases get, from what the factory gave. */
-export function envOf(opened: Opened): Env {
+/** What the cases get, from what the factory gave. Waiting ends with the signal, so that nothing of a case outlives it. */
+export function envOf(opened: Opened, over: AbortSignal): Env {
   const { engine, platform } = opened;
-  const wait = (ms: number): Promise<void> => sleep(platform.clock, ms);
+  const wait = (ms: number): Promise<void> => sleep(platform.clock, ms, over);
   const unique = (prefix = "t"): string => `${prefix}-${platform.ids.next()}`;
   return {
     opened,

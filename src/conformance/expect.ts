@@ -1,10 +1,46 @@
-import { deepStrictEqual, fail, ok, strictEqual } from "node:assert/strict";
+import { AssertionError } from "node:assert/strict";
+import { inspect, isDeepStrictEqual } from "node:util";
 import type { ErrorCode } from "../errors/codes.ts";
 import { isTidingsError } from "../errors/tidings-error.ts";
 import type { Outcome } from "../ports/transaction.ts";
 import type { Env } from "./suite.ts";
 
-export { deepStrictEqual as same, fail, ok as holds, strictEqual as equal };
+/** Fails the case. */
+export function fail(message: string): never {
+  throw new AssertionError({ message, stackStartFn: fail });
+}
+
+/** Sees that something holds; the message says what. */
+export function holds(condition: boolean, message: string): asserts condition {
+  if (!condition) fail(`This does not hold: ${message}`);
+}
+
+/** Sees that two plain values are one. */
+export function equal(actual: unknown, expected: unknown, message?: string): void {
+  if (!Object.is(actual, expected)) fail(difference(actual, expected, message));
+}
+
+/** Sees that two structures are alike in everything. */
+export function same(actual: unknown, expected: unknown, message?: string): void {
+  if (!isDeepStrictEqual(actual, expected)) fail(difference(actual, expected, message));
+}
+
+/** Says what differs in few words: the diff of node:assert takes minutes for events of a megabyte. */
+function difference(actual: unknown, expected: unknown, message: string | undefined): string {
+  const what = message === undefined ? "" : `${message}: `;
+  if (Array.isArray(actual) && Array.isArray(expected)) {
+    const at = expected.findIndex((item, i) => !isDeepStrictEqual(item, actual[i]));
+    const place = at === -1 ? expected.length : at;
+    const lengths = `${actual.length} items where ${expected.length} are expected`;
+    return `${what}${lengths}, and item ${place} is ${short(actual[place])} instead of ${short(expected[place])}`;
+  }
+  return `${what}${short(actual)} instead of ${short(expected)}`;
+}
+
+function short(value: unknown): string {
+  const text = inspect(value, { depth: 4, maxArrayLength: 20, maxStringLength: 200, breakLength: Infinity });
+  return text.length > 600 ? `${text.slice(0, 600)}…` : text;
+}
 
 /** Sees that the promise rejects with one of these codes. */
 export async function rejects(promise: Promise<unknown>, ...codes: readonly ErrorCode[]): Promise<void> {

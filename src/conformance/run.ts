@@ -61,15 +61,20 @@ export function runSuites(options: RunOptions & { readonly test: Test; readonly 
 /** Runs every case one after the other, without a runner. */
 export async function runConformance(
   open: Open,
-  options: RunOptions & { readonly onCase?: (result: CaseResult) => void } = {},
+  options: RunOptions & {
+    readonly onCase?: (result: CaseResult) => void;
+    /** Ends the run after so many failures. */
+    readonly failuresMax?: number;
+  } = {},
 ): Promise<ConformanceReport> {
   const results: CaseResult[] = [];
+  const by = (status: CaseResult["status"]): CaseResult[] => results.filter((result) => result.status === status);
   for (const plan of plans({ ...options, open })) {
     const result = await resultOf(plan);
     results.push(result);
     options.onCase?.(result);
+    if (by("failed").length >= (options.failuresMax ?? Infinity)) break;
   }
-  const by = (status: CaseResult["status"]): CaseResult[] => results.filter((result) => result.status === status);
   const skipped = by("skipped");
   const reasons = Object.groupBy(skipped, (result) => result.reason ?? "");
   return {
@@ -115,6 +120,7 @@ async function resultOf(plan: Plan): Promise<CaseResult> {
 /** Runs a case on an engine of its own and resolves with the reason when it was skipped. */
 async function runCase({ suite, one, open, skips = {}, caseTimeoutMs = 120_000 }: Plan): Promise<string | undefined> {
   const opened = await open();
+  const over = new AbortController();
   try {
     const offer = { capabilities: opened.engine.capabilities, opened };
     const missing = suite.needs?.(offer) ?? one.needs?.(offer);
@@ -124,9 +130,10 @@ async function runCase({ suite, one, open, skips = {}, caseTimeoutMs = 120_000 }
       throw new Error(`The engine declares what this case needs, so it cannot be skipped (reason given: ${skip}).`);
     }
     if (skip !== undefined) return skip;
-    await within(caseTimeoutMs, one.run(envOf(opened)));
+    await within(caseTimeoutMs, one.run(envOf(opened, over.signal)));
     return undefined;
   } finally {
+    over.abort(new Error("The case is over."));
     await within(caseTimeoutMs, opened.close());
   }
 }

@@ -30,7 +30,6 @@ export const liveCases: readonly Case[] = [
               Array.from({ length: 10 }, () => batch),
             ),
           );
-        writing = false;
       };
       const look = async (): Promise<void> => {
         while (writing) {
@@ -39,7 +38,7 @@ export const liveCases: readonly Case[] = [
           await env.wait(0);
         }
       };
-      await Promise.all([write(), look(), look()]);
+      await Promise.all([write().finally(() => (writing = false)), look(), look()]);
       equal((await textsOf(env.engine, topic)).length, 600);
     },
   },
@@ -57,7 +56,6 @@ export const liveCases: readonly Case[] = [
           await env.engine.topics.publish([...publish, entryOf(env, env.unique("unknown"))]).catch(() => undefined);
           await publishOne(env, topic, text);
         }
-        writing = false;
       };
       const look = async (): Promise<void> => {
         while (writing) {
@@ -65,7 +63,7 @@ export const liveCases: readonly Case[] = [
           await env.wait(0);
         }
       };
-      await Promise.all([write(), look()]);
+      await Promise.all([write().finally(() => (writing = false)), look()]);
       same(await textsOf(env.engine, topic), numbered(30));
     },
   },

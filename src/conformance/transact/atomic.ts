@@ -172,7 +172,6 @@ async function visibleTogether(env: Env, reader: Engine): Promise<void> {
       const documents = ["left", "right"].map((key) => ({ collection, key, value }));
       committed(await env.transact({ documents, publish: [entryOf(env, topic, { data: value })] }));
     }
-    writing = false;
   };
   const look = async (): Promise<void> => {
     while (writing) {
@@ -185,5 +184,5 @@ async function visibleTogether(env: Env, reader: Engine): Promise<void> {
       await env.wait(0);
     }
   };
-  await Promise.all([write(), look(), look()]);
+  await Promise.all([write().finally(() => (writing = false)), look(), look()]);
 }

@@ -48,8 +48,8 @@ const served = (change: (record: Record<string, unknown>) => Record<string, unkn
     },
   }));
 
-const without = (transaction: Transaction, name: keyof Transaction): Transaction =>
-  Object.fromEntries(Object.entries(transaction).filter(([field]) => field !== name));
+const without = <Value extends object>(value: Value, name: keyof Value): Value =>
+  Object.fromEntries(Object.entries(value).filter(([field]) => field !== name)) as Value;
 
 let published = 0;
 let odd = false;
@@ -133,7 +133,7 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
   "does not check ids": [
     "topics",
     topics(({ publish }) => ({
-      publish: (entries) => publish(entries.map(({ checkId: _, ...entry }) => entry)),
+      publish: (entries) => publish(entries.map((entry) => without(entry, "checkId"))),
     })),
   ],
   "accepts events above its limit": [
@@ -146,7 +146,7 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
   "retains without a look at the floor": [
     "topics",
     topics(({ retain }) => ({
-      retain: (topic, { floor: _, ...rule }) => retain(topic, rule),
+      retain: (topic, rule) => retain(topic, without(rule, "floor")),
     })),
   ],
   "says nothing of what is lost": [
@@ -217,7 +217,7 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
     "timers",
     transact((transaction) => ({
       ...transaction,
-      timers: (transaction.timers ?? []).map(({ version: _, ...write }) => write),
+      timers: (transaction.timers ?? []).map((write) => without(write, "version")),
     })),
   ],
   "returns due timers in key order": [
@@ -241,7 +241,7 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
       },
     })),
   ],
-  "gives partitions to whoever asks": [
+  "takes partitions from their owners": [
     "membership",
     leases((port) => ({
       async acquire(requests) {
@@ -249,6 +249,7 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
         for (const name of names) await port.release(await port.list(name));
         return port.acquire(requests);
       },
+      list: async (prefix) => (prefix.startsWith("partition/") ? [] : port.list(prefix)),
     })),
   ],
   "lists leases that nobody holds": [
