@@ -203,6 +203,7 @@ function begin({ connection, writer, platform, noticeOthers }: CommitterParts, s
   writer.nowMs = platform.clock.now();
   writer.wrote = false;
   writer.collections.clear();
+  writer.logs.begin();
   writer.appender.begin(writer.nowMs);
 }
 

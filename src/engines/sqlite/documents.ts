@@ -71,9 +71,17 @@ export function documentChecksum(collection: string, key: string, version: numbe
   return crc32(value, crc32(`${collection}\n${key}\n${version}\n`));
 }
 
-/** A text behind all that begin with the prefix, in the order of UTF-8 bytes: the last code point stands in no key. */
-export function endOf(prefix: string): string {
-  return prefix + "\u{10FFFF}";
+/** In SQLite every text sorts before every blob. */
+const behindAllTexts = new Uint8Array([0xff]);
+
+/** What stands behind all texts that begin with the prefix, in the order of UTF-8 bytes: the prefix with its last character raised. */
+export function endOf(prefix: string): string | Uint8Array {
+  const points = Array.from(prefix, (character) => character.codePointAt(0) as number);
+  while (points.length > 0) {
+    const last = points.pop() as number;
+    if (last < 0x10ffff) return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1);
+  }
+  return behindAllTexts;
 }
 
 function documentOf(collection: string, { key, version, checksum, value }: DocumentRow): Document {

@@ -12,6 +12,8 @@ export interface KnownTopic extends TopicSpec {
 
 /** The topics of a file. */
 export interface Logs {
+  /** A write transaction begins: what the one before has made is committed, or was rolled back. */
+  begin(): void;
   /** The topic; throws TIDINGS_NOT_FOUND. */
   topic(name: string): KnownTopic;
   /** The log of a partition; throws TIDINGS_NOT_FOUND or TIDINGS_INVALID_OPTION. */
@@ -35,6 +37,9 @@ export function logsOf(connection: Connection): Logs {
   const insertTopic = connection.prepare("INSERT INTO tidings_topic (name, partitions, created_ms) VALUES (?, ?, ?)");
   const insertLog = connection.prepare("INSERT INTO tidings_log (topic, partition) VALUES (?, ?)");
 
+  /** Whether the transaction at hand has made topics, which may yet be rolled back. */
+  let making = false;
+
   function find(name: string): KnownTopic | undefined {
     const kept = known.get(name);
     if (kept) return kept;
@@ -42,8 +47,7 @@ export function logsOf(connection: Connection): Logs {
     if (!row) return undefined;
     const logs = (logIds.all(name) as { id: number }[]).map(({ id }) => id);
     const topic = Object.freeze({ name, partitions: row.partitions, logs });
-    // Inside a transaction that made the topic it may yet be rolled back.
-    if (!connection.inTransaction()) known.set(name, topic);
+    if (!making || !connection.inTransaction()) known.set(name, topic);
     return topic;
   }
 
@@ -54,6 +58,9 @@ export function logsOf(connection: Connection): Logs {
   }
 
   return {
+    begin() {
+      making = false;
+    },
     find,
     topic,
     log: (name, partition) => {
@@ -63,11 +70,12 @@ export function logsOf(connection: Connection): Logs {
     list: () => (listTopics.all() as TopicSpec[]).map(({ name, partitions }) => ({ name, partitions })),
     placeOf(log) {
       const kept = places.get(log) ?? (findPlace.get(log) as LogPlace | undefined);
-      if (kept && !connection.inTransaction()) places.set(log, kept);
+      if (kept && (!making || !connection.inTransaction())) places.set(log, kept);
       return kept;
     },
     create(specs, nowMs) {
       const missing = missingOf(specs, find);
+      making ||= missing.length > 0;
       for (const { name, partitions } of missing) {
         insertTopic.run(name, partitions, nowMs);
         for (let partition = 0; partition < partitions; partition++) insertLog.run(name, partition);
