@@ -1,0 +1,84 @@
+import type { Subscription } from "../delivery/subscription.ts";
+import type { Clock } from "../platform/clock.ts";
+import type { Engine } from "../ports/engine.ts";
+
+/** How one subscription does in this process. */
+export interface SubscriptionHealth {
+  readonly subscription: string;
+  readonly status: "ok" | "paused" | "stuck" | "failing";
+  /** Why, when it is not ok. */
+  readonly reason: string | undefined;
+  /** Partitions that this process owns. */
+  readonly partitions: number;
+  /** Known to be pending in the partitions that this process owns. */
+  readonly lag: number;
+  readonly inFlight: number;
+  readonly heldKeys: number;
+  readonly heldEvents: number;
+  /** Since the last commit; undefined before the first. */
+  readonly sinceProgressMs: number | undefined;
+}
+
+/** How the application does: red means that somebody should look. */
+export interface Health {
+  readonly status: "green" | "yellow" | "red";
+  readonly engine: { readonly name: string; readonly trouble: string | undefined };
+  readonly subscriptions: readonly SubscriptionHealth[];
+}
+
+/** Reads the health. A subscription with lag that commits nothing for `stuckAfterMs` is stuck, whatever else looks well. */
+export async function readHealth(
+  engine: Engine,
+  clock: Clock,
+  subscriptions: readonly Subscription[],
+  stuckAfterMs: number,
+): Promise<Health> {
+  const all: SubscriptionHealth[] = [];
+  for (const subscription of subscriptions) all.push(await healthOf(subscription, engine, clock, stuckAfterMs));
+  const trouble = engine.trouble();
+  const red = trouble !== undefined || all.some(({ status }) => status === "stuck" || status === "failing");
+  const yellow = all.some(({ status, heldKeys }) => status === "paused" || heldKeys > 0);
+  return {
+    status: red ? "red" : yellow ? "yellow" : "green",
+    engine: { name: engine.name, trouble },
+    subscriptions: all,
+  };
+}
+
+async function healthOf(
+  subscription: Subscription,
+  engine: Engine,
+  clock: Clock,
+  stuckAfterMs: number,
+): Promise<SubscriptionHealth> {
+  const { name, topic } = subscription.runtime;
+  const partitions = subscription.partitions();
+  const bounds = await engine.topics.bounds(topic).catch(() => []);
+  const lag = partitions.reduce(
+    (sum, { partition, low }) => sum + Math.max(0, (bounds[partition]?.next ?? low) - low),
+    0,
+  );
+  const lagging = partitions.filter(({ partition, low }) => (bounds[partition]?.next ?? low) > low);
+  const last = lagging.length > 0 ? Math.min(...lagging.map(({ progressAt }) => progressAt)) : undefined;
+  const sinceProgressMs = last === undefined ? undefined : clock.monotonic() - last;
+  const trouble = subscription.trouble() ?? partitions.find((partition) => partition.trouble !== undefined)?.trouble;
+  const paused = subscription.paused();
+  const stuck = sinceProgressMs !== undefined && sinceProgressMs > stuckAfterMs;
+  const status = trouble !== undefined ? "failing" : paused ? "paused" : stuck ? "stuck" : "ok";
+  return {
+    subscription: name,
+    status,
+    reason:
+      trouble ??
+      paused?.reason ??
+      (stuck
+        ? `${lag} events are pending and nothing was committed for ${Math.round(sinceProgressMs / 1000)} s`
+        : undefined),
+    partitions: partitions.length,
+    lag,
+    inFlight: partitions.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    heldKeys: partitions.reduce((sum, { heldKeys }) => sum + heldKeys, 0),
+    heldEvents: partitions.reduce((sum, { heldEvents }) => sum + heldEvents, 0),
+    sinceProgressMs,
+  };
+}

@@ -1,0 +1,148 @@
+import { TidingsError } from "../errors/tidings-error.ts";
+import type { Contract, Topic } from "../event/contract.ts";
+import type { EventLimits } from "../event/limits.ts";
+import { keylessPartitions, partitionOf } from "../event/partitioner.ts";
+import { messageOf } from "../event/validate.ts";
+import { createDeadlines } from "../delivery/deadlines.ts";
+import type { Logger } from "../delivery/log.ts";
+import type { Metrics } from "../delivery/metrics.ts";
+import { createSoloGate } from "../delivery/solo-gate.ts";
+import type { Subscription } from "../delivery/subscription.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Engine } from "../ports/engine.ts";
+import { createMaintenance } from "./maintenance.ts";
+import { defaultMemberId, releaseDead } from "./member-id.ts";
+import type { AppOptions, PublishLimits } from "./options.ts";
+import { createPublisher, type Publisher } from "./publisher.ts";
+import { createSignals } from "./signals.ts";
+import { subscriptionsOf } from "./subscriptions.ts";
+import { createTopicBook, type TopicBook } from "./topic-book.ts";
+
+/** What a running application is made of. */
+export interface Running {
+  readonly engine: Engine;
+  readonly publisher: Publisher;
+  readonly subscriptions: readonly Subscription[];
+  stop(timeoutMs: number): Promise<void>;
+}
+
+/** What is there when an application begins to run. */
+export interface RunOptions {
+  readonly options: AppOptions;
+  readonly engine: Engine;
+  readonly platform: Platform;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly topics: ReadonlyMap<string, Topic>;
+  readonly limits: EventLimits & { readonly publish: PublishLimits };
+}
+
+/** Registers everything, then begins to consume. */
+export async function run(given: RunOptions): Promise<Running> {
+  const { options, engine, platform, log, metrics, topics, limits } = given;
+  const services = options.services ?? [];
+  if (services.length > 0) requireStore(engine);
+  const book = createTopicBook(engine, options.partitions ?? 4);
+  await book.declareAll(topics.values());
+  await releaseDead(engine);
+  const memberId = options.memberId ?? defaultMemberId(platform);
+  const shared = {
+    ...given,
+    memberId,
+    gate: createSoloGate(),
+    deadlines: createDeadlines(platform.clock),
+    partitionOf: partitioner(book, topics, platform),
+  };
+  const subscriptions = subscriptionsOf(shared, book);
+  for (const subscription of subscriptions) await subscription.register();
+  const signals = createSignals(engine, platform.clock, log, () => subscriptions);
+  if (subscriptions.length > 0) {
+    await signals.look();
+    signals.start();
+  }
+  const maintenance = createMaintenance(
+    engine,
+    platform.clock,
+    log,
+    memberId,
+    [...topics.values()],
+    options.retentionEveryMs ?? 60_000,
+  );
+  await Promise.all(subscriptions.map((subscription) => subscription.start()));
+  await signals.look();
+  if (services.length > 0) maintenance.start();
+  const publisher = createPublisher({
+    engine,
+    platform,
+    source: `/${options.name}`,
+    limits,
+    topics: book,
+    metrics,
+    hooks: options.hooks ?? {},
+  });
+  return {
+    engine,
+    publisher,
+    subscriptions,
+    async stop(timeoutMs) {
+      signals.stop();
+      maintenance.stop();
+      await drain(subscriptions, platform, log, timeoutMs);
+      await engine.close();
+    },
+  };
+}
+
+/** Stops every subscription; handlers that run after the deadline are told to abort, and given up a little later. */
+async function drain(
+  subscriptions: readonly Subscription[],
+  platform: Platform,
+  log: Logger,
+  timeoutMs: number,
+): Promise<void> {
+  const { clock } = platform;
+  const stopped = Promise.all(subscriptions.map((subscription) => subscription.stop()));
+  let giveUp: () => void = () => undefined;
+  const deadline = new Promise<void>((resolve) => (giveUp = resolve));
+  const cancel = clock.after(timeoutMs, () => {
+    const error = new TidingsError(
+      "TIDINGS_DRAIN_TIMEOUT",
+      `Handlers were still running ${timeoutMs} ms after stop; what they did is not committed and will be repeated.`,
+    );
+    log.warn({ code: error.code }, messageOf(error));
+    for (const subscription of subscriptions) subscription.abort(error);
+    clock.after(Math.min(1000, timeoutMs), giveUp);
+  });
+  await Promise.race([stopped, deadline]);
+  cancel();
+}
+
+function requireStore(engine: Engine): void {
+  const { state, leases, transact, timers } = engine;
+  if (state && leases && transact && timers && engine.capabilities.transactions) return;
+  throw new TidingsError(
+    "TIDINGS_UNSUPPORTED",
+    `The engine "${engine.name}" holds no state, and services need a store for their positions; use memory or sqlite.`,
+    { details: { engine: engine.name } },
+  );
+}
+
+/** Finds the partition of what a handler publishes. */
+function partitioner(
+  book: TopicBook,
+  topics: ReadonlyMap<string, Topic>,
+  platform: Platform,
+): (contract: Contract, key: string | null) => number {
+  const keyless = keylessPartitions(platform.random.uint32());
+  return (contract, key) => {
+    const partitions = book.known(contract.topic);
+    if (partitions === undefined) {
+      throw new TidingsError(
+        "TIDINGS_NOT_FOUND",
+        `The topic "${contract.topic.name}" is not known to this application, which has ${[...topics.keys()].join(", ")}: add it as tidings({ topics: [...] }).`,
+        { details: { topic: contract.topic.name } },
+      );
+    }
+    return key === null ? keyless(partitions) : partitionOf(key, partitions);
+  };
+}

@@ -1,0 +1,148 @@
+import { TidingsError } from "../errors/tidings-error.ts";
+import type { Contract } from "../event/contract.ts";
+import type { Deadlines } from "../delivery/deadlines.ts";
+import type { ResolvedRoute } from "../delivery/delivery.ts";
+import { subscriptionMetrics } from "../delivery/metrics.ts";
+import { resolvePolicy } from "../delivery/policy.ts";
+import { collections, type ControlDocument, subscriptionName } from "../delivery/records.ts";
+import type { SubscriptionRuntime } from "../delivery/runtime.ts";
+import type { Service } from "../delivery/service.ts";
+import { createSlots } from "../delivery/slots.ts";
+import type { SoloGate } from "../delivery/solo-gate.ts";
+import { createSubscription, type PauseSwitch, type Subscription } from "../delivery/subscription.ts";
+import { host } from "./member-id.ts";
+import type { RunOptions } from "./running.ts";
+import type { TopicBook } from "./topic-book.ts";
+
+/** What all subscriptions of an application share. */
+export interface Shared extends RunOptions {
+  readonly memberId: string;
+  readonly gate: SoloGate;
+  readonly deadlines: Deadlines;
+  readonly partitionOf: (contract: Contract, key: string | null) => number;
+}
+
+/** One subscription for each service and topic that it has handlers for. */
+export function subscriptionsOf(shared: Shared, book: TopicBook): readonly Subscription[] {
+  const subscriptions = [];
+  for (const service of shared.options.services ?? []) {
+    const topics = new Set([...service.routes.values()].map(({ contract }) => contract.topic.name));
+    for (const topic of topics) subscriptions.push(subscriptionOf(shared, book, service, topic));
+  }
+  return subscriptions;
+}
+
+function subscriptionOf(shared: Shared, book: TopicBook, service: Service, topic: string): Subscription {
+  const { engine, platform, log, options } = shared;
+  const name = subscriptionName(service.name, topic);
+  const pauseSwitch: PauseSwitch = { paused: undefined };
+  const routes = resolveRoutes(shared, service, topic);
+  const [first] = routes.values();
+  const guarantee = service.options.guarantee ?? "exactly-once";
+  if (guarantee === "exactly-once" && !engine.capabilities.transactions) {
+    throw new TidingsError(
+      "TIDINGS_UNSUPPORTED",
+      `The engine "${engine.name}" cannot do exactly-once for "${name}"; memory and sqlite can.`,
+    );
+  }
+  const runtime: SubscriptionRuntime = {
+    name,
+    service: service.name,
+    topic,
+    guarantee,
+    engine,
+    platform,
+    limits: shared.limits,
+    routes,
+    middlewares: [...(options.use ?? []), ...(service.options.use ?? [])],
+    host: {
+      service: service.name,
+      subscription: name,
+      source: `/${options.name}/${service.name}`,
+      engine,
+      platform,
+      limits: shared.limits,
+      log,
+      partitionOf: shared.partitionOf,
+    },
+    slots: createSlots(service.options.concurrency ?? 64),
+    gate: shared.gate,
+    deadlines: shared.deadlines,
+    metrics: subscriptionMetrics(shared.metrics, engine.name, topic, name),
+    hooks: options.hooks ?? {},
+    log,
+    prefetch: {
+      events: service.options.prefetch?.events ?? 2048,
+      bytes: service.options.prefetch?.bytes ?? 16 * 1024 * 1024,
+    },
+    inboxWindowMs: service.options.inbox?.windowMs,
+    heldMax: 100_000,
+    member: { host: host(), appVersion: options.version },
+    paused: () => pauseSwitch.paused !== undefined,
+    pause: (reason, pauseMs) => pause(runtime, pauseSwitch, reason, pauseMs),
+  };
+  const registration = {
+    engine,
+    clock: platform.clock,
+    name,
+    from: service.options.from,
+    definition: {
+      service: service.name,
+      topic,
+      epoch: service.options.epoch ?? 1,
+      types: Object.fromEntries(
+        [...routes]
+          .map(([type, { contract }]) => [type, contract.dataVersion] as const)
+          .sort(([a], [b]) => (a < b ? -1 : 1)),
+      ),
+      guarantee,
+      onFailure: first?.policy.onFailure ?? "blockKey",
+      partitions: book.known(first?.contract.topic as Contract["topic"]) as number,
+    },
+  };
+  const member = {
+    memberId: shared.memberId,
+    ttlMs: options.memberTtlMs ?? 10_000,
+    drainTimeoutMs: options.drainTimeoutMs ?? 30_000,
+  };
+  return createSubscription(runtime, registration, member, pauseSwitch);
+}
+
+function resolveRoutes({ options }: Shared, service: Service, topic: string): ReadonlyMap<string, ResolvedRoute> {
+  const routes = new Map<string, ResolvedRoute>();
+  for (const [type, route] of service.routes) {
+    if (route.contract.topic.name !== topic) continue;
+    const policy = resolvePolicy(options.delivery, service.options, options.policies?.[type], route.options);
+    routes.set(type, { ...route, policy });
+  }
+  return routes;
+}
+
+/** A pause that a handler or the runtime asks for: here at once, in the store as soon as it can be written. */
+async function pause(
+  runtime: SubscriptionRuntime,
+  pauseSwitch: PauseSwitch,
+  reason: string,
+  pauseMs: number | undefined,
+): Promise<void> {
+  if (pauseSwitch.paused) return;
+  const nowMs = runtime.platform.clock.now();
+  const paused = {
+    reason,
+    sinceMs: nowMs,
+    by: `handler of ${runtime.name}`,
+    ...(pauseMs === undefined ? {} : { untilMs: nowMs + pauseMs }),
+  };
+  pauseSwitch.paused = paused;
+  const document: ControlDocument = { paused };
+  try {
+    await runtime.engine.transact?.({
+      documents: [{ collection: collections.controls, key: runtime.name, value: JSON.stringify(document) }],
+    });
+  } catch (error) {
+    runtime.log.error(
+      { subscription: runtime.name, err: error },
+      "the pause could not be stored; this process pauses all the same",
+    );
+  }
+}

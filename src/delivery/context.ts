@@ -1,0 +1,42 @@
+import type { Contract } from "../event/contract.ts";
+import type { PublishOptions } from "../event/encode.ts";
+import type { Event } from "../event/envelope.ts";
+import type { Logger } from "./log.ts";
+
+/** Documents of a service, read as committed plus what earlier deliveries of the same key wrote. */
+export interface StateBox<Value> {
+  /** The value, or undefined. What was read is checked at commit: if it changed meanwhile the delivery runs again. */
+  get(key: string): Promise<Value | undefined>;
+  /** Records a write; it takes effect with the unit of work. The value is written as JSON. */
+  set(key: string, value: Value): void;
+  /** Records a removal. */
+  delete(key: string): void;
+}
+
+/** What a handler does to the system goes through its context, and commits together when the handler has ended. */
+export interface Context {
+  /** Records a publish and returns the event as it will be, frozen. Correlation, causation, trace and tenant follow from the handled event. */
+  publish<Type extends string, In>(
+    contract: Contract<Type, In, unknown>,
+    data: NoInfer<In>,
+    options?: PublishOptions,
+  ): Event<Type, In>;
+  /** Documents of this service under a name of your choice. */
+  state<Value>(box: string): StateBox<Value>;
+  /**
+   * Runs an effect outside the system and remembers its result under the key, so that a later try does not repeat it.
+   * A crash between the effect and the remembering repeats it: the window is narrow and never closed.
+   */
+  once<Result>(key: string, effect: () => Promise<Result> | Result): Promise<Result>;
+  /** Runs SQL of your own, synchronously, inside the commit of the unit of work. Only where the store is an SQL engine. */
+  tx(work: (db: unknown) => void): void;
+  /** Aborts when the handler has run too long, or when the application stops and its deadline has passed. */
+  readonly signal: AbortSignal;
+  /** 1 for the first delivery of this event. */
+  readonly attempt: number;
+  /** Name of the subscription, `<service>/<topic>`. */
+  readonly subscription: string;
+  readonly partition: number;
+  readonly position: number;
+  readonly log: Logger;
+}

@@ -1,0 +1,68 @@
+import type { StoredRecord } from "../event/record.ts";
+import type { DocumentWrite } from "../ports/transaction.ts";
+import { failureRecord } from "./failure.ts";
+import { collections, type DeadLetter, type DeadLetterReason, recordToDocument, type Tries } from "./records.ts";
+import type { SubscriptionRuntime } from "./runtime.ts";
+
+/** What is known when an event is given up. */
+export interface Parked {
+  readonly id: string;
+  readonly record: StoredRecord;
+  readonly heldId: string;
+  readonly reason: DeadLetterReason;
+  readonly error: unknown;
+  readonly tries: Tries;
+  readonly run: number;
+  /** The dead letter it was before, when a redrive has failed. */
+  readonly before?: DeadLetter | undefined;
+}
+
+/** The dead letter of an event that was given up. */
+export function deadLetterOf(parked: Parked, runtime: SubscriptionRuntime): DeadLetter {
+  const { record, before } = parked;
+  const nowMs = runtime.platform.clock.now();
+  const traceparent = record.attributes?.["traceparent"];
+  return {
+    id: parked.id,
+    subscription: runtime.name,
+    service: runtime.service,
+    topic: record.topic,
+    partition: record.partition,
+    position: record.position,
+    key: record.key,
+    heldId: parked.heldId,
+    state: "open",
+    reason: parked.reason,
+    failure: failureRecord(parked.error),
+    tries: parked.tries,
+    parkedAtMs: before?.parkedAtMs ?? nowMs,
+    lastFailedAtMs: nowMs,
+    redrives: before?.redrives ?? 0,
+    run: parked.run,
+    host: runtime.member.host,
+    ...(runtime.member.appVersion === undefined ? {} : { appVersion: runtime.member.appVersion }),
+    ...(traceparent === undefined ? {} : { traceparent }),
+    ...(before?.editedFrom === undefined ? {} : { editedFrom: before.editedFrom }),
+    ...(before?.note === undefined ? {} : { note: before.note }),
+    record: recordToDocument(record),
+  };
+}
+
+/** Writes a dead letter. */
+export function writeDeadLetter(letter: DeadLetter): DocumentWrite {
+  return { collection: collections.deadLetters(letter.subscription), key: letter.id, value: JSON.stringify(letter) };
+}
+
+/** Moves a dead letter among the closed ones. */
+export function closeDeadLetter(
+  letter: DeadLetter,
+  state: "resolved" | "discarded",
+  nowMs: number,
+  by: string,
+): DocumentWrite[] {
+  const closed: DeadLetter = { ...letter, state, closedAtMs: nowMs, closedBy: by };
+  return [
+    { collection: collections.deadLetters(letter.subscription), key: letter.id, value: null },
+    { collection: collections.closedDeadLetters(letter.subscription), key: letter.id, value: JSON.stringify(closed) },
+  ];
+}

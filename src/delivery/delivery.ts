@@ -1,0 +1,92 @@
+import type { StoredRecord } from "../event/record.ts";
+import type { TimerWrite } from "../ports/transaction.ts";
+import type { HeldEntry } from "./held-entry.ts";
+import type { Lane } from "./lane.ts";
+import type { DeliveryPolicy } from "./policy.ts";
+import type { AttemptRecord, Counts, Tries } from "./records.ts";
+import type { Route } from "./service.ts";
+import type { Settlement } from "./settlement.ts";
+import type { UnitDelivery, UnitOfWork, UnitWrites } from "./unit-of-work.ts";
+
+/** A route with the policy that holds for it. */
+export interface ResolvedRoute extends Route {
+  readonly policy: DeliveryPolicy;
+}
+
+/** Who is told what became of a delivery's commit. */
+export interface DeliveryOwner {
+  committed(delivery: Delivery): void;
+  conflicted(delivery: Delivery): void;
+  refused(delivery: Delivery, error: unknown): void;
+}
+
+/** Tries of a delivery that has not failed yet. */
+export const noTries: Tries = Object.freeze({
+  failures: 0,
+  stalls: 0,
+  deliveries: 0,
+  attempts: Object.freeze([]) as readonly AttemptRecord[],
+});
+
+/** One event on its way through one handler: a settlement once it has ended. A class, because millions of them are made. */
+export class Delivery implements Settlement, UnitDelivery {
+  readonly record: StoredRecord;
+  readonly route: ResolvedRoute;
+  readonly owner: DeliveryOwner;
+  /** Where it waits its turn; undefined while it runs as a held event. */
+  lane: Lane | undefined;
+  held: HeldEntry | undefined;
+  tries: Tries = noTries;
+  conflicts = 0;
+  unit: UnitOfWork | undefined;
+  /** True when an earlier delivery of the lane must run again: what this one did is thrown away. */
+  discarded = false;
+  /** What its own commit failed with; it fails with this instead of running. */
+  commitError: unknown;
+
+  /** What remembers the event's identity in the inbox, when there is one. */
+  identity: TimerWrite | undefined;
+
+  // As a settlement
+  as: keyof Counts = "handled";
+  counts: Partial<Counts> | undefined;
+  writes: UnitWrites | undefined;
+  durable = true;
+
+  constructor(record: StoredRecord, route: ResolvedRoute, owner: DeliveryOwner) {
+    this.record = record;
+    this.route = route;
+    this.owner = owner;
+  }
+
+  get position(): number {
+    return this.held || this.as === "unknown" ? -1 : this.record.position;
+  }
+  get attempt(): number {
+    return this.tries.deliveries + 1;
+  }
+  laneCommitted(collection: string, key: string): Promise<void> | undefined {
+    return this.lane?.writtenBy(collection, key);
+  }
+  committed(): void {
+    this.owner.committed(this);
+  }
+  conflicted(): void {
+    this.conflicts += 1;
+    this.owner.conflicted(this);
+  }
+  refused(error: unknown): void {
+    this.owner.refused(this, error);
+  }
+}
+
+/** Notes one more failure. */
+export function withFailure(tries: Tries, attempt: AttemptRecord): Tries {
+  return {
+    failures: tries.failures + 1,
+    stalls: tries.stalls,
+    deliveries: tries.deliveries + 1,
+    attempts: [...tries.attempts, attempt].slice(-20),
+    firstFailedAtMs: tries.firstFailedAtMs ?? attempt.atMs,
+  };
+}

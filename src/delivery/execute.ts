@@ -1,0 +1,82 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { TidingsError } from "../errors/tidings-error.ts";
+import { decode } from "../event/decode.ts";
+import type { Event } from "../event/envelope.ts";
+import type { Delivery } from "./delivery.ts";
+import { compose } from "./middleware/middleware.ts";
+import type { SubscriptionRuntime } from "./runtime.ts";
+import type { Handler } from "./service.ts";
+import { UnitOfWork } from "./unit-of-work.ts";
+
+/** The unit of work in which the running code stands, so that a stray `app.publish` in a handler is noticed. */
+export const currentUnit = new AsyncLocalStorage<UnitOfWork>();
+
+/** Decodes the event of a delivery and gives it a fresh unit of work. Throws what `decode` throws. */
+export function prepare(delivery: Delivery, runtime: SubscriptionRuntime): readonly Event[] {
+  if (delivery.commitError !== undefined) {
+    const error = delivery.commitError;
+    delivery.commitError = undefined;
+    throw error;
+  }
+  delivery.unit = new UnitOfWork(runtime.host, delivery);
+  delivery.writes = undefined;
+  return decode(delivery.record, delivery.route.contract as never, runtime.limits);
+}
+
+/**
+ * Runs the handler of a delivery. Returns nothing when a synchronous handler has ended, else a Promise;
+ * throws or rejects with what the handler threw, or TIDINGS_HANDLER_TIMEOUT.
+ */
+export function execute(delivery: Delivery, runtime: SubscriptionRuntime): void | Promise<void> {
+  const events = prepare(delivery, runtime);
+  const handler = delivery.route.handler as Handler<string, unknown>;
+  const unit = delivery.unit as UnitOfWork;
+  const [event] = events;
+  if (events.length !== 1 || event === undefined || runtime.middlewares.length > 0) {
+    return limited(
+      delivery,
+      runtime,
+      currentUnit.run(unit, () => runAll(events, unit, runtime, handler)),
+    );
+  }
+  const result = currentUnit.run(unit, handler, event, unit);
+  if (result === undefined || typeof (result as Promise<void>).then !== "function") return undefined;
+  return limited(delivery, runtime, result);
+}
+
+/** One stored event may be none or several after its upcasters: still one delivery. */
+async function runAll(
+  events: readonly Event[],
+  unit: UnitOfWork,
+  runtime: SubscriptionRuntime,
+  handler: Handler<string, unknown>,
+): Promise<void> {
+  for (const event of events) await compose(runtime.middlewares, event, unit, () => handler(event, unit));
+}
+
+/** Fails the delivery when the handler takes longer than it may; the handler is told by its signal. */
+export function limited(delivery: Delivery, runtime: SubscriptionRuntime, work: Promise<void>): Promise<void> {
+  const { timeoutMs } = delivery.route.policy;
+  const { unit } = delivery;
+  return new Promise((resolve, reject) => {
+    const done = runtime.deadlines.watch(timeoutMs, () => {
+      const error = new TidingsError(
+        "TIDINGS_HANDLER_TIMEOUT",
+        `The handler of "${delivery.record.type}" in "${runtime.name}" ran longer than ${timeoutMs} ms.`,
+        { details: { subscription: runtime.name, type: delivery.record.type, event: delivery.record.id, timeoutMs } },
+      );
+      unit?.abort(error);
+      reject(error);
+    });
+    work.then(
+      () => {
+        done();
+        resolve();
+      },
+      (error: unknown) => {
+        done();
+        reject(error as Error);
+      },
+    );
+  });
+}

@@ -1,0 +1,101 @@
+import { isTidingsError } from "../errors/tidings-error.ts";
+import type { DeadLetterReason, FailureRecord } from "./records.ts";
+
+/** Codes of our own that no retry can mend: the event itself does not fit. */
+const reasonByCode: Readonly<Record<string, DeadLetterReason>> = {
+  TIDINGS_INVALID_PAYLOAD: "validation",
+  TIDINGS_SCHEMA_ASYNC: "validation",
+  TIDINGS_SCHEMA_FAILED: "validation",
+  TIDINGS_EVENT_TOO_DEEP: "undecodable",
+  TIDINGS_FORBIDDEN_PROPERTY: "undecodable",
+  TIDINGS_DECODE_FAILED: "undecodable",
+  TIDINGS_UPCAST_FAILED: "undecodable",
+  TIDINGS_UNKNOWN_VERSION: "unmatched",
+  TIDINGS_UNMATCHED: "unmatched",
+  TIDINGS_ID_CONFLICT: "id-conflict",
+  TIDINGS_STALLED: "stalled",
+  TIDINGS_PUBLISH_IN_HANDLER: "terminal",
+  TIDINGS_HANDLER_ENDED: "terminal",
+};
+
+/** What kind of failure this is, when a retry cannot mend it; undefined when it might. */
+export function terminalReason(error: unknown): DeadLetterReason | undefined {
+  if (isTidingsError(error)) return reasonByCode[error.code];
+  return actionOf(error) === "terminal" ? "terminal" : undefined;
+}
+
+/** The action that a control error (TerminalError, RetryAfterError, …) asks for, told by shape. */
+export function actionOf(error: unknown): "terminal" | "retry-after" | "pause" | "conflict" | undefined {
+  if (!(error instanceof Error) || !("action" in error)) return undefined;
+  const { action } = error;
+  return action === "terminal" || action === "retry-after" || action === "pause" || action === "conflict"
+    ? action
+    : undefined;
+}
+
+/** Code of an error: ours, the system's (`ECONNREFUSED`), or the name of its class. */
+export function codeOf(error: unknown): string {
+  if (error instanceof Error) {
+    const { code } = error as { code?: unknown };
+    return typeof code === "string" ? code : error.name;
+  }
+  return typeof error;
+}
+
+/** What operators see of an error: message and stack cut to a sensible length. */
+export function failureRecord(error: unknown): FailureRecord {
+  const thrown = error instanceof Error ? error : undefined;
+  const message = (thrown?.message ?? safeText(error)).slice(0, 2000);
+  const frames = framesOf(thrown?.stack);
+  return {
+    code: codeOf(error),
+    name: thrown?.name ?? typeof error,
+    message,
+    ...(thrown?.stack ? { stack: thrown.stack.slice(0, 4000) } : {}),
+    fingerprint: fingerprint(
+      codeOf(error),
+      thrown?.name ?? typeof error,
+      frames.length > 0 ? frames.join("|") : generalize(message),
+    ),
+  };
+}
+
+function safeText(value: unknown): string {
+  try {
+    return typeof value === "string" ? value : (JSON.stringify(value) ?? String(value));
+  } catch {
+    return String(value);
+  }
+}
+
+/** The two topmost frames of the application's own code, without line numbers, which move with every edit. */
+function framesOf(stack: string | undefined): readonly string[] {
+  if (!stack) return [];
+  return stack
+    .split("\n")
+    .filter((line) => /^\s+at /.test(line) && !line.includes("node:") && !line.includes("/node_modules/"))
+    .slice(0, 2)
+    .map((line) =>
+      line
+        .trim()
+        .replace(/:\d+:\d+\)?$/, "")
+        .replace(/\(?file:\/\/.*\//, ""),
+    );
+}
+
+/** A message without the numbers and ids in it. */
+function generalize(message: string): string {
+  return message.replace(/[0-9a-f-]{16,}|\d+/gi, "#");
+}
+
+/** Short hash of what makes two failures alike. FNV-1a over two lanes of 32 bits. */
+function fingerprint(...parts: readonly string[]): string {
+  let a = 0x811c9dc5;
+  let b = 0x01000193;
+  for (const char of parts.join("\u0000")) {
+    const unit = char.codePointAt(0) as number;
+    a = Math.imul(a ^ unit, 0x01000193);
+    b = Math.imul(b ^ (unit + 0x9e37), 0x85ebca6b);
+  }
+  return (a >>> 0).toString(16).padStart(8, "0") + (b >>> 0).toString(16).padStart(8, "0");
+}

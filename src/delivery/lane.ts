@@ -1,0 +1,65 @@
+import type { Delivery } from "./delivery.ts";
+
+/** The deliveries of one key: in order, one at a time. */
+export class Lane {
+  /** Null for an event without a key, which has a lane to itself. */
+  readonly key: string | null;
+  /** Waiting to run. */
+  queue: Delivery[] = [];
+  running: Delivery | undefined;
+  /** Ended, in order, and not committed yet. */
+  uncommitted: Delivery[] = [];
+  /** To be run again, in order, as soon as the running one has ended. */
+  again: Delivery[] = [];
+  ready = false;
+  #waiters: { readonly behind: Delivery; readonly wake: () => void }[] = [];
+
+  constructor(key: string | null) {
+    this.key = key;
+  }
+
+  get idle(): boolean {
+    return (
+      this.running === undefined && this.queue.length === 0 && this.uncommitted.length === 0 && this.again.length === 0
+    );
+  }
+
+  /** Resolves when the last uncommitted delivery that writes this document is committed or taken back; undefined when there is none. */
+  writtenBy(collection: string, key: string): Promise<void> | undefined {
+    const writer = this.uncommitted.findLast(({ writes }) =>
+      writes?.documents?.some((write) => write.collection === collection && write.key === key),
+    );
+    return writer && this.#after(writer);
+  }
+
+  /** Resolves when nothing of the lane is uncommitted; undefined when that is so already. */
+  committedSoFar(): Promise<void> | undefined {
+    const last = this.uncommitted.at(-1);
+    return last && this.#after(last);
+  }
+
+  /** The delivery is committed. */
+  committed(delivery: Delivery): void {
+    if (this.uncommitted[0] === delivery) this.uncommitted.shift();
+    else this.uncommitted = this.uncommitted.filter((other) => other !== delivery);
+    if (this.#waiters.length > 0) this.wake((behind) => behind === delivery);
+  }
+
+  /** Takes back everything uncommitted, in order. */
+  takeBack(): Delivery[] {
+    const taken = this.uncommitted;
+    this.uncommitted = [];
+    this.wake(() => true);
+    return taken;
+  }
+
+  wake(which: (behind: Delivery) => boolean): void {
+    const woken = this.#waiters.filter(({ behind }) => which(behind));
+    this.#waiters = this.#waiters.filter(({ behind }) => !which(behind));
+    for (const { wake } of woken) wake();
+  }
+
+  #after(behind: Delivery): Promise<void> {
+    return new Promise((wake) => this.#waiters.push({ behind, wake }));
+  }
+}

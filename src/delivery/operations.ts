@@ -1,0 +1,98 @@
+import { isTidingsError, TidingsError } from "../errors/tidings-error.ts";
+import { messageOf } from "../event/validate.ts";
+import type { HeldEntry } from "./held-entry.ts";
+import { heldIdOfKey } from "./held-entry.ts";
+import type { PartitionParts } from "./partition.ts";
+import { type Answer, collections, type DeadLetter, type Intent, recordFromDocument } from "./records.ts";
+import type { SubscriptionRuntime } from "./runtime.ts";
+
+/**
+ * Does in its partition what an operator asked for. Only the owner of the partition calls this, so that nothing
+ * else moves meanwhile. Never rejects: what is wrong becomes the answer. A seek is not done here, since it restarts the partition.
+ */
+export async function perform(intent: Intent, parts: PartitionParts, runtime: SubscriptionRuntime): Promise<Answer> {
+  try {
+    await dispatch(intent, parts, runtime);
+    await parts.committer.drained();
+    return { ok: true };
+  } catch (error) {
+    return answerOf(error);
+  }
+}
+
+/** An error as an answer. */
+export function answerOf(error: unknown): Answer {
+  return { ok: false, code: isTidingsError(error) ? error.code : "TIDINGS_HANDLER_FAILED", message: messageOf(error) };
+}
+
+async function dispatch(intent: Intent, parts: PartitionParts, runtime: SubscriptionRuntime): Promise<void> {
+  switch (intent.kind) {
+    case "redrive": {
+      const [letter, entry] = await find(intent.deadLetter, parts, runtime);
+      return redrive(letter, entry, intent, parts, runtime);
+    }
+    case "discard": {
+      const [, entry] = await find(intent.deadLetter, parts, runtime);
+      return parts.held.discarded(entry, intent.by);
+    }
+    case "pause-key": {
+      const waiting = parts.lanes.takeWaiting(intent.key);
+      parts.held.pauseKey(intent.key, intent.reason, intent.untilMs);
+      const entry = parts.held.find(heldIdOfKey(intent.key));
+      if (entry) for (const delivery of waiting) parts.held.append(entry, delivery.record);
+      return;
+    }
+    case "resume-key": {
+      const entry = parts.held.find(heldIdOfKey(intent.key));
+      if (entry?.reason !== "paused") {
+        throw new TidingsError(
+          "TIDINGS_NOT_PAUSABLE",
+          `The key ${JSON.stringify(intent.key)} of "${intent.subscription}" is not paused.`,
+        );
+      }
+      return parts.held.resumeKey(entry);
+    }
+    case "seek":
+      throw new TidingsError("TIDINGS_UNSUPPORTED", "A seek restarts its partition.");
+  }
+}
+
+async function find(
+  id: string,
+  parts: PartitionParts,
+  runtime: SubscriptionRuntime,
+): Promise<readonly [DeadLetter, HeldEntry]> {
+  const [document] = (await runtime.engine.state?.get(collections.deadLetters(runtime.name), [id])) ?? [];
+  if (!document)
+    throw new TidingsError("TIDINGS_NOT_FOUND", `The subscription "${runtime.name}" has no open dead letter ${id}.`, {
+      details: { deadLetter: id },
+    });
+  const letter = JSON.parse(document.value) as DeadLetter;
+  const entry = parts.held.find(letter.heldId);
+  if (!entry || entry.deadLetter !== id)
+    throw new TidingsError("TIDINGS_NOT_FOUND", `The dead letter ${id} is not at the head of its key.`, {
+      details: { deadLetter: id },
+    });
+  if (entry.reason !== "dead" || entry.busy) {
+    throw new TidingsError("TIDINGS_DEAD_LETTER_STATE", `The dead letter ${id} is being redriven already.`, {
+      details: { deadLetter: id },
+    });
+  }
+  return [letter, entry];
+}
+
+function redrive(
+  letter: DeadLetter,
+  entry: HeldEntry,
+  intent: Intent & { kind: "redrive" },
+  parts: PartitionParts,
+  runtime: SubscriptionRuntime,
+): void {
+  const { topic, partition, position } = letter;
+  const changed = intent.edited ? { record: intent.edited, editedFrom: letter.editedFrom ?? letter.record.id } : {};
+  const next: DeadLetter = { ...letter, state: "redriving", redrives: letter.redrives + 1, ...changed };
+  const record =
+    intent.edited &&
+    recordFromDocument(intent.edited, { topic, partition, position, appendedAtMs: runtime.platform.clock.now() });
+  parts.held.runNow(entry, { redriving: true, ...(record ? { record } : {}) }, next);
+}

@@ -1,0 +1,44 @@
+import type { EventLimits } from "../event/limits.ts";
+import type { Platform } from "../platform/platform.ts";
+import type { Engine } from "../ports/engine.ts";
+import type { ResolvedRoute } from "./delivery.ts";
+import type { SoloGate } from "./solo-gate.ts";
+import type { Hooks } from "./hooks.ts";
+import type { Logger } from "./log.ts";
+import type { SubscriptionMetrics } from "./metrics.ts";
+import type { Middleware } from "./middleware/middleware.ts";
+import type { Guarantee } from "./service.ts";
+import type { Slots } from "./slots.ts";
+import type { Deadlines } from "./deadlines.ts";
+import type { UnitHost } from "./unit-of-work.ts";
+
+/** What the partitions of one subscription share in one process. */
+export interface SubscriptionRuntime {
+  readonly name: string;
+  readonly service: string;
+  readonly topic: string;
+  readonly guarantee: Guarantee;
+  readonly engine: Engine;
+  readonly platform: Platform;
+  readonly limits: EventLimits;
+  readonly routes: ReadonlyMap<string, ResolvedRoute>;
+  readonly middlewares: readonly Middleware[];
+  readonly host: UnitHost;
+  readonly slots: Slots;
+  readonly gate: SoloGate;
+  readonly deadlines: Deadlines;
+  readonly metrics: SubscriptionMetrics;
+  readonly hooks: Hooks;
+  readonly log: Logger;
+  readonly prefetch: { readonly events: number; readonly bytes: number };
+  /** How long identities are remembered; undefined without an inbox. */
+  readonly inboxWindowMs: number | undefined;
+  /** Most events behind held keys of one partition, before it stops. */
+  readonly heldMax: number;
+  /** Where this process runs and what it is, for dead letters. */
+  readonly member: { readonly host: string; readonly appVersion: string | undefined };
+  /** Whether the subscription is paused: nothing new is fetched or started. */
+  paused(): boolean;
+  /** Pauses the subscription: here at once, and durably in every process. */
+  pause(reason: string, pauseMs: number | undefined): Promise<void>;
+}

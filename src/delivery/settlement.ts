@@ -1,0 +1,21 @@
+import type { Counts } from "./records.ts";
+import type { UnitWrites } from "./unit-of-work.ts";
+
+/** Something that a commit of a partition carries: usually a delivery that has ended. */
+export interface Settlement {
+  /** The position it settles; -1 when it settles none (a held event, say, which was settled when it was held). */
+  readonly position: number;
+  /** As what the position is counted. */
+  readonly as: keyof Counts;
+  /** Further changes of the counts. */
+  readonly counts: Partial<Counts> | undefined;
+  readonly writes: UnitWrites | undefined;
+  /** False when losing it to a power cut costs nothing but work. */
+  readonly durable: boolean;
+  /** It is on disk. */
+  committed(): void;
+  /** Something it had read has changed; nothing of it took effect. */
+  conflicted(): void;
+  /** What it wanted to write was refused, and it alone is to blame. */
+  refused(error: unknown): void;
+}

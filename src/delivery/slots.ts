@@ -1,0 +1,34 @@
+/** How many deliveries may run at once. */
+export interface Slots {
+  readonly size: number;
+  /** How many are taken now. */
+  taken(): number;
+  /** Takes one; false when there is none, and then `wake` is called once, when one is free. */
+  take(wake: () => void): boolean;
+  give(): void;
+}
+
+/** Slots that are given in the order in which they were asked for. */
+export function createSlots(size: number): Slots {
+  let taken = 0;
+  const waiting = new Set<() => void>();
+  return {
+    size,
+    taken: () => taken,
+    take(wake) {
+      if (taken < size) {
+        taken += 1;
+        return true;
+      }
+      waiting.add(wake);
+      return false;
+    },
+    give() {
+      taken -= 1;
+      if (waiting.size === 0) return;
+      const [wake] = waiting;
+      waiting.delete(wake as () => void);
+      queueMicrotask(wake as () => void);
+    },
+  };
+}

@@ -1,0 +1,87 @@
+import type { StoredRecord } from "../event/record.ts";
+import type { Claims } from "./claims.ts";
+import type { Delivery } from "./delivery.ts";
+import type { HeldEntry } from "./held-entry.ts";
+import type { HeldKeys } from "./held-keys.ts";
+import type { Lanes } from "./lanes.ts";
+import type { Progress } from "./progress.ts";
+import type { ClaimDocument, PositionDocument } from "./records.ts";
+import type { SubscriptionRuntime } from "./runtime.ts";
+import { stalledError } from "./stalled.ts";
+
+/** What is needed to run the suspects of a partition. */
+export interface SuspectsOptions {
+  readonly runtime: SubscriptionRuntime;
+  readonly number: number;
+  readonly progress: Progress;
+  readonly lanes: Lanes;
+  readonly held: HeldKeys;
+  readonly claims: Claims;
+  readonly claimed: ClaimDocument | undefined;
+  readonly heldSuspects: readonly HeldEntry[];
+  readonly document: PositionDocument;
+  readonly ingest: (record: StoredRecord) => Delivery | undefined;
+  readonly stopped: () => boolean;
+}
+
+/**
+ * Whatever the last owner had claimed and not settled may have killed it: each of these runs alone. Only a death during
+ * such a run counts as a stall; after too many the event is parked and the others go on.
+ */
+export async function runSuspects(options: SuspectsOptions): Promise<void> {
+  const { claimed, document, heldSuspects, runtime } = options;
+  const open = claimed !== undefined && claimed.to > document.low;
+  if (!open && heldSuspects.length === 0) return;
+  runtime.gate.enter();
+  try {
+    for (const entry of heldSuspects) noteHeldSuspect(entry, options);
+    if (open) await runClaimed(options, claimed);
+  } finally {
+    runtime.gate.leave();
+  }
+}
+
+async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Promise<void> {
+  const { runtime, progress, number } = options;
+  let found = 0;
+  while (progress.next < claimed.to && !options.stopped()) {
+    const page = await runtime.engine.topics.read(runtime.topic, number, progress.next, {
+      events: Math.min(64, claimed.to - progress.next),
+      bytes: runtime.prefetch.bytes,
+    });
+    // Gone by retention: the fetch loop will say so.
+    if (page.lost > 0 || page.records.length === 0) break;
+    for (const record of page.records) {
+      if (options.stopped()) return;
+      const delivery = options.ingest(record);
+      if (!delivery) continue;
+      found += 1;
+      await runtime.gate.alone(() => runSuspect(delivery, claimed, options));
+    }
+  }
+  if (found > 0) {
+    runtime.log.warn(
+      { subscription: runtime.name, partition: number, events: found },
+      "events that were running when a process died were run one at a time",
+    );
+  }
+}
+
+async function runSuspect(delivery: Delivery, claimed: ClaimDocument, options: SuspectsOptions): Promise<void> {
+  const { runtime, claims, lanes } = options;
+  const { position } = delivery.record;
+  const solo = claimed.solo?.position === position ? claimed.solo : undefined;
+  const stalls = solo ? solo.stalls + 1 : 0;
+  if (solo) runtime.metrics.stalls.add();
+  delivery.tries = { ...delivery.tries, failures: claimed.failures?.[position] ?? 0, stalls, deliveries: stalls };
+  if (stalls >= delivery.route.policy.retry.stallsMax)
+    delivery.commitError = stalledError(delivery.record, runtime.name, stalls);
+  await claims.solo(position, stalls);
+  await lanes.runAlone(delivery);
+}
+
+/** A held head that was running: at its next run it is alone, and a death then counts. */
+function noteHeldSuspect(entry: HeldEntry, options: SuspectsOptions): void {
+  if (entry.running === "solo") options.held.stalled(entry);
+  entry.running = "solo";
+}

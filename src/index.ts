@@ -1,0 +1,39 @@
+/**
+ * tidings: events, producers and consumers for TypeScript, on one SQLite file or on a broker.
+ *
+ * @module
+ */
+export { type App, tidings } from "./app/app.ts";
+export type { Health, SubscriptionHealth } from "./app/health.ts";
+export type { AppOptions, EngineFactory } from "./app/options.ts";
+export type { Publication } from "./app/publisher.ts";
+export type { ServiceState } from "./app/service-state.ts";
+
+export { type TopicDefinition, type TopicOptions, topic } from "./event/topic.ts";
+export { type Contract, type EventType, type Retention, type Several, several, type Topic } from "./event/contract.ts";
+export type { Event, EventAttributes } from "./event/envelope.ts";
+export type { PublishOptions } from "./event/encode.ts";
+
+export {
+  type BatchHandler,
+  type BatchItem,
+  type BatchOptions,
+  type From,
+  type Guarantee,
+  type Handler,
+  type Service,
+  type ServiceOptions,
+  service,
+} from "./delivery/service.ts";
+export type { Context, StateBox } from "./delivery/context.ts";
+export type { DeliveryInfo, Hooks } from "./delivery/hooks.ts";
+export type { Logger } from "./delivery/log.ts";
+export type { Metric } from "./delivery/metrics.ts";
+export type { Middleware } from "./delivery/middleware/middleware.ts";
+export type { DeliveryOptions, OnFailure, RetryAction, RetryPolicy, RetryRule } from "./delivery/policy.ts";
+export type { DeadLetter } from "./delivery/records.ts";
+export type { SubscriptionTotals, Totals } from "./delivery/totals.ts";
+
+export { ConflictError, PauseError, RetryAfterError, TerminalError } from "./errors/control.ts";
+export { type ErrorCode } from "./errors/codes.ts";
+export { isTidingsError, TidingsError } from "./errors/tidings-error.ts";

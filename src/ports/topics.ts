@@ -1,0 +1,104 @@
+import type { EventRecord, StoredRecord } from "../event/record.ts";
+
+/** What a topic is declared with. */
+export interface TopicSpec {
+  /** 1 to 249 characters of A–Z a–z 0–9 . _ - (Kafka's rule, so that names fit every engine). */
+  readonly name: string;
+  /** Number of partitions; fixed for the life of the topic. */
+  readonly partitions: number;
+}
+
+/** One event to append. */
+export interface TopicEntry {
+  readonly topic: string;
+  /** Chosen by the caller from the key, see `partitionOf`. */
+  readonly partition: number;
+  readonly record: EventRecord;
+  /** True when the caller chose the id: then an event of this (source, id) published within the window is not appended again. */
+  readonly checkId?: boolean;
+}
+
+/** Where a published event lies. */
+export interface Appended {
+  readonly position: number;
+  /** True when an event of this id was there already; `position` is that event's. */
+  readonly duplicate: boolean;
+}
+
+/** The readable range of a partition: `first <= position < next`. Equal when it is empty. */
+export interface Bounds {
+  /** Position of the first event that retention has left. */
+  readonly first: number;
+  /** Position after the last event: where the next one will stand. */
+  readonly next: number;
+}
+
+/** How much one read may return; at least one event is returned when there is one, however large. */
+export interface ReadLimits {
+  readonly events: number;
+  readonly bytes: number;
+}
+
+/** A page of a partition in position order. */
+export interface ReadPage {
+  readonly records: readonly StoredRecord[];
+  /** Where to go on reading; greater than the asked position even if all of the range was gone or empty. */
+  readonly next: number;
+  /** True when positions between the asked one and the first record are gone by retention. */
+  readonly lost: number;
+}
+
+/** What retention may remove. Events at or behind `floor` stay unless `force`. */
+export interface RetentionRule {
+  /** Remove events appended before this instant. */
+  readonly appendedBeforeMs?: number;
+  /** Remove the oldest events of a partition until it holds at most so many bytes. */
+  readonly partitionBytesMax?: number;
+  /** By partition: the first position that a subscription still needs. Absent: nothing is needed. */
+  readonly floor?: readonly number[];
+}
+
+/** Partitioned, replayable logs. Every engine has this port. */
+export interface Topics {
+  /**
+   * Creates what does not exist; declaring the same again does nothing. Rejects with
+   * TIDINGS_PARTITIONS_CHANGED when one exists with another number of partitions, and then creates none.
+   */
+  declare(specs: readonly TopicSpec[]): Promise<void>;
+  /** All topics in name order. */
+  list(): Promise<readonly TopicSpec[]>;
+  /** The topic of this name, or undefined. */
+  find(name: string): Promise<TopicSpec | undefined>;
+
+  /**
+   * Appends all entries or none, in the order given, and resolves when they have the durability that the
+   * capabilities state; never before. Calls commit in call order per partition, so that two
+   * publishes to one key without waiting in between stand in that order. The result has one element
+   * per entry. The same (source, id) with another payload rejects with TIDINGS_ID_CONFLICT.
+   * After TIDINGS_OUTCOME_UNKNOWN the events may or may not be there: repeat with `checkId`.
+   * Publishes that were accepted before `close` are settled before close resolves.
+   */
+  publish(entries: readonly TopicEntry[]): Promise<readonly Appended[]>;
+
+  /**
+   * Reads from `position` on, in position order. Never returns an event whose publish could still be
+   * undone, and never skips one that commits later: what lies before a returned event is final.
+   * A record that fails its checksum rejects with TIDINGS_RECORD_CORRUPT naming topic, partition and position.
+   */
+  read(topic: string, partition: number, position: number, limits: ReadLimits): Promise<ReadPage>;
+
+  /** The bounds of every partition, by partition number. */
+  bounds(topic: string): Promise<readonly Bounds[]>;
+
+  /** By partition: the first position appended at or after the instant (`next` when there is none). */
+  positionsAt(topic: string, timeMs: number): Promise<readonly number[]>;
+
+  /** Removes whole batches from the front as the rule allows; resolves with the number of events removed. Work is done in small steps. */
+  retain(topic: string, rule: RetentionRule): Promise<number>;
+
+  /**
+   * Calls the listener soon after something may have been appended to the topic, by any process. A hint:
+   * it may come without an event and may be lost; whoever listens also looks by itself now and then.
+   */
+  watch(topic: string, listener: () => void): () => void;
+}
