@@ -61,10 +61,19 @@ export interface EventOptions<In, Out> {
 }
 
 /** What `.version` takes. `Before` is the data of the version before, as it was published. */
-export interface VersionOptions<Before, In, Out> extends EventOptions<In, Out> {
+export interface VersionOptions<Before, In, Out, Result = unknown> extends EventOptions<In, Out> {
   /** Makes data of this version from data of the one before. Pure: it runs wherever a stored event is read. */
-  readonly upcast: (data: Before) => NoInfer<In> | Several<NoInfer<In>>;
+  readonly upcast: (data: Before) => Result;
 }
+
+/** What an upcaster may return for data of type `In`: one, several, or none. */
+export type Upcasted<In> = Immutable<In> | Several<Immutable<In>>;
+
+/**
+ * The type with everything readonly. Upcasters may return that, so that their results can be inferred as constants:
+ * only then does `currency: "EUR"` fit where the schema wants one of a few words.
+ */
+type Immutable<T> = unknown extends T ? T : { readonly [Name in keyof T]: Immutable<T[Name]> };
 
 /** A contract that can be given a further version. */
 export interface EventType<Type extends string, In, Out, KeyData> extends Contract<Type, In, Out> {
@@ -73,9 +82,9 @@ export interface EventType<Type extends string, In, Out, KeyData> extends Contra
    * read; return `several(a, b)` to make several of one, `several()` to make none.
    * Throws TIDINGS_NO_UPCASTER without `upcast`, or when a number is skipped.
    */
-  version<NextIn extends KeyData, NextOut>(
+  version<NextIn extends KeyData, NextOut, const Result extends Upcasted<NoInfer<NextIn>>>(
     version: number,
-    options: VersionOptions<In, NextIn, NextOut>,
+    options: VersionOptions<In, NextIn, NextOut, Result>,
   ): EventType<Type, NextIn, NextOut, KeyData>;
 }
 
@@ -88,6 +97,8 @@ export interface Several<Data> {
 }
 
 /** Makes an upcaster yield the given events instead of exactly one. */
+export function several(): Several<never>;
+export function several<const Data>(...items: readonly Data[]): Several<Data>;
 export function several<Data>(...items: readonly Data[]): Several<Data> {
   return { [severalBrand]: items };
 }
