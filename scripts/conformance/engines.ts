@@ -35,12 +35,31 @@ export function openSqlite(binding: Binding): Open {
     const opened = await several((context) => sqlite({ path, binding }).open(context));
     return {
       ...opened,
+      damage: (topic, partition, position) => damage(opened.engine, { topic, partition, position }),
       async close() {
         await opened.close();
         await rm(folder, { recursive: true, force: true });
       },
     };
   };
+}
+
+/** Changes a letter of the payload that the record has in its chunk, and not the checksum. */
+async function damage(engine: Engine, place: { topic: string; partition: number; position: number }): Promise<void> {
+  const { topic, partition, position } = place;
+  let changed = 0;
+  const change = (handle: unknown): void => {
+    const statement = (
+      handle as { prepare(sql: string): { run(...values: unknown[]): { changes: number | bigint } } }
+    ).prepare(
+      `UPDATE tidings_chunk SET body = replace(body, 'xx', 'yx') WHERE id = (
+         SELECT chunk.id FROM tidings_chunk AS chunk JOIN tidings_log AS log ON log.id = chunk.log
+         WHERE log.topic = ? AND log.partition = ? AND chunk.last >= ? ORDER BY chunk.last LIMIT 1)`,
+    );
+    changed = Number(statement.run(topic, partition, position).changes);
+  };
+  await engine.transact?.({ sql: [change] });
+  if (changed !== 1) throw new Error("There was no chunk to damage.");
 }
 
 /** Every engine there is so far. */

@@ -190,4 +190,25 @@ export const retentionCases: readonly Case[] = [
       same(await textsOf(env.engine, topic), numbered(50, "new-"));
     },
   },
+  {
+    name: "a reader beside retention reads each event or learns that it lost it",
+    needs: all(byAge, bySize),
+    async run(env) {
+      const topic = await env.topic();
+      const positions = await publishEach(env, topic, numbered(60));
+      const end = given(positions.at(-1)) + 1;
+      let [seen, lost] = [0, 0];
+      for (let position = 0, step = 0; position < end; step++) {
+        const page = await env.engine.topics.read(topic, 0, position, { events: 2, bytes: 1000 });
+        seen += page.records.length;
+        lost += page.lost;
+        holds(page.next > position, "reading goes on");
+        position = page.next;
+        const size = page.records.reduce((sum, record) => sum + recordBytes(record), 0) / 2;
+        if (step % 5 === 4) await env.engine.topics.retain(topic, { partitionBytesMax: (end - position) * size * 0.8 });
+      }
+      holds(lost > 0 && seen > 0, `${seen} seen, ${lost} lost`);
+      equal(seen + lost, end);
+    },
+  },
 ];
