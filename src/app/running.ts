@@ -4,6 +4,7 @@ import type { EventLimits } from "../event/limits.ts";
 import { keylessPartitions, partitionOf } from "../event/partitioner.ts";
 import { messageOf } from "../event/validate.ts";
 import { createDeadlines } from "../delivery/deadlines.ts";
+import { createHotDocuments } from "../delivery/hot-documents.ts";
 import type { Logger } from "../delivery/log.ts";
 import type { Metrics } from "../delivery/metrics.ts";
 import { createSoloGate } from "../delivery/solo-gate.ts";
@@ -50,6 +51,7 @@ export async function run(given: RunOptions): Promise<Running> {
     ...given,
     memberId,
     gate: createSoloGate(),
+    hotDocuments: createHotDocuments(),
     deadlines: createDeadlines(platform.clock),
     partitionOf: partitioner(book, topics, platform),
   };

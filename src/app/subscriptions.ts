@@ -2,6 +2,7 @@ import { TidingsError } from "../errors/tidings-error.ts";
 import type { Contract } from "../event/contract.ts";
 import type { Deadlines } from "../delivery/deadlines.ts";
 import type { ResolvedRoute } from "../delivery/delivery.ts";
+import type { HotDocuments } from "../delivery/hot-documents.ts";
 import { subscriptionMetrics } from "../delivery/metrics.ts";
 import { resolvePolicy } from "../delivery/policy.ts";
 import { collections, type ControlDocument, subscriptionName } from "../delivery/records.ts";
@@ -18,6 +19,7 @@ import type { TopicBook } from "./topic-book.ts";
 export interface Shared extends RunOptions {
   readonly memberId: string;
   readonly gate: SoloGate;
+  readonly hotDocuments: HotDocuments;
   readonly deadlines: Deadlines;
   readonly partitionOf: (contract: Contract, key: string | null) => number;
 }
@@ -67,6 +69,7 @@ function subscriptionOf(shared: Shared, book: TopicBook, service: Service, topic
     },
     slots: createSlots(service.options.concurrency ?? 64),
     gate: shared.gate,
+    hotDocuments: shared.hotDocuments,
     deadlines: shared.deadlines,
     metrics: subscriptionMetrics(shared.metrics, engine.name, topic, name),
     hooks: options.hooks ?? {},

@@ -1,7 +1,7 @@
 import { hasCode, isTidingsError, TidingsError } from "../errors/tidings-error.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Engine } from "../ports/engine.ts";
-import type { Conflict, DocumentWrite, Fence, Outcome, Transaction } from "../ports/transaction.ts";
+import type { Check, Conflict, DocumentWrite, Fence, Outcome, Transaction } from "../ports/transaction.ts";
 import { addCounts, type Progress } from "./progress.ts";
 import { collections, type Counts, type PositionDocument } from "./records.ts";
 import type { Settlement } from "./settlement.ts";
@@ -223,25 +223,57 @@ export function createCommitter(options: CommitterOptions): Committer {
         }),
       );
     }
-    const starts = conflict.kind === "check" ? group.checkStarts : group.publishStarts;
-    const index = starts.findLastIndex((start) => start <= conflict.index);
-    const guilty = group.settlements[index] as Settlement;
+    if (conflict.kind === "check") return void takeOutStale(group, conflict.index);
+    const guilty = settlementAt(group, group.publishStarts, conflict.index);
+    const entry = group.transaction.publish?.[conflict.index];
     busy = false;
     putBack(group, guilty);
-    if (conflict.kind === "check") guilty.conflicted();
-    else {
-      const entry = group.transaction.publish?.[conflict.index];
-      guilty.refused(
-        new TidingsError(
-          "TIDINGS_ID_CONFLICT",
-          `An event ${entry?.record.id} of ${entry?.record.source} exists with another payload on topic "${entry?.topic}".`,
-          {
-            details: { id: entry?.record.id ?? "", topic: entry?.topic ?? "" },
-          },
-        ),
-      );
+    guilty.refused(
+      new TidingsError(
+        "TIDINGS_ID_CONFLICT",
+        `An event ${entry?.record.id} of ${entry?.record.source} exists with another payload on topic "${entry?.topic}".`,
+        { details: { id: entry?.record.id ?? "", topic: entry?.topic ?? "" } },
+      ),
+    );
+    schedule();
+  }
+
+  function settlementAt(group: Group, starts: readonly number[], index: number): Settlement {
+    return group.settlements[starts.findLastIndex((start) => start <= index)] as Settlement;
+  }
+
+  /** A conflict names one check; all that are stale go at once, or a group of many would fail as often as it has of them. */
+  async function takeOutStale(group: Group, named: number): Promise<void> {
+    const checks = group.transaction.checks ?? [];
+    const versions = checks.length > 1 ? await versionsOf(checks).catch(() => undefined) : undefined;
+    if (stopped) return;
+    const stale = new Map<Settlement, string>();
+    for (const [index, check] of checks.entries()) {
+      const name = `${check.collection}\u0000${check.key}`;
+      if (index !== named && (versions?.get(name) ?? check.version) === check.version) continue;
+      const settlement = settlementAt(group, group.checkStarts, index);
+      if (!stale.has(settlement)) stale.set(settlement, name);
+    }
+    busy = false;
+    putBack(group);
+    for (const [settlement, name] of stale) {
+      // An earlier one of its lane may have taken it back already.
+      if (!queue.includes(settlement)) continue;
+      queue = queue.filter((other) => other !== settlement);
+      settlement.conflicted(name);
     }
     schedule();
+  }
+
+  async function versionsOf(checks: readonly Check[]): Promise<ReadonlyMap<string, number>> {
+    const state = engine.state as NonNullable<Engine["state"]>;
+    const versions = new Map<string, number>();
+    for (const collection of new Set(checks.map((check) => check.collection))) {
+      const keys = [...new Set(checks.filter((check) => check.collection === collection).map(({ key }) => key))];
+      const documents = await state.get(collection, keys);
+      for (const [i, key] of keys.entries()) versions.set(`${collection}\u0000${key}`, documents[i]?.version ?? 0);
+    }
+    return versions;
   }
 
   function refuse(group: Group, error: unknown): void {

@@ -16,7 +16,7 @@ export interface ResolvedRoute extends Route {
 /** Who is told what became of a delivery's commit. */
 export interface DeliveryOwner {
   committed(delivery: Delivery): void;
-  conflicted(delivery: Delivery): void;
+  conflicted(delivery: Delivery, changed: string): void;
   refused(delivery: Delivery, error: unknown): void;
 }
 
@@ -38,6 +38,8 @@ export class Delivery implements Settlement, UnitDelivery {
   held: HeldEntry | undefined;
   tries: Tries = noTries;
   conflicts = 0;
+  /** The hot document of which it is this delivery's turn. */
+  hot: string | undefined;
   unit: UnitOfWork | undefined;
   /** True when an earlier delivery of the lane must run again: what this one did is thrown away. */
   discarded = false;
@@ -71,9 +73,9 @@ export class Delivery implements Settlement, UnitDelivery {
   committed(): void {
     this.owner.committed(this);
   }
-  conflicted(): void {
+  conflicted(changed: string): void {
     this.conflicts += 1;
-    this.owner.conflicted(this);
+    this.owner.conflicted(this, changed);
   }
   refused(error: unknown): void {
     this.owner.refused(this, error);

@@ -448,12 +448,12 @@ export function createHeldKeys(options: HeldKeysOptions): HeldKeys {
   /** Commits the success of a head; if what it read has changed meanwhile, everything is as before and it runs again. */
   function settleHead(delivery: Delivery, entry: HeldEntry, writes: UnitWrites, undo: HeldEntry): void {
     const counts: Partial<Counts> = delivery.counts ?? {};
-    const takeBack = (error?: unknown): void => {
+    const takeBack = (error?: unknown, changed = ""): void => {
       // What joined meanwhile stays.
       Object.assign(entry, { ...undo, nextSeq: entry.nextSeq, busy: true, releasing: false });
       total += 1;
       settle([entryWrite(entry)]);
-      if (error === undefined) delivery.conflicted();
+      if (error === undefined) delivery.conflicted(changed);
       else delivery.refused(error);
     };
     committer.add({
@@ -466,7 +466,7 @@ export function createHeldKeys(options: HeldKeysOptions): HeldKeys {
         delivery.committed();
         released(entry);
       },
-      conflicted: () => takeBack(),
+      conflicted: (changed) => takeBack(undefined, changed),
       refused: takeBack,
     });
   }

@@ -12,6 +12,8 @@ export class Lane {
   /** To be run again, in order, as soon as the running one has ended. */
   again: Delivery[] = [];
   ready = false;
+  /** Its first delivery waits for its turn at a hot document. */
+  blocked = false;
   #waiters: { readonly behind: Delivery; readonly wake: () => void }[] = [];
 
   constructor(key: string | null) {

@@ -47,6 +47,8 @@ export interface Lanes extends DeliveryOwner {
 
 /** How long a loop of synchronous handlers may keep the event loop, in milliseconds. */
 const sliceMs = 2;
+/** A delivery whose reads have changed so often is given to the retry ladder: somebody else writes without end. */
+const conflictsMax = 1000;
 
 export function createLanes(options: LanesOptions): Lanes {
   const { runtime, committer, claims, held, batches } = options;
@@ -61,7 +63,7 @@ export function createLanes(options: LanesOptions): Lanes {
   const settledAlone = new Map<Delivery, () => void>();
 
   function makeReady(lane: Lane): void {
-    if (lane.ready || lane.running || lane.queue.length === 0) return;
+    if (lane.ready || lane.blocked || lane.running || lane.queue.length === 0) return;
     lane.ready = true;
     ready.push(lane);
   }
@@ -75,7 +77,7 @@ export function createLanes(options: LanesOptions): Lanes {
     while (readyHead < ready.length && !stopped && !runtime.paused()) {
       const lane = ready[readyHead] as Lane;
       const delivery = lane.queue[0];
-      if (delivery === undefined) {
+      if (delivery === undefined || lane.blocked) {
         lane.ready = false;
         readyHead++;
         continue;
@@ -196,6 +198,7 @@ export function createLanes(options: LanesOptions): Lanes {
     delivery.unit?.end();
     delivery.writes = undefined;
     if (delivery.discarded) return restart(delivery);
+    leaveHot(delivery);
     if (stopped && codeOf(error) === "AbortError") return abandon(delivery);
     const nowMs = clock.now();
     const conflict = actionOf(error) === "conflict";
@@ -279,6 +282,7 @@ export function createLanes(options: LanesOptions): Lanes {
 
   /** Left unsettled: whoever owns the partition next will deliver it. */
   function abandon(delivery: Delivery): void {
+    leaveHot(delivery);
     free(delivery);
     settledAlone.get(delivery)?.();
   }
@@ -338,11 +342,32 @@ export function createLanes(options: LanesOptions): Lanes {
     makeReady(lane);
   }
 
+  function leaveHot(delivery: Delivery): void {
+    if (delivery.hot === undefined) return;
+    runtime.hotDocuments.leave(delivery.hot);
+    delivery.hot = undefined;
+  }
+
+  /** Lets the lane wait until it is the delivery's turn at the document that changed under it. */
+  function queueUp(delivery: Delivery, changed: string): void {
+    if (delivery.hot === changed) return;
+    leaveHot(delivery);
+    const lane = delivery.lane as Lane;
+    lane.blocked = true;
+    runtime.hotDocuments.enter(changed, () => {
+      delivery.hot = changed;
+      lane.blocked = false;
+      goOn(lane);
+    });
+  }
+
   /** Takes everything of the lane back that ran after `delivery`, which runs again first. */
   function runAgain(delivery: Delivery): void {
     const lane = delivery.lane as Lane;
     const later = lane.takeBack().filter((other) => other !== delivery);
     committer.withdraw(new Set(later));
+    // Whoever waits behind this one must not be the one it waits for.
+    for (const other of later) leaveHot(other);
     const again = [delivery, ...later];
     if (lane.running) {
       lane.running.discarded = true;
@@ -384,6 +409,7 @@ export function createLanes(options: LanesOptions): Lanes {
     running: () => running.size,
     committed(delivery) {
       const { lane } = delivery;
+      leaveHot(delivery);
       if (lane) {
         lane.committed(delivery);
         if (lane.key !== null && lane.idle && lanes.get(lane.key) === lane) lanes.delete(lane.key);
@@ -391,15 +417,16 @@ export function createLanes(options: LanesOptions): Lanes {
       settledAlone.get(delivery)?.();
       options.onSettled(delivery);
     },
-    conflicted(delivery) {
+    conflicted(delivery, changed) {
       runtime.metrics.conflicts.add();
-      if (delivery.conflicts > 50) {
+      if (delivery.conflicts > conflictsMax) {
         delivery.commitError = new TidingsError(
           "TIDINGS_CONFLICT",
-          `The state that "${delivery.record.type}" reads in "${runtime.name}" changed before each of 50 commits.`,
+          `The state that "${delivery.record.type}" reads in "${runtime.name}" changed before each of ${conflictsMax} commits.`,
         );
       }
       if (delivery.held) return held.conflicted(delivery);
+      queueUp(delivery, changed);
       runAgain(delivery);
     },
     refused(delivery, error) {

@@ -4,6 +4,7 @@ import type { Engine } from "../ports/engine.ts";
 import type { ResolvedRoute } from "./delivery.ts";
 import type { SoloGate } from "./solo-gate.ts";
 import type { Hooks } from "./hooks.ts";
+import type { HotDocuments } from "./hot-documents.ts";
 import type { Logger } from "./log.ts";
 import type { SubscriptionMetrics } from "./metrics.ts";
 import type { Middleware } from "./middleware/middleware.ts";
@@ -26,6 +27,7 @@ export interface SubscriptionRuntime {
   readonly host: UnitHost;
   readonly slots: Slots;
   readonly gate: SoloGate;
+  readonly hotDocuments: HotDocuments;
   readonly deadlines: Deadlines;
   readonly metrics: SubscriptionMetrics;
   readonly hooks: Hooks;

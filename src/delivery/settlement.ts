@@ -14,8 +14,8 @@ export interface Settlement {
   readonly durable: boolean;
   /** It is on disk. */
   committed(): void;
-  /** Something it had read has changed; nothing of it took effect. */
-  conflicted(): void;
+  /** The document `changed` that it had read is another by now; nothing of it took effect. */
+  conflicted(changed: string): void;
   /** What it wanted to write was refused, and it alone is to blame. */
   refused(error: unknown): void;
 }
