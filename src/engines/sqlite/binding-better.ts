@@ -1,6 +1,6 @@
 import type BetterDatabase from "better-sqlite3";
 import { TidingsError } from "../../errors/tidings-error.ts";
-import type { Binding, Connection, Statement } from "./binding.ts";
+import type { Binding, Connection } from "./binding.ts";
 
 /** The package better-sqlite3, when it is installed. Throws TIDINGS_CLIENT_MISSING. */
 export async function betterBinding(): Promise<Binding> {
@@ -17,7 +17,7 @@ export async function betterBinding(): Promise<Binding> {
 function connect(database: BetterDatabase.Database, owned: boolean): Connection {
   return {
     exec: (sql) => void database.exec(sql),
-    prepare: (sql) => database.prepare(sql) as unknown as Statement,
+    prepare: (sql) => database.prepare(sql),
     inTransaction: () => database.inTransaction,
     close: () => {
       if (owned) database.close();

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { TidingsError } from "../../errors/tidings-error.ts";
-import type { Binding, Connection, Statement } from "./binding.ts";
+import type { Binding, Connection } from "./binding.ts";
 
 /** The SQLite inside Node.js. */
 export function nodeBinding(): Binding {
@@ -17,7 +17,7 @@ export function nodeBinding(): Binding {
 function connect(database: DatabaseSync, owned: boolean): Connection {
   return {
     exec: (sql) => database.exec(sql),
-    prepare: (sql) => database.prepare(sql) as unknown as Statement,
+    prepare: (sql) => database.prepare(sql),
     inTransaction: () => database.isTransaction,
     close: () => {
       if (owned && database.isOpen) database.close();
@@ -28,11 +28,11 @@ function connect(database: DatabaseSync, owned: boolean): Connection {
 /** Node.js 22 calls the module experimental on stderr; whoever picked tidings has heard of it from us. */
 function load(): typeof import("node:sqlite") {
   const emitWarning = process.emitWarning.bind(process);
-  process.emitWarning = ((warning: string | Error, ...rest: never[]): void => {
+  process.emitWarning = (warning: string | Error, ...rest: never[]): void => {
     if (!String(warning).includes("SQLite is an experimental feature")) emitWarning(warning, ...rest);
-  }) as typeof process.emitWarning;
+  };
   try {
-    const found = process.getBuiltinModule("node:sqlite") as typeof import("node:sqlite") | undefined;
+    const found = process.getBuiltinModule("node:sqlite");
     if (found) return found;
   } finally {
     process.emitWarning = emitWarning;

@@ -13,7 +13,11 @@ export interface Checkpoint {
 
 /** Copies the write-ahead log into the database file. PASSIVE gets in nobody's way; the others make the log begin anew. */
 export function checkpoint(connection: Connection, mode: "PASSIVE" | "RESTART" | "TRUNCATE"): Checkpoint {
-  const row = connection.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as { busy: number; log: number; checkpointed: number };
+  const row = connection.prepare(`PRAGMA wal_checkpoint(${mode})`).get() as {
+    busy: number;
+    log: number;
+    checkpointed: number;
+  };
   const frameBytes = pragmaNumber(connection, "PRAGMA page_size") + 24;
   const busy = row.busy !== 0;
   const bytes = mode !== "PASSIVE" && !busy ? 0 : Math.max(0, row.log) * frameBytes;

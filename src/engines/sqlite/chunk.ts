@@ -70,18 +70,27 @@ export function encodeChunk(drafts: readonly Draft[]): { header: string; body: s
   const source = oneOrAll(drafts, "source");
   const type = oneOrAll(drafts, "type");
   let header = JSON.stringify({ id, source, type, time, key, kind: kinds === 0 ? undefined : kind });
-  if (attributes > 0) header = `${header.slice(0, -1)},"attributes":[${drafts.map((d) => d.attributes ?? "null").join(",")}]}`;
+  if (attributes > 0)
+    header = `${header.slice(0, -1)},"attributes":[${drafts.map((d) => d.attributes ?? "null").join(",")}]}`;
   return { header, body: body + "\n]" };
 }
 
 function oneOrAll(drafts: readonly Draft[], name: "source" | "type"): string | string[] {
   const first = (drafts[0] as Draft)[name];
-  for (let i = 1; i < drafts.length; i++) if ((drafts[i] as Draft)[name] !== first) return drafts.map((draft) => draft[name]);
+  for (let i = 1; i < drafts.length; i++)
+    if ((drafts[i] as Draft)[name] !== first) return drafts.map((draft) => draft[name]);
   return first;
 }
 
 /** Covers where the events stand and when they came, so that a row in the wrong place is found, too. */
-export function chunkChecksum({ log, last, count, appended_ms, header, body }: Omit<ChunkRow, "id" | "checksum">): number {
+export function chunkChecksum({
+  log,
+  last,
+  count,
+  appended_ms,
+  header,
+  body,
+}: Omit<ChunkRow, "id" | "checksum">): number {
   return crc32(body, crc32(header, crc32(`${log}:${last}:${count}:${appended_ms}`)));
 }
 
@@ -90,7 +99,8 @@ export function openChunk(row: ChunkRow, place: LogPlace): OpenChunk | undefined
   const { id, last, count } = row;
   const first = last - count + 1;
   // A damaged type makes a text a blob of the same bytes.
-  if (typeof row.header !== "string" || typeof row.body !== "string" || chunkChecksum(row) !== row.checksum) return undefined;
+  if (typeof row.header !== "string" || typeof row.body !== "string" || chunkChecksum(row) !== row.checksum)
+    return undefined;
   const header = JSON.parse(row.header) as Header;
   const ends = lineEnds(row.body);
   return {
@@ -137,5 +147,7 @@ function payload(body: string, ends: readonly number[], index: number, kind: num
   const line = body.slice((ends[index] as number) + 1, index === ends.length - 2 ? end : end - 1);
   if (kind === payloadKind.json) return line;
   if (kind === payloadKind.none) return undefined;
-  return kind === payloadKind.text ? (JSON.parse(line) as string) : new Uint8Array(Buffer.from(line.slice(1, -1), "base64"));
+  return kind === payloadKind.text
+    ? (JSON.parse(line) as string)
+    : new Uint8Array(Buffer.from(line.slice(1, -1), "base64"));
 }

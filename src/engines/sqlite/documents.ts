@@ -33,7 +33,9 @@ export function documentsOf(connection: Connection): Documents {
   const find = connection.prepare(`${columns} AND key = ?`);
   const scanFrom = connection.prepare(`${columns} AND key >= ? AND key < ? ORDER BY key LIMIT ?`);
   const scanAfter = connection.prepare(`${columns} AND key > ? AND key < ? ORDER BY key LIMIT ?`);
-  const countAll = connection.prepare("SELECT count(*) AS count FROM tidings_document WHERE collection = ? AND key >= ? AND key < ?");
+  const countAll = connection.prepare(
+    "SELECT count(*) AS count FROM tidings_document WHERE collection = ? AND key >= ? AND key < ?",
+  );
   const remove = connection.prepare("DELETE FROM tidings_document WHERE collection = ? AND key = ?");
   const upsert = connection.prepare(
     "INSERT INTO tidings_document (collection, key, version, checksum, value) VALUES (?, ?, ?, ?, ?) ON CONFLICT (collection, key) " +
@@ -85,7 +87,8 @@ export function endOf(prefix: string): string | Uint8Array {
 }
 
 function documentOf(collection: string, { key, version, checksum, value }: DocumentRow): Document {
-  if (typeof value === "string" && documentChecksum(collection, key, version, value) === checksum) return { key, version, value };
+  if (typeof value === "string" && documentChecksum(collection, key, version, value) === checksum)
+    return { key, version, value };
   throw new TidingsError(
     "TIDINGS_RECORD_CORRUPT",
     `The document "${key}" of collection "${collection}" does not match its checksum; restore it from a backup.`,

@@ -68,7 +68,8 @@ function isJson(text: string): boolean {
 
 function lineOf(kind: number, data: EventRecord["data"]): string {
   if (data === undefined) return "null";
-  if (typeof data !== "string") return `"${Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64")}"`;
+  if (typeof data !== "string")
+    return `"${Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("base64")}"`;
   return kind === payloadKind.json ? data : JSON.stringify(data);
 }
 

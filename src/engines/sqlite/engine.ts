@@ -37,9 +37,9 @@ export interface Store {
   readonly maintenance: Maintenance;
   readonly committer: Committer;
   /** Reads committed data: never inside a group's transaction, and again while somebody holds a lock. */
-  read<Result>(fn: () => Result): Promise<Result>;
+  readonly read: <Result>(fn: () => Result) => Promise<Result>;
   /** Throws when the engine is closed; with `write`, also when it may not write. */
-  check(write?: boolean): void;
+  readonly check: (write?: boolean) => void;
   closed: boolean;
 }
 
@@ -47,20 +47,30 @@ export interface Store {
 export async function openEngine(settings: Settings, context: EngineContext): Promise<Engine> {
   const file = await openFile(settings, context.platform);
   const store = storeOf(settings, context, file);
+  const { clock } = context.platform;
+  const calls = callsOf(
+    () => clock.monotonic(),
+    (member) => store.committer.submit(member),
+  );
   const stopForgetting = settings.readOnly ? undefined : forgetting(store);
   const verify: Engine["verify"] = async (options = {}) => {
     store.check();
-    return file.threads ? verifyOnThread(threadData(settings, file), options) : verifyInline(file.connection, context.platform, options);
+    return file.threads
+      ? verifyOnThread(threadData(settings, file), options)
+      : verifyInline(file.connection, context.platform, options);
   };
   let closing: Promise<void> | undefined;
   return {
     name: "sqlite",
     address: `sqlite:${settings.path}`,
     capabilities: sqliteCapabilities,
-    ...portsOf(store, callsOf(context.platform.clock.monotonic, store.committer.submit)),
+    ...portsOf(store, calls),
     info: () => store.read(() => info(store)),
     verify,
-    trouble: () => (store.closed ? `The engine of ${settings.path} is closed.` : (store.committer.trouble() ?? store.maintenance.trouble())),
+    trouble: () =>
+      store.closed
+        ? `The engine of ${settings.path} is closed.`
+        : (store.committer.trouble() ?? store.maintenance.trouble()),
     close: () => {
       stopForgetting?.();
       return (closing ??= close(store));
@@ -94,14 +104,14 @@ function storeOf(settings: Settings, context: EngineContext, file: OpenFile): St
         mayWrite: () => committer.wake(),
       })
     : inlineMaintenance(connection, clock);
-  const stillThere = identityWatch(file.realPath, clock.monotonic);
+  const stillThere = identityWatch(file.realPath, () => clock.monotonic());
   const committer = committerOf({
     platform: context.platform,
     settings,
     connection,
     writer,
     noticeOthers,
-    heldBack: maintenance.heldBack,
+    heldBack: () => maintenance.heldBack(),
     committed(changed, collections, bytes) {
       wake.own(changed, collections, writer.appender.lastChunk());
       maintenance.wrote(bytes + commitBytes);
@@ -138,7 +148,10 @@ async function readWith<Result>({ context, file, settings, check }: Store, fn: (
 }
 
 function check({ closed, settings }: Store, write = false): void {
-  if (closed) throw new TidingsError("TIDINGS_CLOSED", `The engine of ${settings.path} is closed.`, { details: { path: settings.path } });
+  if (closed)
+    throw new TidingsError("TIDINGS_CLOSED", `The engine of ${settings.path} is closed.`, {
+      details: { path: settings.path },
+    });
   if (write && settings.readOnly) throw notWritable(settings.path, "it was opened for reading only");
 }
 

@@ -58,7 +58,10 @@ export function toTidingsError(error: unknown, path: string): Error {
     case "io":
       return make("TIDINGS_DISK_FAILED", `The disk failed under ${path}; look at the system's log, then restart.`);
     case "corrupt":
-      return make("TIDINGS_FILE_CORRUPT", `The file ${path} is damaged; run "tidings engine verify", restore a backup.`);
+      return make(
+        "TIDINGS_FILE_CORRUPT",
+        `The file ${path} is damaged; run "tidings engine verify", restore a backup.`,
+      );
     case "not-a-database":
       return make("TIDINGS_NOT_OUR_FILE", `The file ${path} is not a SQLite file, or its first page is damaged.`);
     case "cannot-open":
@@ -66,8 +69,9 @@ export function toTidingsError(error: unknown, path: string): Error {
     case "read-only":
       return make("TIDINGS_READ_ONLY", `The file ${path} or its folder cannot be written; check the permissions.`);
     case "other":
-      return error instanceof Error ? error : new Error(String(error));
+      break;
   }
+  return error instanceof Error ? error : new Error(String(error));
 }
 
 /** The rejection of a write when no space is left. Nothing was written; the next write tries again. */
@@ -75,6 +79,24 @@ export function diskFull(path: string, cause: unknown): TidingsError {
   return new TidingsError(
     "TIDINGS_DISK_FULL",
     `The disk under ${path} is full; nothing was written. Free some space: publishing then goes on by itself.`,
+    { cause, details: { path } },
+  );
+}
+
+/** The rejection of every write after the disk has failed. */
+export function diskFailed(path: string, reason: string, cause: unknown): TidingsError {
+  return new TidingsError(
+    "TIDINGS_DISK_FAILED",
+    `Writing ${path} has stopped for good: ${reason}. Reading goes on; look at the system's log, mend the disk, then restart.`,
+    { cause, details: { path } },
+  );
+}
+
+/** The rejection of what was being committed when the disk failed. */
+export function unknownOutcome(path: string, cause: unknown): TidingsError {
+  return new TidingsError(
+    "TIDINGS_OUTCOME_UNKNOWN",
+    `The disk failed while a commit to ${path} was synced (${describeFailure(cause)}): it may or may not be there after a restart.`,
     { cause, details: { path } },
   );
 }

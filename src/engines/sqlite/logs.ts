@@ -54,7 +54,9 @@ export function logsOf(connection: Connection): Logs {
   function topic(name: string): KnownTopic {
     const found = find(name);
     if (found) return found;
-    throw new TidingsError("TIDINGS_NOT_FOUND", `There is no topic "${name}"; declare it first.`, { details: { topic: name } });
+    throw new TidingsError("TIDINGS_NOT_FOUND", `There is no topic "${name}"; declare it first.`, {
+      details: { topic: name },
+    });
   }
 
   return {
@@ -90,12 +92,19 @@ export function checkSpec({ name, partitions }: TopicSpec): TopicSpec {
   checkName("topic", name);
   const { partitionsMax } = sqliteCapabilities;
   if (Number.isInteger(partitions) && partitions >= 1 && partitions <= partitionsMax) return { name, partitions };
-  throw new TidingsError("TIDINGS_INVALID_OPTION", `Topic "${name}" may have 1 to ${partitionsMax} partitions, not ${partitions}.`, {
-    details: { topic: name, partitions },
-  });
+  throw new TidingsError(
+    "TIDINGS_INVALID_OPTION",
+    `Topic "${name}" may have 1 to ${partitionsMax} partitions, not ${partitions}.`,
+    {
+      details: { topic: name, partitions },
+    },
+  );
 }
 
-function missingOf(specs: readonly TopicSpec[], find: (name: string) => TopicSpec | undefined): Iterable<TopicSpec> & { length: number } {
+function missingOf(
+  specs: readonly TopicSpec[],
+  find: (name: string) => TopicSpec | undefined,
+): Iterable<TopicSpec> & { length: number } {
   const missing = new Map<string, TopicSpec>();
   for (const spec of specs) {
     const existing = find(spec.name) ?? missing.get(spec.name);
@@ -112,7 +121,11 @@ function missingOf(specs: readonly TopicSpec[], find: (name: string) => TopicSpe
 }
 
 function throwNoPartition(topic: string, partitions: number, partition: number): never {
-  throw new TidingsError("TIDINGS_INVALID_OPTION", `Topic "${topic}" has the partitions 0 to ${partitions - 1}, not ${partition}.`, {
-    details: { topic, partition },
-  });
+  throw new TidingsError(
+    "TIDINGS_INVALID_OPTION",
+    `Topic "${topic}" has the partitions 0 to ${partitions - 1}, not ${partition}.`,
+    {
+      details: { topic, partition },
+    },
+  );
 }

@@ -121,7 +121,9 @@ export function threadMaintenance(parts: MaintenanceParts): Maintenance {
       const cap = keeper.blocked ? parts.walBytesMaxWhileRead : thread.walBytesMax;
       if (walNow() <= cap) return undefined;
       ask();
-      const why = keeper.blocked ? "a long read of another process keeps it from beginning anew" : "the checkpoint thread is behind";
+      const why = keeper.blocked
+        ? "a long read of another process keeps it from beginning anew"
+        : "the checkpoint thread is behind";
       return `The write-ahead log of ${thread.realPath} holds more than ${cap} bytes: ${why}`;
     },
     retain: (logs, rule) => job((id) => ({ kind: "retain", job: id, logs, rule })),
@@ -135,7 +137,8 @@ export function threadMaintenance(parts: MaintenanceParts): Maintenance {
     async close(failed) {
       const { worker } = keeper;
       if (!worker) return;
-      for (const { reject } of keeper.jobs.values()) reject(new TidingsError("TIDINGS_CLOSED", "The engine was closed."));
+      for (const { reject } of keeper.jobs.values())
+        reject(new TidingsError("TIDINGS_CLOSED", "The engine was closed."));
       keeper.jobs.clear();
       worker.ref();
       await new Promise<void>((resolve) => {

@@ -29,12 +29,15 @@ interface Making<Result> {
   readonly durable?: boolean;
   readonly events?: number;
   readonly bytes?: number;
-  run(writer: Writer): Result;
+  readonly run: (writer: Writer) => Result;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: Error) => void;
 }
 
-function memberOf<Result>(sinceMs: number, { durable = true, events = 0, bytes = 0, run, resolve, reject }: Making<Result>): Member {
+function memberOf<Result>(
+  sinceMs: number,
+  { durable = true, events = 0, bytes = 0, run, resolve, reject }: Making<Result>,
+): Member {
   let result: Result;
   return {
     durable,
@@ -131,7 +134,11 @@ function copy<Item extends object>(items: readonly Item[] | undefined): Item[] {
 }
 
 function idConflict({ id, source }: Draft, index: number): TidingsError {
-  return new TidingsError("TIDINGS_ID_CONFLICT", `The event "${id}" of source "${source}" was published with another payload.`, {
-    details: { id, source, index },
-  });
+  return new TidingsError(
+    "TIDINGS_ID_CONFLICT",
+    `The event "${id}" of source "${source}" was published with another payload.`,
+    {
+      details: { id, source, index },
+    },
+  );
 }

@@ -15,7 +15,12 @@ interface Target {
  * Looks whether the file is ours before anything is changed, sets the pragmas, and takes the schema to the newest
  * version, each step in a transaction. Several processes may do so at once: whoever comes second finds it done.
  */
-export async function migrate(connection: Connection, target: Target, patient: Patient, setPragmas: () => void): Promise<void> {
+export async function migrate(
+  connection: Connection,
+  target: Target,
+  patient: Patient,
+  setPragmas: () => void,
+): Promise<void> {
   const version = await patient(() => versionOf(connection, target));
   if (target.readOnly && version < schemaVersion) {
     const why = version === 0 ? "it is empty" : `its schema has the older version ${version}`;

@@ -60,7 +60,7 @@ export function bearsManyConnections(version: string): boolean {
 }
 
 async function resolveBinding(binding: Settings["binding"]): Promise<{ binding: Binding; handle?: object }> {
-  if (typeof binding === "string") return { binding: await loadBinding(binding as BindingName) };
+  if (typeof binding === "string") return { binding: await loadBinding(binding) };
   const better = typeof (binding as { pragma?: unknown }).pragma === "function";
   const loaded = await loadBinding(better ? "better-sqlite3" : "node:sqlite");
   return { binding: better ? { ...loaded, identity: "a handle of better-sqlite3" } : loaded, handle: binding };

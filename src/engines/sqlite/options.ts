@@ -61,7 +61,7 @@ export function settingsOf(options: SqliteOptions): Settings {
   if (path.startsWith(":memory:") || path.startsWith("file:")) {
     throw invalid("path", `is the name of a file, not "${path}"; for data in memory use the url memory:`);
   }
-  if (typeof binding === "string" && !bindingNames.includes(binding as BindingName)) {
+  if (typeof binding === "string" && !bindingNames.includes(binding)) {
     throw invalid("binding", `is ${bindingNames.map((name) => `"${name}"`).join(" or ")}, or an open handle of it`);
   }
   for (const name of flagNames) {
@@ -86,12 +86,15 @@ export function parseSqliteUrl(url: string): SqliteOptions {
   for (const [name, text] of new URLSearchParams(match[2] ?? "")) {
     if (name === "path") throw invalid("path", "stands before the question mark of the url");
     if ((numberNames as readonly string[]).includes(name)) options[name] = Number(text);
-    else if ((flagNames as readonly string[]).includes(name)) options[name] = text === "true" ? true : text === "false" ? false : text;
+    else if ((flagNames as readonly string[]).includes(name))
+      options[name] = text === "true" ? true : text === "false" ? false : text;
     else options[name] = text;
   }
   return options as unknown as SqliteOptions;
 }
 
 function invalid(option: string, sentence: string): TidingsError {
-  return new TidingsError("TIDINGS_INVALID_OPTION", `The option "${option}" of sqlite() ${sentence}.`, { details: { option } });
+  return new TidingsError("TIDINGS_INVALID_OPTION", `The option "${option}" of sqlite() ${sentence}.`, {
+    details: { option },
+  });
 }

@@ -12,9 +12,11 @@ export function usablePath(path: string, readOnly: boolean): string {
   const stats = statSync(real, { throwIfNoEntry: false });
   if (stats?.isDirectory()) throw unusable(path, "is a folder; name a file in it");
   if (stats && !stats.isFile()) throw unusable(path, "is not a regular file");
-  if (!stats && readOnly) throw new TidingsError("TIDINGS_NOT_FOUND", `There is no file ${path}.`, { details: { path } });
+  if (!stats && readOnly)
+    throw new TidingsError("TIDINGS_NOT_FOUND", `There is no file ${path}.`, { details: { path } });
   if (readOnly) return real;
-  if (!writable(folder)) throw notWritable(path, `the folder ${folder} cannot be written, and SQLite keeps its log there`);
+  if (!writable(folder))
+    throw notWritable(path, `the folder ${folder} cannot be written, and SQLite keeps its log there`);
   if (stats && !writable(real)) throw notWritable(path, "the file cannot be written");
   return real;
 }
@@ -39,7 +41,11 @@ function realFolder(path: string): string {
   try {
     return realpathSync(dirname(path));
   } catch (cause) {
-    throw unusable(path, `cannot be used: its folder ${dirname(path)} does not exist or cannot be entered; make it first`, cause);
+    throw unusable(
+      path,
+      `cannot be used: its folder ${dirname(path)} does not exist or cannot be entered; make it first`,
+      cause,
+    );
   }
 }
 

@@ -8,10 +8,13 @@ import { readerOf } from "./reader.ts";
 type Calls = ReturnType<typeof callsOf>;
 
 /** The ports of an open engine. */
-export function portsOf(store: Store, calls: Calls): Required<Pick<Engine, "topics" | "state" | "timers" | "leases" | "transact">> {
+export function portsOf(
+  store: Store,
+  calls: Calls,
+): Required<Pick<Engine, "topics" | "state" | "timers" | "leases" | "transact">> {
   const { read, writer } = store;
   const { documents, timers, leases } = writer;
-  const now = store.context.platform.clock.now;
+  const now = (): number => store.context.platform.clock.now();
   const write = async <Result>(fn: () => Promise<Result>): Promise<Result> => {
     store.check(true);
     return fn();
@@ -46,12 +49,14 @@ export function portsOf(store: Store, calls: Calls): Required<Pick<Engine, "topi
 function topicsOf(store: Store, calls: Calls): Topics {
   const { read, logs, maintenance } = store;
   const reader = readerOf(store.file.connection, logs);
-  const now = store.context.platform.clock.now;
+  const now = (): number => store.context.platform.clock.now();
   return {
     async declare(specs) {
       store.check(true);
       const copies = specs.map(checkSpec);
-      const missing = await read(() => copies.some(({ name, partitions }) => logs.find(name)?.partitions !== partitions));
+      const missing = await read(() =>
+        copies.some(({ name, partitions }) => logs.find(name)?.partitions !== partitions),
+      );
       if (missing) await calls.declare(copies, now);
     },
     list: () => read(() => logs.list()),

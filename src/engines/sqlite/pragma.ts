@@ -17,7 +17,8 @@ export function setAndReadBack(connection: Connection, name: string, value: numb
   connection.exec(`PRAGMA ${name} = ${value}`);
   const found = pragma(connection, `PRAGMA ${name}`);
   if (String(found).toLowerCase() === String(value)) return;
-  const wal = name === "journal_mode" ? " The file must lie on a local disk: network file systems lack what WAL needs." : "";
+  const wal =
+    name === "journal_mode" ? " The file must lie on a local disk: network file systems lack what WAL needs." : "";
   throw new TidingsError(
     "TIDINGS_PATH_UNUSABLE",
     `SQLite did not take PRAGMA ${name} = ${value}; it stands at ${String(found)}.${wal}`,

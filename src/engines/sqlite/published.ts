@@ -17,13 +17,16 @@ export interface PublishedIds {
 
 /** Reads and writes `tidings_published_id`. */
 export function publishedIdsOf(connection: Connection): PublishedIds {
-  const find = connection.prepare("SELECT hash, position FROM tidings_published_id WHERE source = ? AND id = ? AND at_ms >= ?");
+  const find = connection.prepare(
+    "SELECT hash, position FROM tidings_published_id WHERE source = ? AND id = ? AND at_ms >= ?",
+  );
   const put = connection.prepare(
     "INSERT INTO tidings_published_id (source, id, hash, log, position, at_ms) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (source, id) " +
       "DO UPDATE SET hash = excluded.hash, log = excluded.log, position = excluded.position, at_ms = excluded.at_ms",
   );
   return {
     find: (source, id, sinceMs) => find.get(source, id, sinceMs) as PublishedId | undefined,
-    remember: ({ source, id, hash }, log, position, nowMs) => void put.run(source, id, hash ?? "", log, position, nowMs),
+    remember: ({ source, id, hash }, log, position, nowMs) =>
+      void put.run(source, id, hash ?? "", log, position, nowMs),
   };
 }

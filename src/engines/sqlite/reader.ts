@@ -33,12 +33,6 @@ export function readerOf(connection: Connection, logs: Logs): Reader {
     return { first, next: Math.max(first, ((newest.get(log) as { last: number | null }).last ?? -1) + 1) };
   }
 
-  function keepOpen(log: number, chunk: OpenChunk): void {
-    open.delete(log);
-    open.set(log, chunk);
-    if (open.size > openChunksMax) open.delete(open.keys().next().value as number);
-  }
-
   function readChunks(page: Page, log: number, place: LogPlace): void {
     for (const row of from.iterate(log, page.next) as IterableIterator<ChunkRow>) {
       let chunk = chunkAt(row, page.next, place);
@@ -51,7 +45,7 @@ export function readerOf(connection: Connection, logs: Logs): Reader {
       }
       take(page, chunk);
       if (!page.full) continue;
-      if (page.next <= chunk.last) keepOpen(log, chunk);
+      if (page.next <= chunk.last) keepOpen(open, log, chunk);
       return;
     }
   }
@@ -74,7 +68,10 @@ export function readerOf(connection: Connection, logs: Logs): Reader {
     read(topic, partition, position, limits) {
       const log = logs.log(topic, partition);
       if (!Number.isSafeInteger(position) || position < 0) {
-        throw new TidingsError("TIDINGS_INVALID_OPTION", `A position is a whole number of at least 0, not ${position}.`);
+        throw new TidingsError(
+          "TIDINGS_INVALID_OPTION",
+          `A position is a whole number of at least 0, not ${position}.`,
+        );
       }
       const page = pageOf(limits, Math.max(position, firstPosition(log)));
       const kept = open.get(log);
@@ -86,6 +83,12 @@ export function readerOf(connection: Connection, logs: Logs): Reader {
     bounds: (topic) => logs.topic(topic).logs.map(bounds),
     positionsAt: (topic, timeMs) => logs.topic(topic).logs.map((log) => positionAt(log, timeMs)),
   };
+}
+
+function keepOpen(open: Map<number, OpenChunk>, log: number, chunk: OpenChunk): void {
+  open.delete(log);
+  open.set(log, chunk);
+  if (open.size > openChunksMax) open.delete(open.keys().next().value as number);
 }
 
 interface Page {

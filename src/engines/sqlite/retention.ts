@@ -77,7 +77,7 @@ function* logBytes(connection: Connection, log: number, rule: RetentionRule): Ge
     "SELECT max(last) AS last, sum(bytes) AS bytes FROM (SELECT last, octet_length(header) + octet_length(body) AS bytes " +
       "FROM tidings_chunk WHERE log = ? AND last > ? ORDER BY last LIMIT 500)",
   );
-  for (let after = -1; ; ) {
+  for (let after = -1; ;) {
     const { last, bytes } = sizes.get(log, after) as { last: number | null; bytes: number | null };
     if (last === null) return;
     after = last;

@@ -4,7 +4,8 @@ const forbidden = new Set([
 ]); // prettier-ignore
 
 /** Everything of SQL that may hide a semicolon or a keyword: comments, strings, quoted names; and what is left. */
-const token = /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|'(?:[^']|'')*'?|"(?:[^"]|"")*"?|`(?:[^`]|``)*`?|\[[^\]]*\]?|[A-Za-z_][A-Za-z0-9_$]*|;|[^\s]/g;
+const token =
+  /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|'(?:[^']|'')*'?|"(?:[^"]|"")*"?|`(?:[^`]|``)*`?|\[[^\]]*\]?|[A-Za-z_][A-Za-z0-9_$]*|;|[^\s]/g;
 
 /** The first statement of the text that user SQL may not run, by its keyword; undefined when all are fine. */
 export function forbiddenStatement(sql: string): string | undefined {
@@ -26,5 +27,8 @@ export function forbiddenStatement(sql: string): string | undefined {
 }
 
 function isTrigger([first, second, third]: readonly string[]): boolean {
-  return first === "CREATE" && (second === "TRIGGER" || ((second === "TEMP" || second === "TEMPORARY") && third === "TRIGGER"));
+  return (
+    first === "CREATE" &&
+    (second === "TRIGGER" || ((second === "TEMP" || second === "TEMPORARY") && third === "TRIGGER"))
+  );
 }

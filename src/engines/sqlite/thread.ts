@@ -37,7 +37,9 @@ async function open(): Promise<Connection> {
 function failureOf(error: unknown): ThreadFailure {
   const ours = toTidingsError(error, data.realPath);
   const io = failureKind(error) === "io";
-  return isTidingsError(ours) ? { message: io ? describeFailure(error) : ours.message, code: ours.code, io } : { message: ours.message };
+  return isTidingsError(ours)
+    ? { message: io ? describeFailure(error) : ours.message, code: ours.code, io }
+    : { message: ours.message };
 }
 
 /** Follows the writers until little is left; begins the log anew once it is long, while they stand still. */

@@ -34,15 +34,20 @@ export function timersOf(connection: Connection): TimerTable {
   const listAfter = connection.prepare(`${columns} AND key > ? ORDER BY key LIMIT ?`);
   const remove = connection.prepare("DELETE FROM tidings_timer WHERE queue = ? AND key = ?");
   const removeVersion = connection.prepare("DELETE FROM tidings_timer WHERE queue = ? AND key = ? AND id = ?");
-  const insert = connection.prepare("INSERT INTO tidings_timer (queue, key, due_ms, checksum, payload) VALUES (?, ?, ?, ?, ?)");
-  const timers = (statement: Statement, ...values: (string | number)[]): Timer[] => (statement.all(...values) as TimerRow[]).map(timerOf);
+  const insert = connection.prepare(
+    "INSERT INTO tidings_timer (queue, key, due_ms, checksum, payload) VALUES (?, ?, ?, ?, ?)",
+  );
+  const timers = (statement: Statement, ...values: (string | number)[]): Timer[] =>
+    (statement.all(...values) as TimerRow[]).map(timerOf);
 
   return {
     due: (queue, atMs, limit) => timers(due, queue, atMs, Math.max(0, limit)),
     nextDueAt: (queue) => (next.get(queue) as { due: number | null }).due ?? undefined,
     find: (queue, key) => timers(find, queue, key)[0],
     list: (queue, after, limit) =>
-      after === undefined ? timers(listAll, queue, Math.max(0, limit)) : timers(listAfter, queue, after, Math.max(0, limit)),
+      after === undefined
+        ? timers(listAll, queue, Math.max(0, limit))
+        : timers(listAfter, queue, after, Math.max(0, limit)),
     write({ queue, key, dueAtMs, payload = "", version }) {
       if (dueAtMs === null && version !== undefined) {
         removeVersion.run(queue, key, version);

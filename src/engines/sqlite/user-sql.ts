@@ -60,7 +60,8 @@ function callUser(connection: Connection, fn: (handle: unknown) => unknown): voi
     prepare(sql) {
       check(sql);
       const statement = connection.prepare(sql);
-      const whileOpen = <Result>(run: (...values: SqlValue[]) => Result) =>
+      const whileOpen =
+        <Result>(run: (...values: SqlValue[]) => Result) =>
         (...values: SqlValue[]): Result => {
           check("");
           return run(...values);
@@ -78,14 +79,18 @@ function callUser(connection: Connection, fn: (handle: unknown) => unknown): voi
       throw misuse("it returned a Promise; SQL inside a unit of work is synchronous");
     }
   } catch (cause) {
-    const error = cause instanceof Error ? cause : new Error(`A function of the unit of work's SQL threw: ${String(cause)}`, { cause });
+    const error =
+      cause instanceof Error
+        ? cause
+        : new Error(`A function of the unit of work's SQL threw: ${String(cause)}`, { cause });
     // A failing disk is not the user's doing and stops the engine.
     if (failureKind(error) !== "io") thrownByUsers.add(error);
     throw error;
   } finally {
     open = false;
   }
-  if (!connection.inTransaction()) throw misuse("it ended the transaction, by a conflict clause OR ROLLBACK for example");
+  if (!connection.inTransaction())
+    throw misuse("it ended the transaction, by a conflict clause OR ROLLBACK for example");
 }
 
 function misuse(what: string): TidingsError {

@@ -45,7 +45,11 @@ export function verifyOnThread(thread: ThreadData, { signal, onProgress }: Verif
 }
 
 /** Verifies in steps between other work, where no second connection may be opened. */
-export async function verifyInline(connection: Connection, { clock }: Platform, { signal, onProgress }: VerifyOptions): Promise<VerifyReport> {
+export async function verifyInline(
+  connection: Connection,
+  { clock }: Platform,
+  { signal, onProgress }: VerifyOptions,
+): Promise<VerifyReport> {
   const problems: VerifyProblem[] = [];
   let recordsChecked = 0;
   for (const step of verifySteps(connection)) {

@@ -23,7 +23,9 @@ interface LogRow {
 
 /** Reads everything and checks it. What one table's damage hides is a problem, too, and the others are still read. */
 export function* verifySteps(connection: Connection): Generator<VerifyStep, void> {
-  const tables = (connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all() as { name: string }[]).map(({ name }) => name);
+  const tables = (
+    connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").all() as { name: string }[]
+  ).map(({ name }) => name);
   for (const table of tables) yield step(`table ${table}`, () => integrity(connection, table));
   yield* paged("tidings_chunk", (after) => chunks(connection, after));
   yield step("tidings_log", () => heads(connection));
@@ -46,7 +48,7 @@ function step(place: string, check: () => Found): Found {
 }
 
 function* paged(place: string, page: (after: number) => Found): Generator<VerifyStep, void> {
-  for (let after: number | undefined = -1; after !== undefined; ) {
+  for (let after: number | undefined = -1; after !== undefined;) {
     const from: number = after;
     const found = step(place, () => page(from));
     yield found;
@@ -56,8 +58,12 @@ function* paged(place: string, page: (after: number) => Found): Generator<Verify
 
 /** One table at a time with its indexes, so that the log can begin anew in between. */
 function integrity(connection: Connection, table: string): Found {
-  const rows = connection.prepare(`PRAGMA integrity_check("${table.replaceAll('"', '""')}")`).all() as { integrity_check: string }[];
-  const problems = rows.filter((row) => row.integrity_check !== "ok").map((row) => ({ place: `table ${table}`, problem: row.integrity_check }));
+  const rows = connection.prepare(`PRAGMA integrity_check("${table.replaceAll('"', '""')}")`).all() as {
+    integrity_check: string;
+  }[];
+  const problems = rows
+    .filter((row) => row.integrity_check !== "ok")
+    .map((row) => ({ place: `table ${table}`, problem: row.integrity_check }));
   return { checked: 0, problems };
 }
 
@@ -77,8 +83,10 @@ function chunks(connection: Connection, after: number): Found {
     const first = row.last - row.count + 1;
     const place = topic === null ? `chunk ${row.id}` : `${topic}/${partition}/${first}`;
     if (topic === null) problems.push({ place, problem: `belongs to log ${row.log}, which does not exist` });
-    else if (!openChunk(row, { topic, partition })) problems.push({ place, problem: `events ${first} to ${row.last} do not match their checksum` });
-    else if (first !== (before === null ? logFirst : before + 1)) problems.push({ place, problem: "events before it are missing" });
+    else if (!openChunk(row, { topic, partition }))
+      problems.push({ place, problem: `events ${first} to ${row.last} do not match their checksum` });
+    else if (first !== (before === null ? logFirst : before + 1))
+      problems.push({ place, problem: "events before it are missing" });
   }
   return { checked, problems, next: rows.length === rowsPerStep ? rows.at(-1)?.id : undefined };
 }
@@ -91,7 +99,10 @@ function heads(connection: Connection): Found {
         "(SELECT coalesce(max(last) + 1, first) FROM tidings_chunk WHERE log = log.id)",
     )
     .all() as LogRow[];
-  const problems = rows.map(({ topic, partition, first }) => ({ place: `${topic}/${partition}`, problem: `begins at ${first}, behind its newest event` }));
+  const problems = rows.map(({ topic, partition, first }) => ({
+    place: `${topic}/${partition}`,
+    problem: `begins at ${first}, behind its newest event`,
+  }));
   return { checked: 0, problems };
 }
 
@@ -103,24 +114,33 @@ function documents(connection: Connection, after: number): Found {
     )
     .all(after) as (DocumentRow & { id: number; collection: string })[];
   const problems = rows
-    .filter(({ collection, key, version, value, checksum }) => documentChecksum(collection, key, version, String(value)) !== checksum)
+    .filter(
+      ({ collection, key, version, value, checksum }) =>
+        documentChecksum(collection, key, version, String(value)) !== checksum,
+    )
     .map(({ collection, key }) => ({ place: `document ${collection}/${key}`, problem: "does not match its checksum" }));
   return { checked: rows.length, problems, next: rows.length === rowsPerStep ? rows.at(-1)?.id : undefined };
 }
 
 function timers(connection: Connection, after: number): Found {
   const rows = connection
-    .prepare(`SELECT id, queue, key, due_ms, checksum, payload FROM tidings_timer WHERE id > ? ORDER BY id LIMIT ${rowsPerStep}`)
+    .prepare(
+      `SELECT id, queue, key, due_ms, checksum, payload FROM tidings_timer WHERE id > ? ORDER BY id LIMIT ${rowsPerStep}`,
+    )
     .all(after) as TimerRow[];
   const problems = rows
-    .filter(({ queue, key, due_ms, payload, checksum }) => timerChecksum(queue, key, due_ms, String(payload)) !== checksum)
+    .filter(
+      ({ queue, key, due_ms, payload, checksum }) => timerChecksum(queue, key, due_ms, String(payload)) !== checksum,
+    )
     .map(({ queue, key }) => ({ place: `timer ${queue}/${key}`, problem: "does not match its checksum" }));
   return { checked: rows.length, problems, next: rows.length === rowsPerStep ? rows.at(-1)?.id : undefined };
 }
 
 function references(connection: Connection): Found {
   const orphans = connection
-    .prepare("SELECT log.topic, log.partition FROM tidings_log AS log LEFT JOIN tidings_topic AS topic ON topic.name = log.topic WHERE topic.name IS NULL")
+    .prepare(
+      "SELECT log.topic, log.partition FROM tidings_log AS log LEFT JOIN tidings_topic AS topic ON topic.name = log.topic WHERE topic.name IS NULL",
+    )
     .all() as { topic: string; partition: number }[];
   const short = connection
     .prepare(
@@ -130,8 +150,14 @@ function references(connection: Connection): Found {
   return {
     checked: 0,
     problems: [
-      ...orphans.map(({ topic, partition }) => ({ place: `${topic}/${partition}`, problem: "belongs to a topic that does not exist" })),
-      ...short.map(({ name, partitions, logs }) => ({ place: name, problem: `has ${logs} of ${partitions} partitions` })),
+      ...orphans.map(({ topic, partition }) => ({
+        place: `${topic}/${partition}`,
+        problem: "belongs to a topic that does not exist",
+      })),
+      ...short.map(({ name, partitions, logs }) => ({
+        place: name,
+        problem: `has ${logs} of ${partitions} partitions`,
+      })),
     ],
   };
 }

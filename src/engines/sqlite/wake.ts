@@ -1,18 +1,12 @@
-import { type FSWatcher, watch } from "node:fs";
-import { basename, dirname } from "node:path";
-import type { CancelTimer, Clock } from "../../platform/clock.ts";
+import type { Clock } from "../../platform/clock.ts";
 import type { Connection } from "./binding.ts";
 import type { Logs } from "./logs.ts";
+import { type LookoutParts, lookoutOf } from "./lookout.ts";
 
 /** What wakes listeners works with. */
-export interface WakeParts {
-  readonly clock: Clock;
+export interface WakeParts extends LookoutParts {
   readonly connection: Connection;
   readonly logs: Logs;
-  readonly realPath: string;
-  readonly pollMs: number;
-  /** Looks whether another connection has committed; calls `others` when so. */
-  readonly lookAround: () => void;
 }
 
 /** Calls listeners when something may have changed. */
@@ -28,10 +22,6 @@ export interface Wake {
 
 /** Above so many new chunks of others it is not worth asking which topics they belong to. */
 const chunksLookedAt = 256;
-/** The folder's news come when another process writes, a little before it commits: look again for so long. */
-const eagerMs = 20;
-const eagerPollMs = 1;
-
 /** Within the process listeners are called after each commit; for other processes a directory watch is the hint and a poll the backstop. */
 export function wakeOf(parts: WakeParts): Wake {
   const { clock, connection, logs } = parts;
@@ -59,22 +49,11 @@ export function wakeOf(parts: WakeParts): Wake {
     };
   }
 
-  function call(listeners: Iterable<() => void> | undefined): void {
-    for (const listener of [...(listeners ?? [])]) {
-      try {
-        listener();
-      } catch (error) {
-        // A listener's fault is no reason to leave others asleep, nor to be silent about.
-        clock.soon(() => {
-          throw error;
-        });
-      }
-    }
-  }
-
+  const call = (listeners: Iterable<() => void> | undefined): void => callAll(clock, listeners);
   function callTopics(ids: Iterable<number>): void {
     if (topics.size === 0) return;
-    for (const name of new Set([...ids].map((log) => logs.placeOf(log)?.topic))) if (name !== undefined) call(topics.get(name));
+    for (const name of new Set([...ids].map((log) => logs.placeOf(log)?.topic)))
+      if (name !== undefined) call(topics.get(name));
   }
 
   return {
@@ -93,9 +72,9 @@ export function wakeOf(parts: WakeParts): Wake {
       const ids = all || last <= seenChunk ? [] : (changed.all(seenChunk) as { log: number }[]).map(({ log }) => log);
       seenChunk = last;
       clock.soon(() => {
-        if (all) for (const listeners of [...topics.values()]) call(listeners);
+        if (all) for (const listeners of Array.from(topics.values())) call(listeners);
         else callTopics(ids);
-        for (const listeners of [...collections.values()]) call(listeners);
+        for (const listeners of Array.from(collections.values())) call(listeners);
       });
     },
     close() {
@@ -106,62 +85,16 @@ export function wakeOf(parts: WakeParts): Wake {
   };
 }
 
-interface Lookout {
-  start(): void;
-  stop(): void;
-  ownCommit(): void;
-}
-
-/** Looks around at intervals, and often for a moment after the folder's news. */
-function lookoutOf({ clock, realPath, pollMs, lookAround }: WakeParts): Lookout {
-  let watcher: FSWatcher | undefined;
-  let cancel: CancelTimer | undefined;
-  let running = false;
-  let eagerUntil = 0;
-  let ownCommitMs = Number.NEGATIVE_INFINITY;
-
-  function arm(): void {
-    cancel?.();
-    const delay = clock.monotonic() < eagerUntil ? eagerPollMs : pollMs;
-    cancel = clock.after(delay, look, true);
+/** Calls each; a listener that adds or removes others changes nothing in this round. */
+function callAll(clock: Clock, listeners: Iterable<() => void> | undefined): void {
+  for (const listener of Array.from(listeners ?? [])) {
+    try {
+      listener();
+    } catch (error) {
+      // A listener's fault is no reason to leave others asleep, nor to be silent about.
+      clock.soon(() => {
+        throw error;
+      });
+    }
   }
-
-  function look(): void {
-    if (!running) return;
-    lookAround();
-    if (running) arm();
-  }
-
-  function news(_event: string, file: string | null): void {
-    const now = clock.monotonic();
-    // Our own commits make news, too, and each of them looks around by itself.
-    if (!running || (file !== null && file !== `${basename(realPath)}-wal`) || now - ownCommitMs < 2) return;
-    const eager = now < eagerUntil;
-    eagerUntil = now + eagerMs;
-    if (!eager) look();
-  }
-
-  return {
-    start() {
-      if (running) return;
-      running = true;
-      arm();
-      try {
-        watcher = watch(dirname(realPath), { persistent: false }, news);
-        // Folders that cannot be watched any longer leave the poll.
-        watcher.on("error", () => watcher?.close());
-      } catch {
-        watcher = undefined;
-      }
-    },
-    stop() {
-      running = false;
-      cancel?.();
-      watcher?.close();
-      watcher = undefined;
-    },
-    ownCommit() {
-      ownCommitMs = clock.monotonic();
-    },
-  };
 }

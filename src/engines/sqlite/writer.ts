@@ -56,7 +56,10 @@ interface Plan {
 }
 
 /** Appends all, or nothing when an id was published with another payload. Throws before anything is written. */
-export function append(writer: Writer, drafts: readonly Draft[]): { appended: readonly Appended[] } | { conflict: number } {
+export function append(
+  writer: Writer,
+  drafts: readonly Draft[],
+): { appended: readonly Appended[] } | { conflict: number } {
   const plan = planOf(writer, drafts);
   return typeof plan === "number" ? { conflict: plan } : { appended: carryOut(writer, drafts, plan) };
 }
@@ -65,7 +68,12 @@ export function append(writer: Writer, drafts: readonly Draft[]): { appended: re
  * Looks at all fences, checks and ids before anything is written, so that a conflict needs no savepoint.
  * `userSql` is called behind the other writes and before the events are placed: what it throws leaves no events behind.
  */
-export function applyTransaction(writer: Writer, transaction: Applied, drafts: readonly Draft[], userSql?: () => void): Outcome {
+export function applyTransaction(
+  writer: Writer,
+  transaction: Applied,
+  drafts: readonly Draft[],
+  userSql?: () => void,
+): Outcome {
   const conflict = conflictOf(writer, transaction);
   if (conflict) return { committed: false, conflict };
   const plan = planOf(writer, drafts);
@@ -121,7 +129,11 @@ function carryOut(writer: Writer, drafts: readonly Draft[], { logs, duplicates }
     const draft = drafts[index] as Draft;
     const duplicate = duplicates?.get(index);
     if (duplicate !== undefined) {
-      appended.push(typeof duplicate === "object" ? duplicate : { position: (appended[duplicate] as Appended).position, duplicate: true });
+      appended.push(
+        typeof duplicate === "object"
+          ? duplicate
+          : { position: (appended[duplicate] as Appended).position, duplicate: true },
+      );
       continue;
     }
     const log = logs[index] as number;
