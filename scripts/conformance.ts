@@ -71,7 +71,9 @@ function indent(text: string): string {
 function pick<Name extends string>(option: string, value: string, names: readonly Name[]): readonly Name[] {
   if (value === "all") return names;
   const found = names.filter((name) => name === value);
-  if (found.length > 0) return found;
-  console.error(`There is no ${option} "${value}"; use ${names.join(", ")} or all.`);
-  process.exit(2);
+  if (found.length === 0) {
+    console.error(`There is no ${option} "${value}"; use ${names.join(", ")} or all.`);
+    process.exit(2);
+  }
+  return found;
 }

@@ -17,8 +17,8 @@ export function movablePlatform(base: Platform = systemPlatform()): MovablePlatf
   const clock = {
     now: () => base.clock.now() + ahead,
     monotonic: () => base.clock.monotonic() + ahead,
-    after: base.clock.after,
-    soon: base.clock.soon,
+    after: (delayMs: number, fn: () => void, background?: boolean) => base.clock.after(delayMs, fn, background),
+    soon: (fn: () => void) => base.clock.soon(fn),
   };
   return {
     clock,

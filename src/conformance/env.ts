@@ -30,9 +30,12 @@ export function envOf(opened: Opened, over: AbortSignal): Env {
       await engine.topics.declare([{ name, partitions }]);
       return name;
     },
-    second: () =>
-      present(opened.second, "sharedByProcesses is declared, so the factory must offer second()").call(opened),
-    reopen: () => present(opened.reopen, "persistent is declared, so the factory must offer reopen()").call(opened),
+    async second() {
+      return present(await opened.second?.(), "sharedByProcesses is declared, so the factory must offer second()");
+    },
+    async reopen() {
+      return present(await opened.reopen?.(), "persistent is declared, so the factory must offer reopen()");
+    },
     pass: (ms) => (opened.pass ? opened.pass(ms) : wait(ms)),
     wait,
   };

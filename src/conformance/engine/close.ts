@@ -50,7 +50,8 @@ export const closeCases: readonly Case[] = [
       await env.wait(20);
       await env.engine.close();
       await Promise.all(writers);
-      same((await textsOf(second, topic)).toSorted(), acknowledged.toSorted());
+      same(new Set(await textsOf(second, topic)), new Set(acknowledged));
+      equal((await textsOf(second, topic)).length, acknowledged.length);
     },
   },
   {

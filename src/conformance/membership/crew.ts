@@ -1,4 +1,4 @@
-import type { PartitionRef } from "../../membership/index.ts";
+import type { PartitionRef } from "../../membership/names.ts";
 import type { Engine } from "../../ports/engine.ts";
 import { equal, eventually, holds, same } from "../expect.ts";
 import { entryOf, textsOf } from "../records.ts";

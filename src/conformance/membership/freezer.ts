@@ -1,4 +1,4 @@
-import type { MembershipHint } from "../../membership/index.ts";
+import type { MembershipHint } from "../../membership/hint.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Leases } from "../../ports/leases.ts";
 

@@ -1,4 +1,5 @@
-import { type Group, joinGroup, stateHint } from "../../membership/index.ts";
+import { type Group, joinGroup } from "../../membership/group.ts";
+import { stateHint } from "../../membership/hint.ts";
 import type { Engine } from "../../ports/engine.ts";
 import type { Lease } from "../../ports/leases.ts";
 import { find } from "../documents.ts";

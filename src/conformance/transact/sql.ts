@@ -128,7 +128,7 @@ export const sqlCases: readonly Case[] = [
         const misuse = (handle: unknown): void => void (handle as SqlHandle).exec(statement);
         await rejects(env.transact({ sql: [mine.add(1), misuse] }), "TIDINGS_TRANSACTION_MISUSE");
       }
-      const waiting = (async () => undefined) as () => unknown as () => void;
+      const waiting = (async () => undefined) as () => void;
       await rejects(env.transact({ sql: [mine.add(1), waiting] }), "TIDINGS_TRANSACTION_MISUSE");
       same(await mine.rows(), []);
     },

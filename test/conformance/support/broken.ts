@@ -41,9 +41,9 @@ const transact =
   (engine) => ({ ...engine, transact: (transaction) => engine.transact!(change(transaction)) });
 /** Serves other records than are there. */
 const served = (change: (record: Record<string, unknown>) => Record<string, unknown>): Break =>
-  topics(({ read }) => ({
+  topics((port) => ({
     async read(...asked) {
-      const page = await read(...asked);
+      const page = await port.read(...asked);
       return { ...page, records: page.records.map((record) => change({ ...record })) as never };
     },
   }));
@@ -58,19 +58,19 @@ let odd = false;
 export const faults: Readonly<Record<string, readonly [port: string, Break]>> = {
   "drops every tenth event": [
     "topics",
-    topics(({ publish }) => ({
+    topics((port) => ({
       async publish(entries) {
         const kept = entries.filter(() => ++published % 10 !== 0);
-        const appended = await publish(kept);
+        const appended = await port.publish(kept);
         return entries.map((_, i) => appended[i] ?? { position: i, duplicate: false });
       },
     })),
   ],
   "swaps two events of a page": [
     "topics",
-    topics(({ read }) => ({
+    topics((port) => ({
       async read(...asked) {
-        const page = await read(...asked);
+        const page = await port.read(...asked);
         const [first, second, ...rest] = page.records;
         if (!first || !second) return page;
         const swapped = [{ ...second, position: first.position }, { ...first, position: second.position }, ...rest];
@@ -80,25 +80,25 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
   ],
   "lets every second publish wait": [
     "topics",
-    topics(({ publish }, engine) => ({
+    topics((port, engine) => ({
       async publish(entries) {
         odd = !odd;
         if (odd) await engine.topics.list();
-        return publish(entries);
+        return port.publish(entries);
       },
     })),
   ],
   "appends the entries of a batch one by one": [
     "topics",
-    topics(({ publish }) => ({
-      publish: async (entries) => (await Promise.all(entries.map((entry) => publish([entry])))).flat(),
+    topics((port) => ({
+      publish: async (entries) => (await Promise.all(entries.map((entry) => port.publish([entry])))).flat(),
     })),
   ],
   "acknowledges before it has written": [
     "topics",
-    topics(({ publish }) => ({
+    topics((port) => ({
       async publish(entries) {
-        void publish(entries).catch(() => undefined);
+        void port.publish(entries).catch(() => undefined);
         return entries.map((_, position) => ({ position, duplicate: false }));
       },
     })),
@@ -132,8 +132,8 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
   "loses attributes": ["topics", served((record) => ({ ...record, attributes: undefined }))],
   "does not check ids": [
     "topics",
-    topics(({ publish }) => ({
-      publish: (entries) => publish(entries.map((entry) => without(entry, "checkId"))),
+    topics((port) => ({
+      publish: (entries) => port.publish(entries.map((entry) => without(entry, "checkId"))),
     })),
   ],
   "accepts events above its limit": [
@@ -145,21 +145,21 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
   ],
   "retains without a look at the floor": [
     "topics",
-    topics(({ retain }) => ({
-      retain: (topic, rule) => retain(topic, without(rule, "floor")),
+    topics((port) => ({
+      retain: (topic, rule) => port.retain(topic, without(rule, "floor")),
     })),
   ],
   "says nothing of what is lost": [
     "topics",
-    topics(({ read }) => ({
-      read: async (...asked) => ({ ...(await read(...asked)), lost: 0 }),
+    topics((port) => ({
+      read: async (...asked) => ({ ...(await port.read(...asked)), lost: 0 }),
     })),
   ],
   "goes past the end of a partition": [
     "topics",
-    topics(({ read }) => ({
+    topics((port) => ({
       async read(...asked) {
-        const page = await read(...asked);
+        const page = await port.read(...asked);
         return { ...page, next: page.next + (page.records.length === 0 ? 1 : 0) };
       },
     })),
@@ -167,9 +167,9 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
   "never calls a listener": ["topics", topics(() => ({ watch: () => () => undefined }))],
   "goes on calling a listener that stopped": [
     "topics",
-    topics(({ watch }) => ({
+    topics((port) => ({
       watch: (topic, listener) => {
-        watch(topic, listener);
+        port.watch(topic, listener);
         return () => undefined;
       },
     })),
@@ -211,7 +211,7 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
   ],
   "returns timers a second early": [
     "timers",
-    timers(({ due }) => ({ due: (queue, atMs, limit) => due(queue, atMs + 1000, limit) })),
+    timers((port) => ({ due: (queue, atMs, limit) => port.due(queue, atMs + 1000, limit) })),
   ],
   "cancels timers whatever their version": [
     "timers",
@@ -222,14 +222,14 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
   ],
   "returns due timers in key order": [
     "timers",
-    timers(({ due }) => ({
-      due: async (...asked) => (await due(...asked)).toSorted((a, b) => (a.key < b.key ? -1 : 1)),
+    timers((port) => ({
+      due: async (...asked) => (await port.due(...asked)).toSorted((a, b) => (a.key < b.key ? -1 : 1)),
     })),
   ],
   "gives every lease the same token": [
     "leases",
-    leases(({ acquire }) => ({
-      acquire: async (requests) => (await acquire(requests)).map((lease) => lease && { ...lease, token: 1 }),
+    leases((port) => ({
+      acquire: async (requests) => (await port.acquire(requests)).map((lease) => lease && { ...lease, token: 1 }),
     })),
   ],
   "gives a lease to whoever asks": [
@@ -254,17 +254,20 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
   ],
   "lists leases that nobody holds": [
     "leases",
-    leases(({ list }) => ({
-      list: async (prefix) => [...(await list(prefix)), { name: `${prefix}~`, owner: "", token: 1, expiresAtMs: 0 }],
+    leases((port) => ({
+      list: async (prefix) => [
+        ...(await port.list(prefix)),
+        { name: `${prefix}~`, owner: "", token: 1, expiresAtMs: 0 },
+      ],
     })),
   ],
   "takes % and _ in a prefix for wildcards": [
     "state",
-    state(({ scan }) => ({
+    state((port) => ({
       async scan(collection, { prefix = "", ...rest }) {
         const escaped = prefix.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
         const like = new RegExp(`^${escaped.replaceAll("%", ".*").replaceAll("_", ".")}`, "s");
-        return (await scan(collection, { ...rest, limit: 100_000 }))
+        return (await port.scan(collection, { ...rest, limit: 100_000 }))
           .filter(({ key }) => like.test(key))
           .slice(0, rest.limit);
       },
@@ -272,18 +275,18 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
   ],
   "starts a scan at the key it shall start after": [
     "state",
-    state(({ scan }) => ({
+    state((port) => ({
       async scan(collection, { after, ...rest }) {
-        const [same] = after === undefined ? [] : await scan(collection, { prefix: after, limit: 1 });
-        const page = await scan(collection, { ...rest, ...(after === undefined ? {} : { after }) });
+        const [same] = after === undefined ? [] : await port.scan(collection, { prefix: after, limit: 1 });
+        const page = await port.scan(collection, { ...rest, ...(after === undefined ? {} : { after }) });
         return same?.key === after ? [same!, ...page] : page;
       },
     })),
   ],
   "does not count versions": [
     "state",
-    state(({ get }) => ({
-      get: async (...asked) => (await get(...asked)).map((document) => document && { ...document, version: 1 }),
+    state((port) => ({
+      get: async (...asked) => (await port.get(...asked)).map((document) => document && { ...document, version: 1 }),
     })),
   ],
   "does not close": ["engine", (engine) => ({ ...engine, close: async () => undefined })],
