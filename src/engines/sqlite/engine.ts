@@ -46,7 +46,8 @@ export interface Store {
 /** Opens the file and puts the engine together. */
 export async function openEngine(settings: Settings, context: EngineContext): Promise<Engine> {
   const file = await openFile(settings, context.platform);
-  const store = storeOf(settings, context, file);
+  // Even preparing a statement reads the file, and another process may be closing it just now.
+  const store = await whileBusy(context.platform, settings.busyTimeoutMs, () => storeOf(settings, context, file));
   const { clock } = context.platform;
   const calls = callsOf(
     () => clock.monotonic(),

@@ -32,7 +32,9 @@ export async function openFile(settings: Settings, platform: Platform): Promise<
   try {
     connection = handle ? binding.adopt(handle) : binding.open(realPath, { readOnly: settings.readOnly, waitMs: 0 });
     const opened = connection;
-    const library = String(pragma(opened, "SELECT sqlite_version()"));
+    const library = await whileBusy(platform, settings.busyTimeoutMs, () =>
+      String(pragma(opened, "SELECT sqlite_version()")),
+    );
     const exclusive = settings.exclusive || !bearsManyConnections(library);
     await prepare(opened, settings, exclusive, library, platform);
     const close = (): void => {

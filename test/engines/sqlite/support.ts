@@ -1,0 +1,149 @@
+import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { DatabaseSync } from "node:sqlite";
+import type { TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { sqlite, type SqliteOptions } from "../../../src/engines/sqlite/index.ts";
+import type { EventRecord } from "../../../src/event/record.ts";
+import { systemPlatform } from "../../../src/platform/system.ts";
+import type { Engine } from "../../../src/ports/engine.ts";
+import type { TopicEntry } from "../../../src/ports/topics.ts";
+
+export const platform = systemPlatform();
+
+/** Each binding, with the reason why it cannot be tested here. */
+export const bindings: readonly {
+  readonly binding: "node:sqlite" | "better-sqlite3";
+  readonly skip: string | false;
+}[] = [
+  { binding: "node:sqlite", skip: false },
+  { binding: "better-sqlite3", skip: installed("better-sqlite3") ? false : "better-sqlite3 is not installed" },
+];
+
+function installed(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A folder that is removed after the test. */
+export function folder(t: TestContext): string {
+  const path = mkdtempSync(join(tmpdir(), "tidings-sqlite-"));
+  t.after(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** An engine on a file, closed after the test. */
+export async function open(
+  t: TestContext,
+  options: SqliteOptions,
+): Promise<Engine & Required<Pick<Engine, "state" | "timers" | "leases" | "transact">>> {
+  const engine = await sqlite(options).open({ platform });
+  t.after(() => engine.close());
+  return engine as never;
+}
+
+/** An event whose payload is a JSON object with its number. */
+export function record(n: number, more: Partial<EventRecord> = {}): EventRecord {
+  return {
+    id: `id-${n}`,
+    source: "/test",
+    type: "test.happened",
+    timeMs: 1_750_000_000_000 + n,
+    key: `key-${n % 10}`,
+    attributes: undefined,
+    data: JSON.stringify({ n }),
+    ...more,
+  };
+}
+
+export function entry(n: number, more: Partial<TopicEntry> = {}): TopicEntry {
+  return { topic: "orders", partition: 0, record: record(n), ...more };
+}
+
+export const page = { events: 1000, bytes: 1 << 24 };
+
+/** All events of a partition, from the first one on. */
+export async function readAll(engine: Engine, topic = "orders", partition = 0) {
+  const records = [];
+  for (let position = 0; ;) {
+    const found = await engine.topics.read(topic, partition, position, page);
+    if (found.records.length === 0) return records;
+    records.push(...found.records);
+    position = found.next;
+  }
+}
+
+/** Does something to the file behind the engine's back, through the same library. */
+export function tamper(path: string, sql: string, ...values: (string | number | Uint8Array)[]): void {
+  const database = new DatabaseSync(path, { timeout: 5000 });
+  database.prepare(sql).run(...values);
+  database.close();
+}
+
+export function query(path: string, sql: string, ...values: (string | number)[]): Record<string, unknown>[] {
+  const database = new DatabaseSync(path, { timeout: 5000 });
+  try {
+    return database.prepare(sql).all(...values);
+  } finally {
+    database.close();
+  }
+}
+
+/** The error that a promise rejects with. */
+export async function rejection(
+  promise: Promise<unknown>,
+): Promise<Error & { code?: string; details?: Record<string, unknown> }> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as Error & { code?: string };
+  }
+  throw new Error("It did not reject.");
+}
+
+const childFile = fileURLToPath(new URL("./child.ts", import.meta.url));
+
+/** A process that works on a file, see child.ts; `wrap` goes before the command, as strace does. */
+export interface Child {
+  readonly process: ChildProcess;
+  readonly lines: string[];
+  readonly ended: Promise<number | null>;
+}
+
+export function child(args: readonly string[], wrap: readonly string[] = [], options: SpawnOptions = {}): Child {
+  const [command = process.execPath, ...rest] = [...wrap, process.execPath, childFile, ...args];
+  const spawned = spawn(command, rest, { stdio: ["pipe", "pipe", "pipe"], ...options });
+  const lines: string[] = [];
+  const reader = createInterface({ input: spawned.stdout as NodeJS.ReadableStream });
+  reader.on("line", (line) => lines.push(line));
+  let errors = "";
+  spawned.stderr?.on("data", (chunk) => (errors += String(chunk)));
+  const ended = Promise.all([once(spawned, "exit"), once(reader, "close")]).then(([[code]]) => {
+    if (code !== 0 && code !== null && errors !== "") lines.push(`stderr ${errors}`);
+    return code as number | null;
+  });
+  return { process: spawned, lines, ended };
+}
+
+/** Waits until it holds; looks every few milliseconds. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, ms = 10_000): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!(await holds())) {
+    if (performance.now() > deadline) throw new Error(`Not within ${ms} ms: ${what}`);
+    await pause(5);
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
