@@ -1,16 +1,14 @@
 // The README's first program, checked by the compiler alone.
 import { z } from "zod";
 
+import type { App } from "../../src/app/app.ts";
 import { service } from "../../src/delivery/service.ts";
 import type { Contract, DataOf, EventOf } from "../../src/event/contract.ts";
-import type { PublishOptions } from "../../src/event/encode.ts";
 import type { Event } from "../../src/event/envelope.ts";
 import { topic } from "../../src/event/topic.ts";
 import { type Equal, same } from "./equal.ts";
 
-declare const app: {
-  publish<In>(contract: Contract<string, In>, data: NoInfer<In>, options?: PublishOptions): Promise<void>;
-};
+declare const app: App;
 
 const orders = topic("orders", { key: (data: { orderId: string }) => data.orderId });
 const OrderPlaced = orders.event("shop.order.placed", { data: z.object({ orderId: z.string(), total: z.number() }) });
