@@ -67,7 +67,8 @@ export interface HeldKeys {
   failedAgain(delivery: Delivery, error: unknown, step: NextStep & { step: "hold" | "park" }): void;
   conflicted(delivery: Delivery): void;
   putBack(entry: HeldEntry): void;
-  discarded(entry: HeldEntry, by: string): void;
+  /** Resolves when the discard is on its way to the committer. */
+  discarded(entry: HeldEntry, by: string): Promise<void>;
   /** Runs the head now: a redrive, or an operator's retry. */
   runNow(entry: HeldEntry, options: { redriving: boolean; record?: StoredRecord }, letter?: DeadLetter): void;
   pauseKey(key: string, reason: string, untilMs: number | undefined): void;
@@ -225,9 +226,12 @@ export function createHeldKeys(options: HeldKeysOptions): HeldKeys {
     entry.running = undefined;
     entry.redriving = false;
     entry.deadLetter = undefined;
-    entry.dueAtMs = undefined;
-    entry.reason = "drain";
-    entry.releasing = heldCount(entry) === 0;
+    // An operator may have paused the key while its head ran: what waits behind it goes on waiting.
+    if (entry.reason !== "paused") {
+      entry.dueAtMs = undefined;
+      entry.reason = "drain";
+      entry.releasing = heldCount(entry) === 0;
+    }
     return [gone, entryWrite(entry)];
   }
 
@@ -374,7 +378,7 @@ export function createHeldKeys(options: HeldKeysOptions): HeldKeys {
         if (stopped) return;
         const writes: DocumentWrite[] = [];
         if (step.step === "park") writes.push(park(entry, delivery.record, error, step.reason, before));
-        else {
+        else if (entry.reason !== "paused") {
           entry.reason = "retry";
           entry.dueAtMs = clock.now() + step.delayMs;
         }
@@ -392,18 +396,17 @@ export function createHeldKeys(options: HeldKeysOptions): HeldKeys {
     },
     putBack(entry) {
       entry.busy = false;
-      entry.dueAtMs = clock.now() + 1000;
+      if (entry.reason !== "paused") entry.dueAtMs = clock.now() + 1000;
       arm(entry);
     },
-    discarded(entry, by) {
+    async discarded(entry, by) {
       entry.busy = true;
-      void letterOf(entry).then((letter) => {
-        if (stopped) return;
-        const own = behead(entry);
-        total -= 1;
-        if (letter) own.push(...closeDeadLetter(letter, "discarded", clock.now(), by));
-        settle(own, { as: "discarded", counts: { held: -1, discarded: 1 }, committed: () => released(entry) });
-      });
+      const letter = await letterOf(entry);
+      if (stopped) return;
+      const own = behead(entry);
+      total -= 1;
+      if (letter) own.push(...closeDeadLetter(letter, "discarded", clock.now(), by));
+      settle(own, { as: "discarded", counts: { held: -1, discarded: 1 }, committed: () => released(entry) });
     },
     runNow(entry, { redriving, record }, letter) {
       entry.reason = "retry";

@@ -36,6 +36,7 @@ async function dispatch(intent: Intent, parts: PartitionParts, runtime: Subscrip
       return parts.held.discarded(entry, intent.by);
     }
     case "pause-key": {
+      refuseDead(intent, parts);
       const waiting = parts.lanes.takeWaiting(intent.key);
       parts.held.pauseKey(intent.key, intent.reason, intent.untilMs);
       const entry = parts.held.find(heldIdOfKey(intent.key));
@@ -55,6 +56,17 @@ async function dispatch(intent: Intent, parts: PartitionParts, runtime: Subscrip
     case "seek":
       throw new TidingsError("TIDINGS_UNSUPPORTED", "A seek restarts its partition.");
   }
+}
+
+/** A key behind a dead letter waits already, and resuming it would run the dead letter without being asked to. */
+function refuseDead(intent: Intent & { kind: "pause-key" }, parts: PartitionParts): void {
+  const entry = parts.held.find(heldIdOfKey(intent.key));
+  if (entry?.reason !== "dead") return;
+  throw new TidingsError(
+    "TIDINGS_NOT_PAUSABLE",
+    `The key ${JSON.stringify(intent.key)} of "${intent.subscription}" waits behind the dead letter ${entry.deadLetter} already; redrive or discard that.`,
+    { details: { subscription: intent.subscription, key: intent.key } },
+  );
 }
 
 async function find(

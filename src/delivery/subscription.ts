@@ -185,14 +185,23 @@ export function createSubscription(
       const entry = owned.get(intent.partition);
       if (!entry || performing.has(intent.id)) return;
       performing.add(intent.id);
-      const answer = await performOwned(intent, entry);
-      await engine.transact?.({
-        documents: [
-          { collection: collections.intents, key: `${runtime.name}/${intent.id}`, value: null },
-          { collection: collections.answers, key: intent.id, value: JSON.stringify(answer) },
-        ],
-      });
-      performing.delete(intent.id);
+      const key = `${runtime.name}/${intent.id}`;
+      try {
+        // Who told us of it may have looked before it was done.
+        const [there] = (await engine.state?.get(collections.intents, [key])) ?? [];
+        if (!there) return;
+        const answer = await performOwned(intent, entry);
+        // Fenced: what was done by one who lost the partition meanwhile was not committed, and is the next owner's.
+        await engine.transact?.({
+          fences: [{ lease: entry.lease.name, token: entry.lease.token }],
+          documents: [
+            { collection: collections.intents, key, value: null },
+            { collection: collections.answers, key: intent.id, value: JSON.stringify(answer) },
+          ],
+        });
+      } finally {
+        performing.delete(intent.id);
+      }
     },
     partitions: () =>
       [...owned.values()].map(({ partition }) => partition.status()).sort((a, b) => a.partition - b.partition),
