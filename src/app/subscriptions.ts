@@ -106,7 +106,8 @@ function subscriptionOf(shared: Shared, book: TopicBook, service: Service, topic
   const member = {
     memberId: shared.memberId,
     ttlMs: options.memberTtlMs ?? 10_000,
-    drainTimeoutMs: options.drainTimeoutMs ?? 30_000,
+    // Longer than the application's own deadline, which first tells handlers to abort.
+    drainTimeoutMs: (options.drainTimeoutMs ?? 30_000) + 5000,
   };
   return createSubscription(runtime, registration, member, pauseSwitch);
 }
