@@ -260,7 +260,7 @@ export function createLanes(options: LanesOptions): Lanes {
         else delivery.as = "discarded";
         if (delivery.held) {
           free(delivery);
-          return held.discarded(delivery.held, "policy");
+          return void held.discarded(delivery.held, "policy");
         }
         return finish(delivery);
       case "hold":
