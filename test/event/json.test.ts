@@ -66,6 +66,14 @@ describe("the first publish of a contract", () => {
     });
   }
 
+  it("names the change that the schema refuses, not an earlier one that it takes", () => {
+    const data = z.object({ taken: z.coerce.date(), refused: z.date() });
+    const OrderPlaced = topic("orders").event("shop.order.placed", { data });
+    const payload = { taken: new Date(0), refused: new Date(0) };
+    const error = refusal("TIDINGS_NOT_SERIALIZABLE", () => publish(OrderPlaced, payload));
+    assert.equal(error.details["path"], "data.refused");
+  });
+
   it("finds what JSON empties, turns into null or leaves out", () => {
     const cases: [z.ZodType, unknown, RegExp][] = [
       [

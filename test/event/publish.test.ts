@@ -102,7 +102,7 @@ describe("the key", () => {
     ["an object", {}, /returned a value of type object/],
     ["empty text", "", /returned empty text/],
     ["513 characters", "x".repeat(513), /returned text of 513 characters/],
-    ["a control character", "a\u0000b", /without control characters/],
+    ["a control character", "a\u001fb", /without control characters/],
     ["half of a surrogate pair", "a\ud83c", /without control characters/],
   ];
   for (const [what, key, message] of wrong) {
