@@ -4,7 +4,7 @@ import type { PublishOptions } from "../event/encode.ts";
 import type { Event } from "../event/envelope.ts";
 import { messageOf } from "../event/validate.ts";
 import type { StateBox } from "../delivery/context.ts";
-import { currentUnit } from "../delivery/execute.ts";
+import { currentUnit } from "../delivery/run/execute.ts";
 import { jsonLogger, type Logger } from "../delivery/log.ts";
 import { createMetrics, type Metric } from "../delivery/metrics.ts";
 import { readTotals, type Totals } from "../delivery/totals.ts";

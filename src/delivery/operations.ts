@@ -1,8 +1,8 @@
 import { isTidingsError, TidingsError } from "../errors/tidings-error.ts";
 import { messageOf } from "../event/validate.ts";
-import type { HeldEntry } from "./held-entry.ts";
-import { heldIdOfKey } from "./held-entry.ts";
-import type { PartitionParts } from "./partition.ts";
+import type { HeldEntry } from "./held/held-entry.ts";
+import { heldIdOfKey } from "./held/held-entry.ts";
+import type { PartitionParts } from "./partition/partition.ts";
 import { type Answer, collections, type DeadLetter, type Intent, recordFromDocument } from "./records.ts";
 import type { SubscriptionRuntime } from "./runtime.ts";
 

@@ -3,7 +3,7 @@ import { memberPrefix } from "../membership/names.ts";
 import { type Clock, sleep } from "../platform/clock.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Document } from "../ports/state.ts";
-import { noCounts } from "./progress.ts";
+import { noCounts } from "./commit/progress.ts";
 import { collections, positionKey, type PositionDocument, type SubscriptionDocument } from "./records.ts";
 import type { From } from "./service.ts";
 

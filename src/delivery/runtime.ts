@@ -1,16 +1,16 @@
 import type { EventLimits } from "../event/limits.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
-import type { ResolvedRoute } from "./delivery.ts";
-import type { SoloGate } from "./solo-gate.ts";
+import type { ResolvedRoute } from "./lanes/delivery.ts";
+import type { SoloGate } from "./lanes/solo-gate.ts";
 import type { Hooks } from "./hooks.ts";
-import type { HotDocuments } from "./hot-documents.ts";
+import type { HotDocuments } from "./lanes/hot-documents.ts";
 import type { Logger } from "./log.ts";
 import type { SubscriptionMetrics } from "./metrics.ts";
 import type { Middleware } from "./middleware/middleware.ts";
 import type { Guarantee } from "./service.ts";
-import type { Slots } from "./slots.ts";
-import type { Deadlines } from "./deadlines.ts";
+import type { Slots } from "./lanes/slots.ts";
+import type { Deadlines } from "./run/deadlines.ts";
 import type { UnitHost } from "./unit-of-work.ts";
 
 /** What the partitions of one subscription share in one process. */

@@ -5,7 +5,7 @@ import { stateHint } from "../membership/hint.ts";
 import type { CancelTimer } from "../platform/clock.ts";
 import type { Lease } from "../ports/leases.ts";
 import { answerOf, perform } from "./operations.ts";
-import { createPartition, type Partition, type PartitionStatus } from "./partition.ts";
+import { createPartition, type Partition, type PartitionStatus } from "./partition/partition.ts";
 import {
   type Answer,
   collections,

@@ -1,6 +1,6 @@
 import type { Bounds } from "../ports/topics.ts";
 import type { Engine } from "../ports/engine.ts";
-import { addCounts, noCounts } from "./progress.ts";
+import { addCounts, noCounts } from "./commit/progress.ts";
 import {
   collections,
   type ControlDocument,

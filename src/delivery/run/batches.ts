@@ -1,10 +1,10 @@
-import type { CancelTimer } from "../platform/clock.ts";
-import type { Event } from "../event/envelope.ts";
-import type { Delivery } from "./delivery.ts";
+import type { CancelTimer } from "../../platform/clock.ts";
+import type { Event } from "../../event/envelope.ts";
+import type { Delivery } from "../lanes/delivery.ts";
 import { currentUnit, limited, prepare } from "./execute.ts";
-import type { SubscriptionRuntime } from "./runtime.ts";
-import type { BatchItem, Route } from "./service.ts";
-import type { UnitOfWork } from "./unit-of-work.ts";
+import type { SubscriptionRuntime } from "../runtime.ts";
+import type { BatchItem, Route } from "../service.ts";
+import type { UnitOfWork } from "../unit-of-work.ts";
 
 /** Puts deliveries of batch handlers together and runs them. */
 export interface Batches {

@@ -1,8 +1,8 @@
-import type { StoredRecord } from "../event/record.ts";
-import type { DocumentWrite, Fence } from "../ports/transaction.ts";
-import type { Committer } from "./committer.ts";
+import type { StoredRecord } from "../../event/record.ts";
+import type { DocumentWrite, Fence } from "../../ports/transaction.ts";
+import type { Committer } from "../commit/committer.ts";
 import { closeDeadLetter, deadLetterOf, writeDeadLetter } from "./dead-letters.ts";
-import { Delivery, type DeliveryOwner, noTries } from "./delivery.ts";
+import { Delivery, type DeliveryOwner, noTries } from "../lanes/delivery.ts";
 import {
   entryFromDocument,
   entryToDocument,
@@ -24,12 +24,12 @@ import {
   partitionKey,
   recordFromDocument,
   recordToDocument,
-} from "./records.ts";
-import type { NextStep } from "./retry.ts";
-import type { SubscriptionRuntime } from "./runtime.ts";
-import type { Settlement } from "./settlement.ts";
-import { stalledError } from "./stalled.ts";
-import type { UnitWrites } from "./unit-of-work.ts";
+} from "../records.ts";
+import type { NextStep } from "../failure/retry.ts";
+import type { SubscriptionRuntime } from "../runtime.ts";
+import type { Settlement } from "../commit/settlement.ts";
+import { stalledError } from "../failure/stalled.ts";
+import type { UnitWrites } from "../unit-of-work.ts";
 
 /** What held keys of a partition work with. */
 export interface HeldKeysOptions {

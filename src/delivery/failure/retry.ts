@@ -1,7 +1,7 @@
-import type { Random } from "../platform/random.ts";
+import type { Random } from "../../platform/random.ts";
 import { actionOf, codeOf, terminalReason } from "./failure.ts";
-import type { DeliveryPolicy, Jitter, RetryAction, RetryRule } from "./policy.ts";
-import type { DeadLetterReason } from "./records.ts";
+import type { DeliveryPolicy, Jitter, RetryAction, RetryRule } from "../policy.ts";
+import type { DeadLetterReason } from "../records.ts";
 
 /** What happens after a failure. */
 export type NextStep =

@@ -1,5 +1,5 @@
-import { isTidingsError } from "../errors/tidings-error.ts";
-import type { DeadLetterReason, FailureRecord } from "./records.ts";
+import { isTidingsError } from "../../errors/tidings-error.ts";
+import type { DeadLetterReason, FailureRecord } from "../records.ts";
 
 /** Codes of our own that no retry can mend: the event itself does not fit. */
 const reasonByCode: Readonly<Record<string, DeadLetterReason>> = {

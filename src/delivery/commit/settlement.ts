@@ -1,5 +1,5 @@
-import type { Counts } from "./records.ts";
-import type { UnitWrites } from "./unit-of-work.ts";
+import type { Counts } from "../records.ts";
+import type { UnitWrites } from "../unit-of-work.ts";
 
 /** Something that a commit of a partition carries: usually a delivery that has ended. */
 export interface Settlement {

@@ -1,8 +1,8 @@
-import { payloadHash } from "../event/hash.ts";
-import type { StoredRecord } from "../event/record.ts";
-import type { Engine } from "../ports/engine.ts";
-import type { TimerWrite } from "../ports/transaction.ts";
-import { collections } from "./records.ts";
+import { payloadHash } from "../../event/hash.ts";
+import type { StoredRecord } from "../../event/record.ts";
+import type { Engine } from "../../ports/engine.ts";
+import type { TimerWrite } from "../../ports/transaction.ts";
+import { collections } from "../records.ts";
 
 /**
  * Remembers the identities (source, id) that a subscription has handled, as timers that are due when the window ends: so

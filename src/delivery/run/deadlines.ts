@@ -1,4 +1,4 @@
-import type { CancelTimer, Clock } from "../platform/clock.ts";
+import type { CancelTimer, Clock } from "../../platform/clock.ts";
 
 /** Something that must end in time. */
 interface Running {

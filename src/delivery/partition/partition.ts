@@ -1,18 +1,18 @@
-import { hasCode, TidingsError } from "../errors/tidings-error.ts";
-import { recordBytes, type StoredRecord } from "../event/record.ts";
-import { messageOf } from "../event/validate.ts";
-import type { CancelTimer } from "../platform/clock.ts";
-import type { Lease } from "../ports/leases.ts";
-import { type Batches, createBatches } from "./batches.ts";
-import { type Claims, createClaims } from "./claims.ts";
-import { type Committer, createCommitter } from "./committer.ts";
-import { Delivery, type ResolvedRoute } from "./delivery.ts";
-import { createHeldKeys, type HeldKeys } from "./held-keys.ts";
+import { hasCode, TidingsError } from "../../errors/tidings-error.ts";
+import { recordBytes, type StoredRecord } from "../../event/record.ts";
+import { messageOf } from "../../event/validate.ts";
+import type { CancelTimer } from "../../platform/clock.ts";
+import type { Lease } from "../../ports/leases.ts";
+import { type Batches, createBatches } from "../run/batches.ts";
+import { type Claims, createClaims } from "../commit/claims.ts";
+import { type Committer, createCommitter } from "../commit/committer.ts";
+import { Delivery, type ResolvedRoute } from "../lanes/delivery.ts";
+import { createHeldKeys, type HeldKeys } from "../held/held-keys.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
-import { createLanes, type Lanes } from "./lanes.ts";
-import { type Progress, resumeProgress } from "./progress.ts";
-import { type ClaimDocument, collections, type Counts, positionKey, type PositionDocument } from "./records.ts";
-import type { SubscriptionRuntime } from "./runtime.ts";
+import { createLanes, type Lanes } from "../lanes/lanes.ts";
+import { type Progress, resumeProgress } from "../commit/progress.ts";
+import { type ClaimDocument, collections, type Counts, positionKey, type PositionDocument } from "../records.ts";
+import type { SubscriptionRuntime } from "../runtime.ts";
 import { runSuspects } from "./suspects.ts";
 
 /** What is known of a partition at this moment. */

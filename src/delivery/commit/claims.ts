@@ -1,7 +1,7 @@
-import type { Clock } from "../platform/clock.ts";
-import type { Engine } from "../ports/engine.ts";
-import type { DocumentWrite, Fence } from "../ports/transaction.ts";
-import { type ClaimDocument, collections } from "./records.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Engine } from "../../ports/engine.ts";
+import type { DocumentWrite, Fence } from "../../ports/transaction.ts";
+import { type ClaimDocument, collections } from "../records.ts";
 
 /** What a claim of one partition works with. */
 export interface ClaimOptions {

@@ -1,8 +1,8 @@
-import type { StoredRecord } from "../event/record.ts";
-import type { DocumentWrite } from "../ports/transaction.ts";
-import { failureRecord } from "./failure.ts";
-import { collections, type DeadLetter, type DeadLetterReason, recordToDocument, type Tries } from "./records.ts";
-import type { SubscriptionRuntime } from "./runtime.ts";
+import type { StoredRecord } from "../../event/record.ts";
+import type { DocumentWrite } from "../../ports/transaction.ts";
+import { failureRecord } from "../failure/failure.ts";
+import { collections, type DeadLetter, type DeadLetterReason, recordToDocument, type Tries } from "../records.ts";
+import type { SubscriptionRuntime } from "../runtime.ts";
 
 /** What is known when an event is given up. */
 export interface Parked {

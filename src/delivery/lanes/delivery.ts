@@ -1,12 +1,12 @@
-import type { StoredRecord } from "../event/record.ts";
-import type { TimerWrite } from "../ports/transaction.ts";
-import type { HeldEntry } from "./held-entry.ts";
+import type { StoredRecord } from "../../event/record.ts";
+import type { TimerWrite } from "../../ports/transaction.ts";
+import type { HeldEntry } from "../held/held-entry.ts";
 import type { Lane } from "./lane.ts";
-import type { DeliveryPolicy } from "./policy.ts";
-import type { AttemptRecord, Counts, Tries } from "./records.ts";
-import type { Route } from "./service.ts";
-import type { Settlement } from "./settlement.ts";
-import type { UnitDelivery, UnitOfWork, UnitWrites } from "./unit-of-work.ts";
+import type { DeliveryPolicy } from "../policy.ts";
+import type { AttemptRecord, Counts, Tries } from "../records.ts";
+import type { Route } from "../service.ts";
+import type { Settlement } from "../commit/settlement.ts";
+import type { UnitDelivery, UnitOfWork, UnitWrites } from "../unit-of-work.ts";
 
 /** A route with the policy that holds for it. */
 export interface ResolvedRoute extends Route {

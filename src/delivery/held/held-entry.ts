@@ -1,5 +1,5 @@
-import type { CancelTimer } from "../platform/clock.ts";
-import { type HeldDocument, partitionKey, type Tries } from "./records.ts";
+import type { CancelTimer } from "../../platform/clock.ts";
+import { type HeldDocument, partitionKey, type Tries } from "../records.ts";
 
 /** A held key as its owner has it in memory; the store has the same in a held document. */
 export interface HeldEntry {

@@ -1,15 +1,15 @@
-import { TidingsError } from "../errors/tidings-error.ts";
-import type { StoredRecord } from "../event/record.ts";
-import type { Batches } from "./batches.ts";
-import type { Claims } from "./claims.ts";
-import type { Committer } from "./committer.ts";
+import { TidingsError } from "../../errors/tidings-error.ts";
+import type { StoredRecord } from "../../event/record.ts";
+import type { Batches } from "../run/batches.ts";
+import type { Claims } from "../commit/claims.ts";
+import type { Committer } from "../commit/committer.ts";
 import { Delivery, type DeliveryOwner, type ResolvedRoute, withFailure } from "./delivery.ts";
-import { execute } from "./execute.ts";
-import { actionOf, codeOf } from "./failure.ts";
-import type { HeldKeys } from "./held-keys.ts";
+import { execute } from "../run/execute.ts";
+import { actionOf, codeOf } from "../failure/failure.ts";
+import type { HeldKeys } from "../held/held-keys.ts";
 import { Lane } from "./lane.ts";
-import { type NextStep, nextStep } from "./retry.ts";
-import type { SubscriptionRuntime } from "./runtime.ts";
+import { type NextStep, nextStep } from "../failure/retry.ts";
+import type { SubscriptionRuntime } from "../runtime.ts";
 
 /** What the lanes of a partition work with. */
 export interface LanesOptions {

@@ -1,5 +1,5 @@
-import { TidingsError } from "../errors/tidings-error.ts";
-import type { StoredRecord } from "../event/record.ts";
+import { TidingsError } from "../../errors/tidings-error.ts";
+import type { StoredRecord } from "../../event/record.ts";
 
 /** The error of an event that is given up because the process died under it too often. */
 export function stalledError(record: StoredRecord, subscription: string, stalls: number): TidingsError {

@@ -1,13 +1,13 @@
-import type { StoredRecord } from "../event/record.ts";
-import type { Claims } from "./claims.ts";
-import type { Delivery } from "./delivery.ts";
-import type { HeldEntry } from "./held-entry.ts";
-import type { HeldKeys } from "./held-keys.ts";
-import type { Lanes } from "./lanes.ts";
-import type { Progress } from "./progress.ts";
-import type { ClaimDocument, PositionDocument } from "./records.ts";
-import type { SubscriptionRuntime } from "./runtime.ts";
-import { stalledError } from "./stalled.ts";
+import type { StoredRecord } from "../../event/record.ts";
+import type { Claims } from "../commit/claims.ts";
+import type { Delivery } from "../lanes/delivery.ts";
+import type { HeldEntry } from "../held/held-entry.ts";
+import type { HeldKeys } from "../held/held-keys.ts";
+import type { Lanes } from "../lanes/lanes.ts";
+import type { Progress } from "../commit/progress.ts";
+import type { ClaimDocument, PositionDocument } from "../records.ts";
+import type { SubscriptionRuntime } from "../runtime.ts";
+import { stalledError } from "../failure/stalled.ts";
 
 /** What is needed to run the suspects of a partition. */
 export interface SuspectsOptions {

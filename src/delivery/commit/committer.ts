@@ -1,9 +1,9 @@
-import { hasCode, isTidingsError, TidingsError } from "../errors/tidings-error.ts";
-import type { Clock } from "../platform/clock.ts";
-import type { Engine } from "../ports/engine.ts";
-import type { Check, Conflict, DocumentWrite, Fence, Outcome, Transaction } from "../ports/transaction.ts";
+import { hasCode, isTidingsError, TidingsError } from "../../errors/tidings-error.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Engine } from "../../ports/engine.ts";
+import type { Check, Conflict, DocumentWrite, Fence, Outcome, Transaction } from "../../ports/transaction.ts";
 import { addCounts, type Progress } from "./progress.ts";
-import { collections, type Counts, type PositionDocument } from "./records.ts";
+import { collections, type Counts, type PositionDocument } from "../records.ts";
 import type { Settlement } from "./settlement.ts";
 
 /** What a committer works with. */

@@ -1,4 +1,4 @@
-import type { Counts, PositionDocument } from "./records.ts";
+import type { Counts, PositionDocument } from "../records.ts";
 
 /** No events yet. */
 export const noCounts: Counts = Object.freeze({

@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { TidingsError } from "../errors/tidings-error.ts";
-import { decode } from "../event/decode.ts";
-import type { Event } from "../event/envelope.ts";
-import type { Delivery } from "./delivery.ts";
-import { compose } from "./middleware/middleware.ts";
-import type { SubscriptionRuntime } from "./runtime.ts";
-import type { Handler } from "./service.ts";
-import { UnitOfWork } from "./unit-of-work.ts";
+import { TidingsError } from "../../errors/tidings-error.ts";
+import { decode } from "../../event/decode.ts";
+import type { Event } from "../../event/envelope.ts";
+import type { Delivery } from "../lanes/delivery.ts";
+import { compose } from "../middleware/middleware.ts";
+import type { SubscriptionRuntime } from "../runtime.ts";
+import type { Handler } from "../service.ts";
+import { UnitOfWork } from "../unit-of-work.ts";
 
 /** The unit of work in which the running code stands, so that a stray `app.publish` in a handler is noticed. */
 export const currentUnit = new AsyncLocalStorage<UnitOfWork>();
