@@ -30,6 +30,10 @@ export interface Context {
   once<Result>(key: string, effect: () => Promise<Result> | Result): Promise<Result>;
   /** Runs SQL of your own, synchronously, inside the commit of the unit of work. Only where the store is an SQL engine. */
   tx(work: (db: unknown) => void): void;
+  /** The time, in milliseconds since 1970: the application's clock, which a test may own. */
+  now(): number;
+  /** Waits; rejects as soon as `signal` aborts. The delivery keeps its slot meanwhile. */
+  sleep(delayMs: number): Promise<void>;
   /** Aborts when the handler has run too long, or when the application stops and its deadline has passed. */
   readonly signal: AbortSignal;
   /** 1 for the first delivery of this event. */

@@ -6,6 +6,7 @@ import type { EventLimits } from "../event/limits.ts";
 import { dataBytes, type StoredRecord } from "../event/record.ts";
 import { messageOf } from "../event/validate.ts";
 import { checkOptions } from "../lib/options.ts";
+import { sleep } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { TopicEntry } from "../ports/topics.ts";
@@ -133,6 +134,14 @@ export class UnitOfWork implements Context {
     const result = await effect();
     await engine.transact?.({ documents: [{ collection, key, value: JSON.stringify({ result }) }] });
     return result;
+  }
+
+  now(): number {
+    return this.#host.platform.clock.now();
+  }
+
+  sleep(delayMs: number): Promise<void> {
+    return sleep(this.#host.platform.clock, delayMs, this.signal);
   }
 
   tx(work: (db: unknown) => void): void {
