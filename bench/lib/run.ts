@@ -1,0 +1,88 @@
+// What the measurements of a run share.
+import type { ChildOptions } from "./child.ts";
+import { runChild, type Task } from "./child.ts";
+import type { Line } from "./line.ts";
+import type { Place } from "./place.ts";
+
+export interface RunOptions {
+  /** Small sizes and one repetition: does it run at all? */
+  readonly quick: boolean;
+  /** The large backlog. */
+  readonly full: boolean;
+  readonly repeat: number;
+  /** Peers to leave out. */
+  readonly without: readonly string[];
+  readonly child: ChildOptions;
+}
+
+export interface Run {
+  readonly options: RunOptions;
+  readonly place: Place;
+  /** Where Redis listens; undefined when BullMQ is left out. */
+  readonly redis: string | undefined;
+  /** One of two numbers: for a run that counts, or for a quick one. */
+  size(normal: number, quick: number): number;
+  /** A child in a folder of its own that is removed afterwards. */
+  inFreshFolder<Result>(child: string, task: Task): Promise<Result>;
+  in<Result>(folder: string, child: string, task: Task): Promise<Result>;
+  /** A folder with a file that holds so many orders nobody has handled; made once, kept until the end of the run. */
+  filled(events: number): Promise<string>;
+  say(text: string): void;
+}
+
+/** A measurement prints one line or several. */
+export interface Measurement {
+  readonly name: string;
+  run(run: Run): Promise<readonly Line[]>;
+}
+
+export const keys = 1000;
+
+export function runOf(options: RunOptions, place: Place, redis: string | undefined, say: Run["say"]): Run {
+  const made = new Map<number, Promise<string>>();
+  const self: Run = {
+    options,
+    place,
+    redis,
+    say,
+    size: (normal, quick) => (options.quick ? quick : normal),
+    in: (folder, child, task) => runChild(child, { ...task, folder }, options.child),
+    async inFreshFolder(child, task) {
+      const folder = place.fresh();
+      try {
+        return await self.in(folder, child, task);
+      } finally {
+        place.remove(folder);
+      }
+    },
+    filled(events) {
+      const known = made.get(events);
+      if (known) return known;
+      const making = (async () => {
+        say(`filling a file with ${events} events`);
+        const folder = place.fresh();
+        await runChild("fill", { folder, events, keys }, { profiles: undefined });
+        return folder;
+      })();
+      made.set(events, making);
+      return making;
+    },
+  };
+  return self;
+}
+
+/** Lets the contestants take turns, so that a slow minute of the machine hits all of them. */
+export async function alternate<Result>(
+  run: Run,
+  name: string,
+  contestants: Readonly<Record<string, () => Promise<Result>>>,
+): Promise<Record<string, Result[]>> {
+  const results: Record<string, Result[]> = {};
+  for (let repetition = 1; repetition <= run.options.repeat; repetition++) {
+    for (const [contestant, start] of Object.entries(contestants)) {
+      run.say(`${name}: ${contestant}, ${repetition} of ${run.options.repeat}`);
+      (results[contestant] ??= []).push(await start());
+    }
+  }
+  return results;
+}

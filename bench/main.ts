@@ -1,0 +1,98 @@
+// npm run bench -- SUITE [--json --quick --full --repeat N --only NAME --without PEER --profile DIR]
+import { parseArgs } from "node:util";
+
+import type { Line } from "./lib/line.ts";
+import { machineLine } from "./lib/machine.ts";
+import { makePlace } from "./lib/place.ts";
+import { redisFacts, redisUrl } from "./lib/redis.ts";
+import { type Measurement, type Run, type RunOptions, runOf } from "./lib/run.ts";
+import { embedded } from "./suites/embedded.ts";
+
+const suites: Readonly<Record<string, readonly Measurement[]>> = { embedded };
+
+const usage = `npm run bench -- SUITE [--json --quick --full --repeat N --only NAME --without PEER --profile DIR]
+
+  SUITE            ${Object.keys(suites).join(", ")}
+  --json           JSON lines on the standard output, and nothing else
+  --only NAME      one measurement; may be given several times
+  --repeat N       repetitions (5; with --quick 1)
+  --quick          small sizes, to see whether everything runs
+  --full           a backlog of ten million events instead of one million
+  --without PEER   leaves a peer out: bullmq (which needs Redis)
+  --profile DIR    a CPU profile of every child
+
+Measurements of embedded: ${embedded.map(({ name }) => name).join(", ")}
+`;
+
+class UsageError extends Error {}
+
+interface Wanted {
+  readonly measurements: readonly Measurement[];
+  readonly json: boolean;
+  readonly options: RunOptions;
+}
+
+function read(): Wanted | undefined {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      json: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
+      full: { type: "boolean", default: false },
+      repeat: { type: "string" },
+      only: { type: "string", multiple: true, default: [] },
+      without: { type: "string", multiple: true, default: [] },
+      profile: { type: "string" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const suite = suites[positionals[0] ?? ""];
+  if (!suite || positionals.length !== 1) throw new UsageError("Name one suite.");
+  for (const name of values.only)
+    if (!suite.some((each) => each.name === name)) throw new UsageError(`There is no measurement "${name}".`);
+  const repeat = Number(values.repeat ?? (values.quick ? 1 : 5));
+  if (!Number.isInteger(repeat) || repeat < 1) throw new UsageError("--repeat takes a whole number of at least 1.");
+  const { quick, full, without } = values;
+  return {
+    measurements: suite.filter(({ name }) => values.only.length === 0 || values.only.includes(name)),
+    json: values.json,
+    options: { quick, full, repeat, without, child: { profiles: values.profile } },
+  };
+}
+
+async function main(): Promise<void> {
+  const wanted = read();
+  if (!wanted) return console.log(usage);
+  const { measurements, options } = wanted;
+  const needsRedis = measurements.some(({ name }) => name === "end-to-end") && !options.without.includes("bullmq");
+  const redis = needsRedis ? redisUrl() : undefined;
+  const place = makePlace();
+  const end = (): void => place.remove();
+  process.once("exit", end);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+  const run: Run = runOf(options, place, redis, (text) => process.stderr.write(`${text}\n`));
+  const print = wanted.json ? printJson : printText;
+  print(machineLine(place, redis === undefined ? {} : await redisFacts(redis)));
+  for (const measurement of measurements) for (const line of await measurement.run(run)) print(line);
+}
+
+function printJson(line: Line): void {
+  console.log(JSON.stringify(line));
+}
+
+function printText({ name, value, unit, peer, peerValue, ratio, settings }: Line): void {
+  const against = peer === undefined ? "" : `   ${peer} ${peerValue} ${unit}, ratio ${ratio}`;
+  const range = settings["range"] === undefined ? "" : ` (${settings["range"]})`;
+  console.log(`${name.padEnd(28)}${value} ${unit}${range}${against}`);
+  if (name === "machine") for (const [fact, is] of Object.entries(settings)) console.log(`  ${fact.padEnd(26)}${is}`);
+}
+
+try {
+  await main();
+} catch (error) {
+  const misused =
+    error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") === true;
+  console.error(misused ? `${(error as Error).message}\n\n${usage}` : error);
+  process.exitCode = misused ? 2 : 1;
+}

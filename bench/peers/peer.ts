@@ -1,0 +1,27 @@
+import type { Order } from "../lib/payload.ts";
+
+/** What is measured against each other: something that takes orders and hands them to a handler. */
+export interface Peer {
+  /** Resolves when the order is acknowledged. */
+  publish(order: Order): Promise<unknown>;
+  /** Resolves when everything is handled, and its position is committed. */
+  close(): Promise<void>;
+}
+
+export interface PeerOptions {
+  /** An empty folder on the disk. */
+  readonly folder: string;
+  /** Where Redis listens, for the peers that need it. */
+  readonly redis: string | undefined;
+  /** Called for each order by the handler, which does nothing else. */
+  readonly onOrder: (order: Order) => void;
+}
+
+export type PeerName = "tidings" | "bare" | "bullmq";
+
+/** Starts a peer; its code is loaded only when it is asked for. */
+export async function startPeer(name: PeerName, options: PeerOptions): Promise<Peer> {
+  if (name === "tidings") return (await import("./tidings.ts")).start(options);
+  if (name === "bare") return (await import("./bare.ts")).start(options);
+  return (await import("./bullmq.ts")).start(options);
+}

@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { promisify } from "node:util";
+
+import { ensureModules } from "../../scripts/launch/modules.mjs";
+import { urls } from "../../scripts/services/records.ts";
+
+const root = join(import.meta.dirname, "../..");
+const redis = urls(["redis"])["redis"];
+const skip =
+  redis === undefined && process.env["CI"] === undefined
+    ? "Redis does not run; npm run services -- up redis starts it"
+    : false;
+
+interface Line {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly better: string;
+  readonly settings: Record<string, unknown>;
+  readonly peer?: string;
+  readonly peerValue?: number;
+  readonly ratio?: number;
+}
+
+/** Runs the bench; its standard output must be JSON lines and nothing else. */
+async function bench(...args: string[]): Promise<Line[]> {
+  await ensureModules({ root, folder: join(root, "bench"), node: process.execPath });
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [...process.execArgv.filter((flag) => !flag.startsWith("--test")), join(root, "bench/main.ts"), ...args],
+    { maxBuffer: 16 * 1024 * 1024 },
+  );
+  return stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Line);
+}
+
+function checkLine({ name, value, unit, better, settings, peer, peerValue, ratio }: Line): void {
+  assert.match(name, /^[a-z0-9-]+$/);
+  assert.ok(Number.isFinite(value) && value > 0, `${name} has the value ${value}`);
+  assert.ok(unit.length > 0, name);
+  assert.ok(better === "higher" || better === "lower", name);
+  if (name !== "machine") {
+    assert.equal(settings["payloadBytes"], 256, name);
+    assert.match(String(settings["durability"]), /fsync before every acknowledgement/, name);
+    assert.equal(settings["repetitions"], 1, name);
+    assert.match(String(settings["range"]), /–/, name);
+  }
+  if (peer === undefined) return assert.equal(ratio, undefined, name);
+  assert.ok(ratio !== undefined && peerValue !== undefined && peerValue > 0, name);
+  assert.ok(Math.abs(ratio - value / peerValue) / ratio < 0.02, `${name}: ${ratio} is not ${value} / ${peerValue}`);
+}
+
+describe("the bench of the embedded engine", { timeout: 300_000 }, () => {
+  it("measures everything that needs no Redis, the machine first", async () => {
+    const lines = await bench("embedded", "--json", "--quick", "--without", "bullmq");
+    for (const line of lines) checkLine(line);
+    assert.deepEqual(
+      lines.map(({ name, peer }) => (peer === undefined ? name : `${name} / ${peer}`)),
+      [
+        "machine",
+        "end-to-end / bare",
+        "event-loop-delay / bare",
+        "cpu-per-event / bare",
+        "latency-p50 / bare",
+        "latency-p99 / bare",
+        "backlog / short backlog",
+        "backlog-memory",
+        "publish-cost-subscriptions / 1 idle subscription",
+        "publish-cost-keys / 1000 keys",
+        "checksums",
+        "memory / node alone",
+        "cold-start",
+        "cold-start-full",
+      ],
+    );
+    for (const fact of ["cpu", "kernel", "node", "sqlite", "tidings", "fsyncP50Ms"])
+      assert.ok(lines[0]?.settings[fact] !== undefined, fact);
+  });
+
+  it("measures BullMQ on Redis", { skip }, async () => {
+    const lines = await bench("embedded", "--json", "--quick", "--only", "end-to-end");
+    for (const line of lines) checkLine(line);
+    const [machine, , bullmq] = lines;
+    assert.equal(bullmq?.peer, "bullmq");
+    assert.equal(machine?.settings["bullmq"], "6.7.0");
+    assert.equal(machine?.settings["redisAppendonly"], "no");
+  });
+
+  it("refuses what it does not know", async () => {
+    const refused = (args: string[], what: RegExp) =>
+      assert.rejects(bench(...args), (error: { code?: number; stderr?: string }) => {
+        assert.equal(error.code, 2);
+        assert.match(error.stderr ?? "", what);
+        return true;
+      });
+    await refused(["nothing"], /Name one suite/);
+    await refused(["embedded", "--only", "nothing"], /no measurement "nothing"/);
+    await refused(["embedded", "--repeat", "0"], /--repeat/);
+    await refused(["embedded", "--quik"], /quik/);
+  });
+});
