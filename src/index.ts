@@ -10,8 +10,20 @@ export type { Publication } from "./app/publisher.ts";
 export type { ServiceState } from "./app/service-state.ts";
 
 export { type TopicDefinition, type TopicOptions, topic } from "./event/topic.ts";
-export { type Contract, type EventType, type Retention, type Several, several, type Topic } from "./event/contract.ts";
-export type { Event, EventAttributes } from "./event/envelope.ts";
+export {
+  type Contract,
+  type DataOf,
+  type EventOf,
+  type EventType,
+  type Retention,
+  type Several,
+  several,
+  type Topic,
+} from "./event/contract.ts";
+export { cloudEventJson, type Event, type EventAttributes } from "./event/envelope.ts";
+export { recordFromCloudEvent } from "./event/from-cloud-event.ts";
+export type { EventLimits } from "./event/limits.ts";
+export type { EventRecord } from "./event/record.ts";
 export type { PublishOptions } from "./event/encode.ts";
 
 export {
@@ -39,4 +51,4 @@ export type { SubscriptionTotals, Totals } from "./delivery/totals.ts";
 
 export { ConflictError, PauseError, RetryAfterError, TerminalError } from "./errors/control.ts";
 export { type ErrorCode } from "./errors/codes.ts";
-export { isTidingsError, TidingsError } from "./errors/tidings-error.ts";
+export { hasCode, isTidingsError, TidingsError } from "./errors/tidings-error.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { partitionLeaseName } from "../../src/membership/index.ts";
+import { partitionLeaseName } from "../../src/membership/names.ts";
 import { createCluster } from "./support.ts";
 
 test("a single member owns everything as soon as it has joined", async () => {

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { memory, type MemoryWorld, memoryWorld } from "../../src/engines/memory/index.ts";
 import { TidingsError } from "../../src/errors/tidings-error.ts";
-import { type Group, type GroupOptions, joinGroup, type PartitionRef, stateHint } from "../../src/membership/index.ts";
+import { type Group, joinGroup } from "../../src/membership/group.ts";
+import { stateHint } from "../../src/membership/hint.ts";
+import type { PartitionRef } from "../../src/membership/names.ts";
+import type { GroupOptions } from "../../src/membership/options.ts";
 import type { Platform } from "../../src/platform/platform.ts";
 import { type VirtualClock, virtualPlatform } from "../../src/platform/virtual.ts";
 import type { Engine } from "../../src/ports/engine.ts";

@@ -1,7 +1,7 @@
 import { isTidingsError } from "../../errors/tidings-error.ts";
 import type { DeadLetterReason, FailureRecord } from "../records.ts";
 
-/** Codes of our own that no retry can mend: the event itself does not fit. */
+/** Codes of our own that no retry can mend: the event itself does not fit, or the handler is written wrongly. */
 const reasonByCode: Readonly<Record<string, DeadLetterReason>> = {
   TIDINGS_INVALID_PAYLOAD: "validation",
   TIDINGS_SCHEMA_ASYNC: "validation",
@@ -14,6 +14,12 @@ const reasonByCode: Readonly<Record<string, DeadLetterReason>> = {
   TIDINGS_UNMATCHED: "unmatched",
   TIDINGS_ID_CONFLICT: "id-conflict",
   TIDINGS_STALLED: "stalled",
+  TIDINGS_NOT_SERIALIZABLE: "terminal",
+  TIDINGS_KEY_FUNCTION: "terminal",
+  TIDINGS_EVENT_TOO_LARGE: "terminal",
+  TIDINGS_INVALID_OPTION: "terminal",
+  TIDINGS_INVALID_NAME: "terminal",
+  TIDINGS_TRANSACTION_MISUSE: "terminal",
   TIDINGS_PUBLISH_IN_HANDLER: "terminal",
   TIDINGS_HANDLER_ENDED: "terminal",
 };
