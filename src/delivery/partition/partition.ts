@@ -5,7 +5,7 @@ import type { CancelTimer } from "../../platform/clock.ts";
 import type { Lease } from "../../ports/leases.ts";
 import { type Batches, createBatches } from "../run/batches.ts";
 import { type Claims, createClaims } from "../commit/claims.ts";
-import { type Committer, createCommitter } from "../commit/committer.ts";
+import { Committer } from "../commit/committer.ts";
 import { Delivery, type ResolvedRoute } from "../lanes/delivery.ts";
 import { createHeldKeys, type HeldKeys } from "../held/held-keys.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
@@ -134,7 +134,7 @@ export function createPartition(
       low: () => progress.low(),
       onCovered: () => lanes.dispatch(),
     });
-    committer = createCommitter({
+    committer = new Committer({
       engine,
       clock,
       key,
