@@ -3,9 +3,15 @@ import type { Engine } from "../ports/engine.ts";
 import type { Platform } from "../platform/platform.ts";
 import { memberOf } from "../membership/names.ts";
 
+/** Member ids of this process, also those of a second copy of the package. */
+const registry: Record<symbol, Set<string> | undefined> = globalThis as never;
+const ownIds = (): Set<string> => (registry[Symbol.for("tidings.members")] ??= new Set());
+
 /** `<host>.<pid>.<chance>`: which machine and process a member is, so that a dead one is known without waiting. */
 export function defaultMemberId(platform: Platform): string {
-  return `${host()}.${process.pid}.${platform.random.uint32().toString(36)}`;
+  const id = `${host()}.${process.pid}.${platform.random.uint32().toString(36)}`;
+  ownIds().add(id);
+  return id;
 }
 
 /** This machine's name, with what member names allow. */
@@ -31,7 +37,8 @@ function isDead(memberId: string): boolean {
   const [chance, pid, ...name] = memberId.split(".").reverse();
   if (chance === undefined || pid === undefined || name.reverse().join(".") !== host() || !/^\d+$/.test(pid))
     return false;
-  if (Number(pid) === process.pid) return false;
+  // A container that is started again has the process number of the one that died.
+  if (Number(pid) === process.pid) return !ownIds().has(memberId);
   try {
     process.kill(Number(pid), 0);
     return false;

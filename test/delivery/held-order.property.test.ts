@@ -65,14 +65,10 @@ describe("for any script of failures", () => {
               kind: "redrive",
               deadLetter: letter.id,
             };
-            await drive(
-              b.clock,
-              b.app.engine.transact?.({
-                documents: [
-                  { collection: collections.intents, key: `sink/things/${id}`, value: JSON.stringify(intent) },
-                ],
-              }) ?? Promise.resolve(),
-            );
+            const documents = [
+              { collection: collections.intents, key: `sink/things/${id}`, value: JSON.stringify(intent) },
+            ];
+            await drive(b.clock, Promise.resolve(b.app.engine.transact?.({ documents })));
           }
           await b.clock.advance(5000);
         }
