@@ -12,7 +12,10 @@ export interface SubscriptionHealth {
   readonly partitions: number;
   /** Known to be pending in the partitions that this process owns. */
   readonly lag: number;
+  /** Fetched and not settled. */
   readonly inFlight: number;
+  /** Among them those that run now, or wait for a retry without having given up their place. */
+  readonly running: number;
   readonly heldKeys: number;
   readonly heldEvents: number;
   /** Since the last commit; undefined before the first. */
@@ -77,6 +80,7 @@ async function healthOf(
     partitions: partitions.length,
     lag,
     inFlight: partitions.reduce((sum, { inFlight }) => sum + inFlight, 0),
+    running: partitions.reduce((sum, { running }) => sum + running, 0),
     heldKeys: partitions.reduce((sum, { heldKeys }) => sum + heldKeys, 0),
     heldEvents: partitions.reduce((sum, { heldEvents }) => sum + heldEvents, 0),
     sinceProgressMs,

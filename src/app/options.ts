@@ -65,14 +65,15 @@ export interface AppOptions {
   readonly platform?: Platform;
 }
 
-const names = [
+/** Names of `AppOptions`, for checks. */
+export const appOptionNames = [
   "name", "url", "engine", "services", "topics", "version", "logger", "signal", "delivery", "policies", "use", "hooks", "limits",
   "partitions", "memberId", "memberTtlMs", "drainTimeoutMs", "deduplicationWindowMs", "stuckAfterMs", "retentionEveryMs", "platform",
 ]; // prettier-ignore
 
 /** Refuses options that cannot be meant. Throws TIDINGS_INVALID_OPTION, TIDINGS_INVALID_NAME. */
 export function checkAppOptions(options: AppOptions): void {
-  checkOptions("tidings()", options, names);
+  checkOptions("tidings()", options, appOptionNames);
   if (typeof options.name !== "string")
     throw new TidingsError("TIDINGS_INVALID_OPTION", 'tidings() needs a name: tidings({ name: "shop", … }).');
   checkName("service", options.name);

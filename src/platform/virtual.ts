@@ -16,6 +16,10 @@ export interface VirtualClock extends Clock {
   advance(ms: number): Promise<void>;
   /** When the next timer is due, in the same scale as `now()`; undefined when there is none. */
   nextTimerAt(): number | undefined;
+  /** Moves time forward to the earliest timer and calls it, and nothing else; false when there is none. */
+  fireNext(): boolean;
+  /** How many functions given to `soon` have not run yet. */
+  soonPending(): number;
   /** Lets everything run that needs no time to pass. */
   flush(): Promise<void>;
   /** Lets the wall clock jump, without firing timers, as an operator or NTP would. */
@@ -27,7 +31,7 @@ export function virtualClock(startMs: number = Date.UTC(2026, 0, 1)): VirtualClo
   let elapsed = 0;
   let wallOffset = startMs;
   let orders = 0;
-  let soonPending = 0;
+  let pending = 0;
   const timers = sortedList<VirtualTimer>((a, b) => a.dueAt - b.dueAt || a.order - b.order);
   const earliest = (): VirtualTimer | undefined => timers.from().next().value;
 
@@ -35,16 +39,22 @@ export function virtualClock(startMs: number = Date.UTC(2026, 0, 1)): VirtualClo
   async function flush(): Promise<void> {
     do {
       await new Promise<void>((resolve) => setImmediate(resolve));
-    } while (soonPending > 0);
+    } while (pending > 0);
+  }
+
+  function fire(timer: VirtualTimer): void {
+    timers.delete(timer);
+    elapsed = Math.max(elapsed, timer.dueAt);
+    timer.fn();
   }
 
   return {
     now: () => wallOffset + elapsed,
     monotonic: () => elapsed,
     soon(fn) {
-      soonPending++;
+      pending++;
       setImmediate(() => {
-        soonPending--;
+        pending--;
         fn();
       });
     },
@@ -59,6 +69,12 @@ export function virtualClock(startMs: number = Date.UTC(2026, 0, 1)): VirtualClo
       const first = earliest();
       return first && wallOffset + first.dueAt;
     },
+    fireNext() {
+      const first = earliest();
+      if (first) fire(first);
+      return first !== undefined;
+    },
+    soonPending: () => pending,
     flush,
     jump(ms) {
       wallOffset += ms;
@@ -67,9 +83,7 @@ export function virtualClock(startMs: number = Date.UTC(2026, 0, 1)): VirtualClo
       const until = elapsed + ms;
       await flush();
       for (let first = earliest(); first && first.dueAt <= until; first = earliest()) {
-        timers.delete(first);
-        elapsed = Math.max(elapsed, first.dueAt);
-        first.fn();
+        fire(first);
         await flush();
       }
       elapsed = until;
