@@ -15,7 +15,7 @@ const options = JSON.parse(process.env["TIDINGS_TEST_OPTIONS"] ?? "{}") as objec
 
 const engine = await sqlite({ path, ...options }).open({ platform: systemPlatform() });
 await engine.topics.declare([{ name: "orders", partitions: 2 }]);
-say("ready");
+say(`ready ${process.pid}`);
 if (mode === "publish") await publish(engine, Number(count), Number(inFlight));
 if (mode === "forever") await publish(engine, Number.POSITIVE_INFINITY, 8);
 await engine.close();

@@ -35,10 +35,25 @@ function installed(name: string): boolean {
   }
 }
 
+const cleanups = new WeakMap<TestContext, (() => unknown)[]>();
+
+/** Does this after the test, before what was asked for earlier. */
+export function afterwards(t: TestContext, clean: () => unknown): void {
+  let list = cleanups.get(t);
+  if (!list) {
+    const stack: (() => unknown)[] = [];
+    cleanups.set(t, (list = stack));
+    t.after(async () => {
+      for (let next = stack.pop(); next; next = stack.pop()) await next();
+    });
+  }
+  list.push(clean);
+}
+
 /** A folder that is removed after the test. */
 export function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), "tidings-sqlite-"));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
+  afterwards(t, () => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 
@@ -48,7 +63,7 @@ export async function open(
   options: SqliteOptions,
 ): Promise<Engine & Required<Pick<Engine, "state" | "timers" | "leases" | "transact">>> {
   const engine = await sqlite(options).open({ platform });
-  t.after(() => engine.close());
+  afterwards(t, () => engine.close());
   return engine as never;
 }
 
