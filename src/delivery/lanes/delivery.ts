@@ -25,7 +25,7 @@ export const noTries: Tries = Object.freeze({
   failures: 0,
   stalls: 0,
   deliveries: 0,
-  attempts: Object.freeze([]) as readonly AttemptRecord[],
+  attempts: Object.freeze([]),
 });
 
 /** One event on its way through one handler: a settlement once it has ended. A class, because millions of them are made. */

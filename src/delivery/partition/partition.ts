@@ -9,7 +9,7 @@ import { Committer } from "../commit/committer.ts";
 import { Delivery, type ResolvedRoute } from "../lanes/delivery.ts";
 import { createHeldKeys, type HeldKeys } from "../held/held-keys.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
-import { createLanes, type Lanes } from "../lanes/lanes.ts";
+import { Lanes } from "../lanes/lanes.ts";
 import { type Progress, resumeProgress } from "../commit/progress.ts";
 import { type ClaimDocument, collections, type Counts, positionKey, type PositionDocument } from "../records.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
@@ -169,7 +169,7 @@ export function createPartition(
       onHeld: settled,
     });
     batches = createBatches(runtime, () => lanes);
-    lanes = createLanes({
+    lanes = new Lanes({
       runtime,
       committer,
       claims,
