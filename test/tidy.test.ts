@@ -9,10 +9,10 @@ import { Visitor } from "oxc-parser";
 import { lineOf, read, type Source, sourcesIn, tracked } from "./tidy/sources.ts";
 
 // The rooms of src/ and what each may import besides itself; types count too. A room imports only what stands left of
-// it: errors, lib, platform <- event <- ports <- membership <- delivery <- app <- admin <- cli.
+// it: errors, lib, platform <- event <- ports <- membership <- delivery <- admin <- app <- cli.
 const ground = ["errors", "lib", "platform"];
 const ports = [...ground, "event", "ports"];
-const core = [...ports, "membership", "delivery", "app", "admin"];
+const core = [...ports, "membership", "delivery", "admin", "app"];
 const rooms: Record<string, readonly string[]> = {
   errors: [],
   lib: ["errors"],
@@ -21,8 +21,8 @@ const rooms: Record<string, readonly string[]> = {
   ports: [...ground, "event"],
   membership: ports,
   delivery: [...ports, "membership"],
-  app: [...ports, "membership", "delivery"],
-  admin: [...ports, "membership", "delivery", "app"],
+  admin: [...ports, "membership", "delivery"],
+  app: [...ports, "membership", "delivery", "admin"],
   cli: core,
   // What several engines truly share. An engine never imports a sibling, nor anything above the ports.
   "engines/sql": ports,

@@ -3,6 +3,7 @@ import type { Contract } from "../event/contract.ts";
 import type { PublishOptions } from "../event/encode.ts";
 import type { Event } from "../event/envelope.ts";
 import { messageOf } from "../event/validate.ts";
+import { type Admin, createAdmin } from "../admin/admin.ts";
 import type { StateBox } from "../delivery/context.ts";
 import { currentUnit } from "../delivery/run/execute.ts";
 import { jsonLogger, type Logger } from "../delivery/log.ts";
@@ -12,6 +13,7 @@ import { systemPlatform } from "../platform/system.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
 import { engineOfUrl, hideSecrets } from "./engines.ts";
+import { defaultMemberId, releaseDead } from "./member-id.ts";
 import { type Health, readHealth } from "./health.ts";
 import { type AppOptions, checkAppOptions, limitsOf, topicsOf } from "./options.ts";
 import type { Publication } from "./publisher.ts";
@@ -48,6 +50,8 @@ export interface App {
   metrics(): readonly Metric[];
   /** The engine, once started. */
   readonly engine: Engine;
+  /** What operators can read and repair: topics, events, subscriptions, held keys, dead letters. */
+  readonly admin: Admin;
   /** Lets running handlers end, commits, and closes the engine. After the deadline handlers are told to abort. */
   stop(options?: { readonly timeoutMs?: number }): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
@@ -70,6 +74,7 @@ export function tidings(options: AppOptions): App {
   let running: Running | undefined;
   let starting: Promise<void> | undefined;
   let stopping: Promise<void> | undefined;
+  let admin: Admin | undefined;
 
   function live(): Running {
     if (running && !stopping) return running;
@@ -136,6 +141,9 @@ export function tidings(options: AppOptions): App {
     get engine() {
       return live().engine;
     },
+    get admin() {
+      return (admin ??= adminOf(options, live().engine, platform, log));
+    },
     stop(stopOptions = {}) {
       stopping ??= (async () => {
         options.signal?.removeEventListener("abort", stopBySignal);
@@ -147,6 +155,15 @@ export function tidings(options: AppOptions): App {
     [Symbol.asyncDispose]: () => app.stop(),
   };
   return app;
+}
+
+function adminOf(options: AppOptions, engine: Engine, platform: Platform, log: Logger): Admin {
+  const by = `app ${options.name}`;
+  const source = `/${options.name}/admin`;
+  const memberId = defaultMemberId(platform);
+  return createAdmin({
+    engine, platform, log, by, source, memberId, limits: limitsOf(options), freeDead: () => releaseDead(engine),
+  }); // prettier-ignore
 }
 
 async function openEngine(options: AppOptions, platform: Platform, log: Logger): Promise<Engine> {

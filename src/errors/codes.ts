@@ -76,6 +76,10 @@ export const errorCatalogue = Object.freeze({
   TIDINGS_NOT_PAUSABLE: entry("This cannot be paused or resumed in its present state.", 5),
   TIDINGS_DEAD_LETTER_STATE: entry("The dead letter is not in a state that allows this.", 5),
   TIDINGS_HELD_KEYS_OPEN: entry("A seek over held keys was refused.", 5),
+  TIDINGS_NO_ANSWER: entry("The owner of a partition did not answer in time.", 6, true),
+  TIDINGS_CONFIRMATION_NEEDED: entry("What was asked for is not done without confirmation.", 2),
+  TIDINGS_PARTLY_DONE: entry("Some of what was asked for was refused.", 8),
+  TIDINGS_DEAD_LETTERS: entry("Dead letters wait for somebody.", 7),
   TIDINGS_LAG_EXCEEDED: entry("A subscription lags more than the threshold.", 7),
   TIDINGS_VERIFY_FAILED: entry("A verification found problems.", 7),
   // Test kit

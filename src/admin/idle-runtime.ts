@@ -1,0 +1,38 @@
+import { createDeadlines } from "../delivery/run/deadlines.ts";
+import { createHotDocuments } from "../delivery/lanes/hot-documents.ts";
+import { createMetrics, subscriptionMetrics } from "../delivery/metrics.ts";
+import type { SubscriptionRuntime } from "../delivery/runtime.ts";
+import { createSlots } from "../delivery/lanes/slots.ts";
+import { createSoloGate } from "../delivery/lanes/solo-gate.ts";
+import type { AdminContext } from "./context.ts";
+
+/** A subscription without handlers, always paused: enough to open one of its partitions and to move what is held there. */
+export function idleRuntime(context: AdminContext, name: string, topic: string): SubscriptionRuntime {
+  const { engine, platform, limits, log, source } = context;
+  const service = name.slice(0, name.indexOf("/"));
+  return {
+    name,
+    service,
+    topic,
+    guarantee: "exactly-once",
+    engine,
+    platform,
+    limits,
+    routes: new Map(),
+    middlewares: [],
+    host: { service, subscription: name, source, engine, platform, limits, log, partitionOf: () => 0 },
+    slots: createSlots(1),
+    gate: createSoloGate(),
+    hotDocuments: createHotDocuments(),
+    deadlines: createDeadlines(platform.clock),
+    metrics: subscriptionMetrics(createMetrics(), engine.name, topic, name),
+    hooks: {},
+    log,
+    prefetch: { events: 1, bytes: 1 },
+    inboxWindowMs: undefined,
+    heldMax: Number.MAX_SAFE_INTEGER,
+    member: { host: context.memberId, appVersion: undefined },
+    paused: () => true,
+    pause: async () => undefined,
+  };
+}
