@@ -1,35 +1,14 @@
 import type { StoredRecord } from "../../event/record.ts";
 import type { DocumentWrite, Fence } from "../../ports/transaction.ts";
 import type { Committer } from "../commit/committer.ts";
-import { closeDeadLetter, deadLetterOf, writeDeadLetter } from "./dead-letters.ts";
-import { Delivery, type DeliveryOwner, noTries } from "../lanes/delivery.ts";
-import {
-  entryFromDocument,
-  entryToDocument,
-  type HeldEntry,
-  heldCount,
-  heldEventKey,
-  heldIdOfKey,
-  heldIdOfPosition,
-  heldKey,
-  newEntry,
-} from "./held-entry.ts";
-import {
-  collections,
-  type Counts,
-  type DeadLetter,
-  type DeadLetterReason,
-  type HeldDocument,
-  type HeldEventDocument,
-  partitionKey,
-  recordFromDocument,
-  recordToDocument,
-} from "../records.ts";
-import type { NextStep } from "../failure/retry.ts";
-import type { SubscriptionRuntime } from "../runtime.ts";
 import type { Settlement } from "../commit/settlement.ts";
-import { stalledError } from "../failure/stalled.ts";
-import type { UnitWrites } from "../unit-of-work.ts";
+import { type Delivery, type DeliveryOwner, noTries } from "../lanes/delivery.ts";
+import type { DeadLetter } from "../records.ts";
+import type { SubscriptionRuntime } from "../runtime.ts";
+import { writeDeadLetter } from "./dead-letters.ts";
+import { HeldDocuments } from "./held-documents.ts";
+import { type HeldEntry, heldCount, heldIdOfKey, heldIdOfPosition, newEntry } from "./held-entry.ts";
+import { HeldHeads, type HeldStep } from "./held-heads.ts";
 
 /** What held keys of a partition work with. */
 export interface HeldKeysOptions {
@@ -46,431 +25,234 @@ export interface HeldKeysOptions {
 }
 
 /** The held keys of one partition, in the hands of its owner. */
-export interface HeldKeys {
+export class HeldKeys {
+  readonly #options: HeldKeysOptions;
+  readonly #runtime: SubscriptionRuntime;
+  readonly #documents: HeldDocuments;
+  readonly #heads: HeldHeads;
+  readonly #entries = new Map<string, HeldEntry>();
+  #stopped = false;
+  #begun = false;
+  #size = 0;
+
+  constructor(options: HeldKeysOptions) {
+    this.#options = options;
+    this.#runtime = options.runtime;
+    this.#documents = new HeldDocuments(options.runtime, options.partition, options.run);
+    this.#heads = new HeldHeads(options, this.#documents, {
+      arm: (entry) => this.#arm(entry),
+      release: (entry) => this.#release(entry),
+      released: (entry) => this.#released(entry),
+      settle: (documents, more) => this.#settle(documents, more),
+      count: (more) => void (this.#size += more),
+      stopped: () => this.#stopped,
+    });
+  }
+
   /** Reads what the store has; resolves with the entries whose head may have killed the process. */
-  load(): Promise<readonly HeldEntry[]>;
+  async load(): Promise<readonly HeldEntry[]> {
+    const suspects: HeldEntry[] = [];
+    for (const entry of await this.#documents.all()) {
+      this.#entries.set(entry.id, entry);
+      this.#size += heldCount(entry);
+      if (entry.running !== undefined && heldCount(entry) > 0) suspects.push(entry);
+    }
+    return suspects;
+  }
+
   /** Begins to run what is due, or goes on after a pause of the subscription. */
-  begin(): void;
+  begin(): void {
+    this.#begun = true;
+    for (const entry of Array.from(this.#entries.values())) this.#arm(entry);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const entry of this.#entries.values()) entry.cancelTimer?.();
+  }
+
   /** The entry behind which an event of this key must wait. */
-  blocks(key: string): HeldEntry | undefined;
-  /** Lets an event wait behind its key. */
-  append(entry: HeldEntry, record: StoredRecord): void;
-  /** Holds a failed delivery, and with it what waited in its lane. */
-  hold(
-    delivery: Delivery,
-    error: unknown,
-    step: NextStep & { step: "hold" | "park" },
-    alone: boolean,
-    followers: readonly Delivery[],
-  ): void;
-  succeeded(delivery: Delivery): void;
-  failedAgain(delivery: Delivery, error: unknown, step: NextStep & { step: "hold" | "park" }): void;
-  conflicted(delivery: Delivery): void;
-  putBack(entry: HeldEntry): void;
-  /** Resolves when the discard is on its way to the committer. */
-  discarded(entry: HeldEntry, by: string): Promise<void>;
-  /** Runs the head now: a redrive, or an operator's retry. */
-  runNow(entry: HeldEntry, options: { redriving: boolean; record?: StoredRecord }, letter?: DeadLetter): void;
-  pauseKey(key: string, reason: string, untilMs: number | undefined): void;
-  resumeKey(entry: HeldEntry): void;
-  /** Counts a death that the head has caused while it ran alone. */
-  stalled(entry: HeldEntry): void;
-  find(id: string): HeldEntry | undefined;
-  entries(): Iterable<HeldEntry>;
+  blocks(key: string): HeldEntry | undefined {
+    if (this.#entries.size === 0) return undefined;
+    const entry = this.#entries.get(heldIdOfKey(key));
+    return entry?.blocking ? entry : undefined;
+  }
+
+  find(id: string): HeldEntry | undefined {
+    return this.#entries.get(id);
+  }
+
+  entries(): Iterable<HeldEntry> {
+    return this.#entries.values();
+  }
+
   /** How many events wait. */
-  size(): number;
-  stop(): void;
-}
+  size(): number {
+    return this.#size;
+  }
 
-/** A page of held documents. */
-const pageMax = 500;
+  /** Lets an event wait behind its key. */
+  append(entry: HeldEntry, record: StoredRecord): void {
+    const seq = entry.nextSeq++;
+    this.#size += 1;
+    if (entry.releasing) {
+      entry.releasing = false;
+      entry.reason = "drain";
+    }
+    this.#runtime.metrics.held.add();
+    this.#settle([this.#documents.event(entry, seq, record), this.#documents.entry(entry)], {
+      position: record.position,
+      committed: () => {
+        this.#options.onHeld(record);
+        if (!entry.busy) this.#arm(entry);
+      },
+    });
+  }
 
-export function createHeldKeys(options: HeldKeysOptions): HeldKeys {
-  const { runtime, partition, run, committer } = options;
-  const { clock, ids } = runtime.platform;
-  const heldCollection = collections.held(runtime.name);
-  const eventCollection = collections.heldEvents(runtime.name);
-  const entries = new Map<string, HeldEntry>();
-  let stopped = false;
-  let begun = false;
-  let total = 0;
+  /** Holds a failed delivery, and with it what waited in its lane. */
+  hold(delivery: Delivery, error: unknown, step: HeldStep, alone: boolean, followers: readonly Delivery[]): void {
+    const { record } = delivery;
+    const nowMs = this.#runtime.platform.clock.now();
+    const id = alone ? heldIdOfPosition(record.position) : heldIdOfKey(record.key as string);
+    // An operator may have paused the key while the delivery ran: then it goes in front of what waits already.
+    const paused = this.#entries.get(id);
+    const entry = paused ?? newEntry(id, record.key, !alone, nowMs, delivery.tries);
+    if (paused) entry.headSeq -= 1;
+    else entry.nextSeq += 1;
+    entry.tries = delivery.tries;
+    entry.busy = true;
+    this.#entries.set(id, entry);
+    const documents = [this.#documents.event(entry, entry.headSeq, record)];
+    if (step.step === "park") documents.push(this.#heads.park(entry, record, error, step.reason));
+    else if (!paused) entry.dueAtMs = nowMs + step.delayMs;
+    documents.push(this.#documents.entry(entry));
+    this.#size += 1;
+    this.#runtime.metrics.held.add();
+    this.#settle(documents, {
+      ...(delivery.as === "unknown" ? { counts: { unknown: -1, held: 1 } } : { position: record.position }),
+      committed: () => {
+        delivery.owner.committed(delivery);
+        entry.busy = false;
+        this.#arm(entry);
+      },
+    });
+    for (const follower of followers) this.append(entry, follower.record);
+  }
 
-  const state = (): NonNullable<typeof runtime.engine.state> =>
-    runtime.engine.state as NonNullable<typeof runtime.engine.state>;
-  const entryWrite = (entry: HeldEntry): DocumentWrite => ({
-    collection: heldCollection,
-    key: heldKey(partition, entry.id),
-    value:
-      heldCount(entry) === 0 && entry.reason !== "paused"
-        ? null
-        : JSON.stringify(entryToDocument(entry, partition, run)),
-  });
-  const eventWrite = (entry: HeldEntry, seq: number, record: StoredRecord | null): DocumentWrite => ({
-    collection: eventCollection,
-    key: heldEventKey(partition, entry.id, seq),
-    value:
-      record === null
-        ? null
-        : JSON.stringify({
-            position: record.position,
-            appendedAtMs: record.appendedAtMs,
-            record: recordToDocument(record),
-          } satisfies HeldEventDocument),
-  });
+  succeeded(delivery: Delivery): void {
+    this.#heads.succeeded(delivery);
+  }
 
-  /** A settlement that only writes documents. */
-  function settle(documents: readonly DocumentWrite[], more: Partial<Settlement> = {}): void {
+  failedAgain(delivery: Delivery, error: unknown, step: HeldStep): void {
+    this.#heads.failedAgain(delivery, error, step);
+  }
+
+  conflicted(delivery: Delivery): void {
+    this.#heads.conflicted(delivery);
+  }
+
+  putBack(entry: HeldEntry): void {
+    this.#heads.putBack(entry);
+  }
+
+  /** Gives the head up. Resolves when that is on its way to the committer. */
+  discarded(entry: HeldEntry, by: string): Promise<void> {
+    return this.#heads.discarded(entry, by);
+  }
+
+  /** Runs the head now: a redrive, or an operator's retry. */
+  runNow(entry: HeldEntry, how: { redriving: boolean; record?: StoredRecord }, letter?: DeadLetter): void {
+    entry.reason = "retry";
+    entry.redriving = how.redriving;
+    entry.dueAtMs = undefined;
+    entry.tries = { ...noTries, attempts: entry.tries.attempts };
+    const writes = [this.#documents.entry(entry)];
+    if (how.record) writes.unshift(this.#documents.event(entry, entry.headSeq, how.record));
+    if (letter) writes.push(writeDeadLetter(letter));
+    this.#settle(writes, {
+      committed: () => {
+        entry.busy = false;
+        this.#arm(entry);
+      },
+    });
+    entry.busy = true;
+  }
+
+  pauseKey(key: string, reason: string, untilMs: number | undefined): void {
+    const id = heldIdOfKey(key);
+    const entry = this.#entries.get(id) ?? newEntry(id, key, true, this.#runtime.platform.clock.now(), noTries);
+    this.#entries.set(id, entry);
+    entry.cancelTimer?.();
+    entry.reason = "paused";
+    entry.note = reason;
+    entry.dueAtMs = untilMs;
+    this.#settle([this.#documents.entry(entry)], { committed: () => this.#arm(entry) });
+  }
+
+  resumeKey(entry: HeldEntry): void {
+    entry.reason = "drain";
+    entry.dueAtMs = undefined;
+    entry.note = undefined;
+    if (heldCount(entry) === 0) return this.#release(entry);
+    this.#settle([this.#documents.entry(entry)], { committed: () => this.#arm(entry) });
+  }
+
+  /** Counts a death that the head has caused while it ran alone. */
+  stalled(entry: HeldEntry): void {
+    entry.tries = { ...entry.tries, stalls: entry.tries.stalls + 1 };
+    this.#runtime.metrics.stalls.add();
+  }
+
+  #arm(entry: HeldEntry): void {
+    entry.cancelTimer?.();
+    entry.cancelTimer = undefined;
+    if (!this.#begun || this.#stopped || entry.busy || entry.reason === "dead" || this.#runtime.paused()) return;
+    if (entry.reason === "paused" && entry.dueAtMs === undefined) return;
+    const { clock } = this.#runtime.platform;
+    const delayMs = entry.dueAtMs === undefined ? 0 : Math.max(0, entry.dueAtMs - clock.now());
+    if (delayMs === 0) this.#due(entry);
+    else entry.cancelTimer = clock.after(delayMs, () => this.#arm(entry));
+  }
+
+  #due(entry: HeldEntry): void {
+    if (entry.reason === "paused") this.resumeKey(entry);
+    else if (heldCount(entry) === 0) this.#release(entry);
+    else this.#heads.run(entry);
+  }
+
+  #release(entry: HeldEntry): void {
+    entry.releasing = true;
+    entry.reason = "drain";
+    this.#settle([this.#documents.entry(entry)], { committed: () => this.#released(entry), durable: false });
+  }
+
+  #released(entry: HeldEntry): void {
+    entry.busy = false;
+    if (heldCount(entry) === 0 && entry.releasing) {
+      this.#entries.delete(entry.id);
+      entry.cancelTimer?.();
+      return;
+    }
+    entry.releasing = false;
+    this.#arm(entry);
+  }
+
+  /** Commits documents with whatever else is settled by them. */
+  #settle(documents: readonly DocumentWrite[], more: Partial<Settlement> = {}): void {
+    const { runtime, partition, committer } = this.#options;
     const bytes = documents.reduce((sum, { value }) => sum + (value?.length ?? 0) + 64, 0);
     committer.add({
       position: -1,
       as: "held",
       counts: undefined,
       durable: true,
+      writes: { documents: [...documents], bytes },
       committed() {},
       conflicted() {},
       refused(error) {
         runtime.log.error({ subscription: runtime.name, partition, err: error }, "a held key could not be written");
       },
       ...more,
-      writes: { documents: [...documents], bytes },
-    });
-  }
-
-  function arm(entry: HeldEntry): void {
-    entry.cancelTimer?.();
-    entry.cancelTimer = undefined;
-    if (!begun || stopped || entry.busy || entry.reason === "dead" || runtime.paused()) return;
-    if (entry.reason === "paused" && entry.dueAtMs === undefined) return;
-    const delayMs = entry.dueAtMs === undefined ? 0 : Math.max(0, entry.dueAtMs - clock.now());
-    if (delayMs === 0) due(entry);
-    else entry.cancelTimer = clock.after(delayMs, () => arm(entry));
-  }
-
-  function due(entry: HeldEntry): void {
-    if (entry.reason === "paused") return void resumeKey(entry);
-    if (heldCount(entry) === 0) return release(entry);
-    entry.busy = true;
-    void runHead(entry);
-  }
-
-  async function runHead(entry: HeldEntry): Promise<void> {
-    const page = await state()
-      .scan(eventCollection, { prefix: `${heldKey(partition, entry.id)}#`, limit: 1 })
-      .catch((error: unknown) => {
-        runtime.log.error({ subscription: runtime.name, key: entry.key, err: error }, "a held event could not be read");
-        return undefined;
-      });
-    if (stopped) return;
-    const [document] = page ?? [];
-    if (!document) {
-      entry.busy = false;
-      if (page) return release(entry);
-      entry.dueAtMs = clock.now() + 1000;
-      return arm(entry);
-    }
-    const held = JSON.parse(document.value) as HeldEventDocument;
-    entry.headSeq = Number(document.key.slice(document.key.lastIndexOf("#") + 1));
-    const { position, appendedAtMs } = held;
-    const record = recordFromDocument(held.record, { topic: runtime.topic, partition, position, appendedAtMs });
-    const route = runtime.routes.get(record.type);
-    if (!route) {
-      // Its handler is gone since: it waits for one, visibly.
-      runtime.log.error(
-        { subscription: runtime.name, event: record.id, type: record.type },
-        "a held event has no handler any more",
-      );
-      entry.busy = false;
-      return;
-    }
-    const delivery = new Delivery(record, route, options.owner());
-    delivery.held = entry;
-    delivery.tries = entry.tries;
-    const alone = entry.running === "solo";
-    if (alone && entry.tries.stalls >= route.policy.retry.stallsMax)
-      delivery.commitError = stalledError(record, runtime.name, entry.tries.stalls);
-    entry.running ??= "shared";
-    // Before it runs, so that a death of the process is seen to have happened under it.
-    await runtime.engine
-      .transact?.({ documents: [entryWrite(entry)], durable: false, fences: [options.fence] })
-      .catch(() => undefined);
-    if (stopped) return;
-    if (!alone) return void options.start(delivery);
-    runtime.gate.enter();
-    await runtime.gate.alone(() => options.start(delivery));
-    runtime.gate.leave();
-  }
-
-  /** Nothing waits any more: later events of the key go through their lane again. */
-  function release(entry: HeldEntry): void {
-    entry.releasing = true;
-    entry.reason = "drain";
-    settle([entryWrite(entry)], { committed: () => released(entry), durable: false });
-  }
-
-  function released(entry: HeldEntry): void {
-    entry.busy = false;
-    if (heldCount(entry) === 0 && entry.releasing) {
-      entries.delete(entry.id);
-      entry.cancelTimer?.();
-      return;
-    }
-    entry.releasing = false;
-    arm(entry);
-  }
-
-  /** After its head is gone for good: the next one is the head, with tries of its own. */
-  function behead(entry: HeldEntry): DocumentWrite[] {
-    const gone = eventWrite(entry, entry.headSeq, null);
-    entry.headSeq += 1;
-    entry.tries = noTries;
-    entry.running = undefined;
-    entry.redriving = false;
-    entry.deadLetter = undefined;
-    // An operator may have paused the key while its head ran: what waits behind it goes on waiting.
-    if (entry.reason !== "paused") {
-      entry.dueAtMs = undefined;
-      entry.reason = "drain";
-      entry.releasing = heldCount(entry) === 0;
-    }
-    return [gone, entryWrite(entry)];
-  }
-
-  async function letterOf(entry: HeldEntry): Promise<DeadLetter | undefined> {
-    if (entry.deadLetter === undefined) return undefined;
-    const [document] = await state().get(collections.deadLetters(runtime.name), [entry.deadLetter]);
-    return document && (JSON.parse(document.value) as DeadLetter);
-  }
-
-  function park(
-    entry: HeldEntry,
-    record: StoredRecord,
-    error: unknown,
-    reason: DeadLetterReason,
-    before?: DeadLetter,
-  ): DocumentWrite {
-    entry.reason = "dead";
-    entry.dueAtMs = undefined;
-    entry.redriving = false;
-    entry.deadLetter ??= ids.next();
-    runtime.metrics.deadLetters.add();
-    return writeDeadLetter(
-      deadLetterOf(
-        { id: entry.deadLetter, record, heldId: entry.id, reason, error, tries: entry.tries, run, before },
-        runtime,
-      ),
-    );
-  }
-
-  function resumeKey(entry: HeldEntry): void {
-    entry.reason = "drain";
-    entry.dueAtMs = undefined;
-    entry.note = undefined;
-    if (heldCount(entry) === 0) return release(entry);
-    settle([entryWrite(entry)], { committed: () => arm(entry) });
-  }
-
-  return {
-    async load() {
-      const suspects: HeldEntry[] = [];
-      const prefix = `${partitionKey(partition)}/`;
-      for (let after: string | undefined; ;) {
-        const page = await state().scan(heldCollection, {
-          prefix,
-          limit: pageMax,
-          ...(after === undefined ? {} : { after }),
-        });
-        for (const { key, value } of page) {
-          const entry = entryFromDocument(key.slice(prefix.length), JSON.parse(value) as HeldDocument);
-          entries.set(entry.id, entry);
-          total += heldCount(entry);
-          if (entry.running !== undefined && heldCount(entry) > 0) suspects.push(entry);
-        }
-        if (page.length < pageMax) return suspects;
-        after = page[page.length - 1]?.key;
-      }
-    },
-    begin() {
-      begun = true;
-      for (const entry of [...entries.values()]) arm(entry);
-    },
-    blocks(key) {
-      if (entries.size === 0) return undefined;
-      const entry = entries.get(heldIdOfKey(key));
-      return entry?.blocking ? entry : undefined;
-    },
-    append(entry, record) {
-      const seq = entry.nextSeq++;
-      total += 1;
-      if (entry.releasing) {
-        entry.releasing = false;
-        entry.reason = "drain";
-      }
-      runtime.metrics.held.add();
-      settle([eventWrite(entry, seq, record), entryWrite(entry)], {
-        position: record.position,
-        as: "held",
-        committed: () => {
-          options.onHeld(record);
-          if (!entry.busy) arm(entry);
-        },
-      });
-    },
-    hold(delivery, error, step, alone, followers) {
-      const { record } = delivery;
-      const nowMs = clock.now();
-      const id = alone ? heldIdOfPosition(record.position) : heldIdOfKey(record.key as string);
-      // An operator may have paused the key while the delivery ran: then it goes in front of what waits already.
-      const paused = entries.get(id);
-      const entry = paused ?? newEntry(id, record.key, !alone, nowMs, delivery.tries);
-      if (paused) entry.headSeq -= 1;
-      else entry.nextSeq += 1;
-      entry.tries = delivery.tries;
-      entry.busy = true;
-      entries.set(id, entry);
-      const writes: UnitWrites = { documents: [eventWrite(entry, entry.headSeq, record)], bytes: 2000 };
-      if (step.step === "park") writes.documents?.push(park(entry, record, error, step.reason));
-      else if (!paused) entry.dueAtMs = nowMs + step.delayMs;
-      writes.documents?.push(entryWrite(entry));
-      const unknown = delivery.as === "unknown";
-      total += 1;
-      runtime.metrics.held.add();
-      committer.add({
-        position: unknown ? -1 : record.position,
-        as: "held",
-        counts: unknown ? { unknown: -1, held: 1 } : undefined,
-        durable: true,
-        writes,
-        committed() {
-          delivery.owner.committed(delivery);
-          entry.busy = false;
-          arm(entry);
-        },
-        conflicted() {},
-        refused(cause) {
-          runtime.log.error({ subscription: runtime.name, event: record.id, err: cause }, "an event could not be held");
-        },
-      });
-      for (const follower of followers) this.append(entry, follower.record);
-    },
-    succeeded(delivery) {
-      const entry = delivery.held as HeldEntry;
-      void letterOf(entry).then((letter) => {
-        if (stopped) return;
-        delivery.counts = { held: -1, handled: 1 };
-        const unit = delivery.unit?.writes;
-        const undo = { ...entry };
-        const own = behead(entry);
-        total -= 1;
-        if (letter) own.push(...closeDeadLetter(letter, "resolved", clock.now(), "redrive"));
-        const writes: UnitWrites = {
-          ...unit,
-          documents: [...(unit?.documents ?? []), ...own],
-          bytes: (unit?.bytes ?? 0) + 1000,
-        };
-        settleHead(delivery, entry, writes, undo);
-      });
-    },
-    failedAgain(delivery, error, step) {
-      const entry = delivery.held as HeldEntry;
-      entry.tries = delivery.tries;
-      entry.running = undefined;
-      const after = (before: DeadLetter | undefined): void => {
-        if (stopped) return;
-        const writes: DocumentWrite[] = [];
-        if (step.step === "park") writes.push(park(entry, delivery.record, error, step.reason, before));
-        else if (entry.reason !== "paused") {
-          entry.reason = "retry";
-          entry.dueAtMs = clock.now() + step.delayMs;
-        }
-        settle([...writes, entryWrite(entry)], {
-          committed: () => {
-            entry.busy = false;
-            arm(entry);
-          },
-        });
-      };
-      void letterOf(entry).then(after, () => after(undefined));
-    },
-    conflicted(delivery) {
-      void options.start(delivery);
-    },
-    putBack(entry) {
-      entry.busy = false;
-      if (entry.reason !== "paused") entry.dueAtMs = clock.now() + 1000;
-      arm(entry);
-    },
-    async discarded(entry, by) {
-      entry.busy = true;
-      const letter = await letterOf(entry);
-      if (stopped) return;
-      const own = behead(entry);
-      total -= 1;
-      if (letter) own.push(...closeDeadLetter(letter, "discarded", clock.now(), by));
-      settle(own, { as: "discarded", counts: { held: -1, discarded: 1 }, committed: () => released(entry) });
-    },
-    runNow(entry, { redriving, record }, letter) {
-      entry.reason = "retry";
-      entry.redriving = redriving;
-      entry.dueAtMs = undefined;
-      entry.tries = { ...noTries, attempts: entry.tries.attempts };
-      const writes = [entryWrite(entry)];
-      if (record) writes.unshift(eventWrite(entry, entry.headSeq, record));
-      if (letter) writes.push(writeDeadLetter(letter));
-      settle(writes, {
-        committed: () => {
-          entry.busy = false;
-          arm(entry);
-        },
-      });
-      entry.busy = true;
-    },
-    pauseKey(key, reason, untilMs) {
-      const id = heldIdOfKey(key);
-      const entry = entries.get(id) ?? newEntry(id, key, true, clock.now(), noTries);
-      entries.set(id, entry);
-      entry.cancelTimer?.();
-      entry.reason = "paused";
-      entry.note = reason;
-      entry.dueAtMs = untilMs;
-      settle([entryWrite(entry)], { committed: () => arm(entry) });
-    },
-    resumeKey,
-    stalled(entry) {
-      entry.tries = { ...entry.tries, stalls: entry.tries.stalls + 1 };
-      runtime.metrics.stalls.add();
-    },
-    find: (id) => entries.get(id),
-    entries: () => entries.values(),
-    size: () => total,
-    stop() {
-      stopped = true;
-      for (const entry of entries.values()) entry.cancelTimer?.();
-    },
-  };
-
-  /** Commits the success of a head; if what it read has changed meanwhile, everything is as before and it runs again. */
-  function settleHead(delivery: Delivery, entry: HeldEntry, writes: UnitWrites, undo: HeldEntry): void {
-    const counts: Partial<Counts> = delivery.counts ?? {};
-    const takeBack = (error?: unknown, changed = ""): void => {
-      // What joined meanwhile stays.
-      Object.assign(entry, { ...undo, nextSeq: entry.nextSeq, busy: true, releasing: false });
-      total += 1;
-      settle([entryWrite(entry)]);
-      if (error === undefined) delivery.conflicted(changed);
-      else delivery.refused(error);
-    };
-    committer.add({
-      position: -1,
-      as: "handled",
-      counts,
-      writes,
-      durable: true,
-      committed: () => {
-        delivery.committed();
-        released(entry);
-      },
-      conflicted: (changed) => takeBack(undefined, changed),
-      refused: takeBack,
     });
   }
 }

@@ -7,7 +7,7 @@ import { type Batches, createBatches } from "../run/batches.ts";
 import { type Claims, createClaims } from "../commit/claims.ts";
 import { Committer } from "../commit/committer.ts";
 import { Delivery, type ResolvedRoute } from "../lanes/delivery.ts";
-import { createHeldKeys, type HeldKeys } from "../held/held-keys.ts";
+import { HeldKeys } from "../held/held-keys.ts";
 import { createInbox, type Inbox } from "./inbox.ts";
 import { Lanes } from "../lanes/lanes.ts";
 import { type Progress, resumeProgress } from "../commit/progress.ts";
@@ -158,7 +158,7 @@ export function createPartition(
           runtime.log.warn({ subscription: runtime.name, partition: number, trouble: text }, "commits are delayed");
       },
     });
-    held = createHeldKeys({
+    held = new HeldKeys({
       runtime,
       partition: number,
       run: document.run,

@@ -1,0 +1,249 @@
+import type { StoredRecord } from "../../event/record.ts";
+import type { DocumentWrite } from "../../ports/transaction.ts";
+import type { Settlement } from "../commit/settlement.ts";
+import type { NextStep } from "../failure/retry.ts";
+import { stalledError } from "../failure/stalled.ts";
+import { Delivery, noTries } from "../lanes/delivery.ts";
+import type { DeadLetter, DeadLetterReason } from "../records.ts";
+import type { SubscriptionRuntime } from "../runtime.ts";
+import type { UnitWrites } from "../unit-of-work.ts";
+import { closeDeadLetter, deadLetterOf, writeDeadLetter } from "./dead-letters.ts";
+import type { HeldDocuments } from "./held-documents.ts";
+import { type HeldEntry, heldCount } from "./held-entry.ts";
+import type { HeldKeysOptions } from "./held-keys.ts";
+
+/** Steps that keep a key held. */
+export type HeldStep = NextStep & { step: "hold" | "park" };
+
+/** What becomes of an entry around a run of its head, in the hands of the held keys. */
+export interface HeldEntries {
+  /** Lets the entry run when it is due. */
+  arm(entry: HeldEntry): void;
+  /** Nothing waits any more: later events of the key go through their lane again. */
+  release(entry: HeldEntry): void;
+  /** Its head is gone for good, and committed. */
+  released(entry: HeldEntry): void;
+  /** Commits documents. */
+  settle(documents: readonly DocumentWrite[], more?: Partial<Settlement>): void;
+  /** So many more events wait. */
+  count(more: number): void;
+  stopped(): boolean;
+}
+
+/** How long to wait before something that could not be read or run now is tried again, in milliseconds. */
+const againMs = 1000;
+
+/** Runs the heads of the held keys of one partition, and does what follows. */
+export class HeldHeads {
+  readonly #options: HeldKeysOptions;
+  readonly #runtime: SubscriptionRuntime;
+  readonly #documents: HeldDocuments;
+  readonly #entries: HeldEntries;
+
+  constructor(options: HeldKeysOptions, documents: HeldDocuments, entries: HeldEntries) {
+    this.#options = options;
+    this.#runtime = options.runtime;
+    this.#documents = documents;
+    this.#entries = entries;
+  }
+
+  /** Runs the head of an entry, or releases the entry when it has none. */
+  run(entry: HeldEntry): void {
+    entry.busy = true;
+    void this.#run(entry);
+  }
+
+  async #run(entry: HeldEntry): Promise<void> {
+    const { runtime } = this.#options;
+    let head;
+    try {
+      head = await this.#documents.head(entry);
+    } catch (error) {
+      runtime.log.error({ subscription: runtime.name, key: entry.key, err: error }, "a held event could not be read");
+      if (!this.#entries.stopped()) this.#tryLater(entry);
+      return;
+    }
+    if (this.#entries.stopped()) return;
+    if (!head) {
+      entry.busy = false;
+      return this.#entries.release(entry);
+    }
+    entry.headSeq = head.seq;
+    const delivery = this.#deliveryOf(entry, head.record);
+    if (delivery) await this.#start(entry, delivery);
+    else entry.busy = false;
+  }
+
+  #tryLater(entry: HeldEntry): void {
+    entry.busy = false;
+    entry.dueAtMs = this.#runtime.platform.clock.now() + againMs;
+    this.#entries.arm(entry);
+  }
+
+  #deliveryOf(entry: HeldEntry, record: StoredRecord): Delivery | undefined {
+    const { runtime, owner } = this.#options;
+    const route = runtime.routes.get(record.type);
+    if (!route) {
+      // Its handler is gone since: it waits for one, visibly.
+      runtime.log.error(
+        { subscription: runtime.name, event: record.id, type: record.type },
+        "a held event has no handler any more",
+      );
+      return undefined;
+    }
+    const delivery = new Delivery(record, route, owner());
+    delivery.held = entry;
+    delivery.tries = entry.tries;
+    if (entry.running === "solo" && entry.tries.stalls >= route.policy.retry.stallsMax)
+      delivery.commitError = stalledError(record, runtime.name, entry.tries.stalls);
+    return delivery;
+  }
+
+  async #start(entry: HeldEntry, delivery: Delivery): Promise<void> {
+    const { runtime, fence, start } = this.#options;
+    const alone = entry.running === "solo";
+    entry.running ??= "shared";
+    // Before it runs, so that a death of the process is seen to have happened under it.
+    await runtime.engine
+      .transact?.({ documents: [this.#documents.entry(entry)], durable: false, fences: [fence] })
+      .catch(() => undefined);
+    if (this.#entries.stopped()) return;
+    if (!alone) return void start(delivery);
+    runtime.gate.enter();
+    await runtime.gate.alone(() => start(delivery));
+    runtime.gate.leave();
+  }
+
+  succeeded(delivery: Delivery): void {
+    const entry = delivery.held as HeldEntry;
+    void this.#documents.letter(entry).then((letter) => {
+      if (!this.#entries.stopped()) this.#settleHead(delivery, entry, letter);
+    });
+  }
+
+  /** Commits the success of a head; if what it read has changed meanwhile, everything is as before and it runs again. */
+  #settleHead(delivery: Delivery, entry: HeldEntry, letter: DeadLetter | undefined): void {
+    const unit = delivery.unit?.writes;
+    const undo = { ...entry };
+    const own = this.#behead(entry);
+    if (letter) own.push(...closeDeadLetter(letter, "resolved", this.#runtime.platform.clock.now(), "redrive"));
+    const writes: UnitWrites = {
+      ...unit,
+      documents: [...(unit?.documents ?? []), ...own],
+      bytes: (unit?.bytes ?? 0) + 1000,
+    };
+    delivery.counts = { held: -1, handled: 1 };
+    this.#options.committer.add({
+      position: -1,
+      as: "handled",
+      counts: delivery.counts,
+      writes,
+      durable: true,
+      committed: () => {
+        delivery.committed();
+        this.#entries.released(entry);
+      },
+      conflicted: (changed) => {
+        this.#takeBack(entry, undo);
+        delivery.conflicted(changed);
+      },
+      refused: (error) => {
+        this.#takeBack(entry, undo);
+        delivery.refused(error);
+      },
+    });
+  }
+
+  /** The head is there again; what joined meanwhile stays. */
+  #takeBack(entry: HeldEntry, undo: HeldEntry): void {
+    Object.assign(entry, { ...undo, nextSeq: entry.nextSeq, busy: true, releasing: false });
+    this.#entries.count(1);
+    this.#entries.settle([this.#documents.entry(entry)]);
+  }
+
+  /** After its head is gone for good: the next one is the head, with tries of its own. */
+  #behead(entry: HeldEntry): DocumentWrite[] {
+    const gone = this.#documents.event(entry, entry.headSeq, null);
+    entry.headSeq += 1;
+    entry.tries = noTries;
+    entry.running = undefined;
+    entry.redriving = false;
+    entry.deadLetter = undefined;
+    // An operator may have paused the key while its head ran: what waits behind it goes on waiting.
+    if (entry.reason !== "paused") {
+      entry.dueAtMs = undefined;
+      entry.reason = "drain";
+      entry.releasing = heldCount(entry) === 0;
+    }
+    this.#entries.count(-1);
+    return [gone, this.#documents.entry(entry)];
+  }
+
+  failedAgain(delivery: Delivery, error: unknown, step: HeldStep): void {
+    const entry = delivery.held as HeldEntry;
+    entry.tries = delivery.tries;
+    entry.running = undefined;
+    const after = (before?: DeadLetter): void => {
+      if (!this.#entries.stopped()) this.#hold(delivery, entry, error, step, before);
+    };
+    void this.#documents.letter(entry).then(after, () => after());
+  }
+
+  #hold(delivery: Delivery, entry: HeldEntry, error: unknown, step: HeldStep, before: DeadLetter | undefined): void {
+    const writes: DocumentWrite[] = [];
+    if (step.step === "park") writes.push(this.park(entry, delivery.record, error, step.reason, before));
+    else if (entry.reason !== "paused") {
+      entry.reason = "retry";
+      entry.dueAtMs = this.#runtime.platform.clock.now() + step.delayMs;
+    }
+    this.#entries.settle([...writes, this.#documents.entry(entry)], {
+      committed: () => {
+        entry.busy = false;
+        this.#entries.arm(entry);
+      },
+    });
+  }
+
+  /** Makes a dead letter of the head of an entry. */
+  park(
+    entry: HeldEntry,
+    record: StoredRecord,
+    error: unknown,
+    reason: DeadLetterReason,
+    before?: DeadLetter,
+  ): DocumentWrite {
+    entry.reason = "dead";
+    entry.dueAtMs = undefined;
+    entry.redriving = false;
+    entry.deadLetter ??= this.#runtime.platform.ids.next();
+    this.#runtime.metrics.deadLetters.add();
+    const { id: heldId, deadLetter: id, tries } = entry;
+    const { run } = this.#options;
+    return writeDeadLetter(deadLetterOf({ id, record, heldId, reason, error, tries, run, before }, this.#runtime));
+  }
+
+  /** What the head had read was another by the time of its commit. */
+  conflicted(delivery: Delivery): void {
+    void this.#options.start(delivery);
+  }
+
+  putBack(entry: HeldEntry): void {
+    entry.busy = false;
+    if (entry.reason !== "paused") entry.dueAtMs = this.#runtime.platform.clock.now() + againMs;
+    this.#entries.arm(entry);
+  }
+
+  /** Resolves when the discard is on its way to the committer. */
+  async discarded(entry: HeldEntry, by: string): Promise<void> {
+    entry.busy = true;
+    const letter = await this.#documents.letter(entry);
+    if (this.#entries.stopped()) return;
+    const own = this.#behead(entry);
+    if (letter) own.push(...closeDeadLetter(letter, "discarded", this.#runtime.platform.clock.now(), by));
+    this.#entries.settle(own, {
+      as: "discarded",
+      counts: { held: -1, discarded: 1 },
+      committed: () => this.#entries.released(entry),
+    });
+  }
+}
