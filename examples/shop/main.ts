@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { CommanderError } from "commander";
+import { isTidingsError } from "tidings";
 
 import { readOrders } from "./feed/csv.ts";
 import { generateOrders } from "./feed/generator.ts";
@@ -45,14 +46,15 @@ function prepareFile({ file, fresh }: Options): void {
   if (fresh) for (const each of ["", "-wal", "-shm", "-journal"]) rmSync(`${file}${each}`, { force: true });
 }
 
-/** One sentence on stderr, and the status that goes with it. */
+/** One sentence on stderr, and the status that goes with it: the same as those of the `tidings` command. */
 function report(error: unknown): number {
+  // Commander has said what is wrong.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  const { code, exitStatus, message, stack } = error as Error & { code?: unknown; exitStatus?: unknown };
-  const ours = typeof code === "string" && code.startsWith("TIDINGS_");
-  process.stderr.write(ours ? `error: ${message} (${code})\n` : `error: ${stack ?? message}\n`);
-  if (typeof exitStatus === "number") return exitStatus;
-  return code === "TIDINGS_INVALID_INPUT" ? 2 : 1;
+  if (!isTidingsError(error)) throw error;
+  process.stderr.write(`error: ${error.message} (${error.code})\n`);
+  if (error.code === "TIDINGS_READ_ONLY") return 4;
+  if (error.code === "TIDINGS_FILE_CORRUPT" || error.code === "TIDINGS_RECORD_CORRUPT") return 9;
+  return error.retryable ? 6 : 2;
 }
 
 try {

@@ -2,7 +2,10 @@
 import type { App } from "tidings";
 
 const whole = new Intl.NumberFormat("en-US");
-const beatMs = { live: 100, lines: 3000 };
+const liveMs = 100;
+/** The first line comes soon, so that nobody waits in silence. */
+const firstLineMs = 1000;
+const linesMs = 3000;
 
 export class Progress {
   readonly #began = performance.now();
@@ -10,13 +13,11 @@ export class Progress {
   readonly #app: App;
   #doing = "";
   #timer: NodeJS.Timeout | undefined;
-  #busy = false;
   #shown = false;
 
   constructor(app: App) {
     this.#app = app;
-    this.#timer = setInterval(() => void this.#beat(), this.#live ? beatMs.live : beatMs.lines);
-    this.#timer.unref();
+    this.#timer = setTimeout(() => void this.#beat(), this.#live ? liveMs : firstLineMs);
   }
 
   /** What the run is about now. */
@@ -31,29 +32,27 @@ export class Progress {
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#timer = undefined;
     this.#clear();
   }
 
   async #beat(): Promise<void> {
-    // Asking takes a moment on a large file; one question at a time.
-    if (this.#busy) return;
-    this.#busy = true;
     try {
-      const { published, subscriptions } = await this.#app.totals();
-      const sum = (name: "handled" | "pending" | "deadLetters"): string =>
-        whole.format(subscriptions.reduce((total, subscription) => total + subscription[name], 0));
-      const seconds = ((performance.now() - this.#began) / 1000).toFixed(0);
-      this.#show(
-        `${seconds.padStart(3)} s  ${this.#doing}: ${whole.format(published)} events, ${sum("handled")} handled, ` +
-          `${sum("pending")} pending, ${sum("deadLetters")} dead letters`,
-      );
+      this.#show(await this.#line());
     } catch {
       // The application is stopping, or has failed: whoever runs it says so.
-    } finally {
-      this.#busy = false;
     }
+    if (this.#timer) this.#timer = setTimeout(() => void this.#beat(), this.#live ? liveMs : linesMs);
+  }
+
+  async #line(): Promise<string> {
+    const { published, subscriptions } = await this.#app.totals();
+    const sum = (name: "handled" | "pending" | "deadLetters"): string =>
+      whole.format(subscriptions.reduce((total, subscription) => total + subscription[name], 0));
+    const seconds = ((performance.now() - this.#began) / 1000).toFixed(0).padStart(3);
+    const counts = `${sum("handled")} handled, ${sum("pending")} pending, ${sum("deadLetters")} dead letters`;
+    return `${seconds} s  ${this.#doing}: ${whole.format(published)} events, ${counts}`;
   }
 
   #show(line: string): void {

@@ -1,10 +1,9 @@
 // One process of the shop, from start to summary.
 import { setTimeout as sleep } from "node:timers/promises";
-import type { App } from "tidings";
+import { type App, TidingsError } from "tidings";
 
 import { choosePoisoned, Faults } from "./faults.ts";
 import { publishTimeline } from "./feed/publish.ts";
-import { InputError } from "./feed/table.ts";
 import type { Timeline } from "./feed/timeline.ts";
 import { summarize, type Summary } from "./figures.ts";
 import type { Link } from "./link.ts";
@@ -89,7 +88,8 @@ async function markOf(app: App, { feed: id, name }: Timeline): Promise<{ publish
   let mark: FeedMark | undefined;
   for await (const [key, each] of app.state<FeedMark>(feed.name, feedMarks).entries()) {
     if (key !== id) {
-      throw new InputError(
+      throw new TidingsError(
+        "TIDINGS_INVALID_INPUT",
         `The shop's file holds the orders of another feed (${each.name}) and cannot take those of ${name}: choose another --url, or --fresh to begin anew.`,
       );
     }

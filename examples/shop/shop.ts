@@ -34,7 +34,7 @@ function errorsOnly(most: number): Logger {
     warn() {},
     error({ subscription, event, err }, message) {
       count++;
-      const reason = err instanceof Error ? err.message : String(err ?? "");
+      const reason = err instanceof Error ? err.message : "";
       const about = [subscription, event].filter((part) => typeof part === "string").join(" ");
       if (count <= most) process.stderr.write(`${message}: ${about} ${reason}\n`);
       else if (count === most + 1) process.stderr.write("Further errors are not shown.\n");

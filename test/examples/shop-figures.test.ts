@@ -24,7 +24,7 @@ test("the oracle gives the figures that are known of the real orders", { skip: w
 });
 
 test("the shop's figures are those of the real orders", { skip: withoutOlist }, async (t) => {
-  const summary = await runShop(temporaryFolder(t), ["--data", olist]);
+  const summary = await runShop(t, temporaryFolder(t), ["--data", olist]);
   assert.deepEqual(summary, expectedSummary(readTables(olist)));
 });
 
@@ -32,7 +32,7 @@ test("the shop's figures are those of the first 300 real orders", { skip: withou
   const folder = temporaryFolder(t);
   const tables = cut(readTables(olist), 300);
   writeTables(join(folder, "cut"), tables);
-  assert.deepEqual(await runShop(folder, ["--data", join(folder, "cut")]), expectedSummary(tables));
+  assert.deepEqual(await runShop(t, folder, ["--data", join(folder, "cut")]), expectedSummary(tables));
 });
 
 test("the shop's figures follow what is edited in the files", { skip: withoutOlist }, async (t) => {
@@ -56,13 +56,13 @@ test("the shop's figures follow what is edited in the files", { skip: withoutOli
   writeTables(join(folder, "edited"), tables);
   const expected = expectedSummary(tables);
   assert.notDeepEqual(expected, whole);
-  assert.deepEqual(await runShop(folder, ["--data", join(folder, "edited")]), expected);
+  assert.deepEqual(await runShop(t, folder, ["--data", join(folder, "edited")]), expected);
 });
 
 test("orders without items, payments or times have their place in the figures", async (t) => {
   const folder = temporaryFolder(t);
   writeTables(join(folder, "small"), smallTables());
-  const summary = await runShop(folder, ["--data", join(folder, "small")]);
+  const summary = await runShop(t, folder, ["--data", join(folder, "small")]);
   assert.deepEqual(summary, expectedSummary(smallTables()));
   assert.equal(summary["lateDeliveries"], 1);
 });
@@ -74,6 +74,7 @@ test("a folder without orders gives figures of nothing", async (t) => {
   const path = join(folder, "none", "orders.csv");
   writeFileSync(path, readFileSync(path, "utf8").split("\n").slice(0, 1).join("\n"));
   const { status, stdout, stderr } = await runExample(
+    t,
     "shop/main.ts",
     ["--data", join(folder, "none"), "--url", "memory:", "--json"],
     folder,

@@ -67,7 +67,7 @@ test("malformed input ends the shop with status 2 and one sentence, and leaves n
   const folder = temporaryFolder(t);
   writeTables(join(folder, "data"), smallTables());
   edit(join(folder, "data", "order_items.csv"), "29.99", "abc");
-  const run = (...args: string[]) => runExample("shop/main.ts", ["--data", "data", ...args], folder);
+  const run = (...args: string[]) => runExample(t, "shop/main.ts", ["--data", "data", ...args], folder);
   for (const args of [[], ["--json"], ["--processes", "3", "--kills", "2"]]) {
     const { status, stdout, stderr } = await run(...args);
     assert.equal(status, 2);
@@ -93,7 +93,7 @@ test("wrong options end the shop with status 2 and a sentence", async (t) => {
     [["--url", "memory:", "--kills", "1"], /--kills and --processes need an engine that outlives a process/],
     [["olist"], /too many arguments/],
   ] as const) {
-    const { status, stdout, stderr } = await runExample("shop/main.ts", args, folder);
+    const { status, stdout, stderr } = await runExample(t, "shop/main.ts", args, folder);
     assert.equal(status, 2, stderr);
     assert.equal(stdout, "");
     assert.match(stderr, sentence);

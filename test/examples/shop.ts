@@ -23,12 +23,13 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs an example as a user runs it, with Node on its source. */
-export function runExample(file: string, args: readonly string[], cwd: string): Promise<Outcome> {
+/** Runs an example as a user runs it, with Node on its source. It ends with the test at the latest. */
+export function runExample(t: TestContext, file: string, args: readonly string[], cwd: string): Promise<Outcome> {
   const flags = ["--conditions=tidings-source", "--disable-warning=ExperimentalWarning"];
   // node:test tells its children by NODE_TEST_CONTEXT; the example is none of them.
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const child = spawn(process.execPath, [...flags, join(root, "examples", file), ...args], { cwd, env });
+  const options = { cwd, env, signal: t.signal, killSignal: "SIGKILL" } as const;
+  const child = spawn(process.execPath, [...flags, join(root, "examples", file), ...args], options);
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
@@ -39,8 +40,13 @@ export function runExample(file: string, args: readonly string[], cwd: string): 
 }
 
 /** Runs the shop on a file in `folder` and answers its summary. */
-export async function runShop(folder: string, args: readonly string[]): Promise<Record<string, unknown>> {
+export async function runShop(
+  t: TestContext,
+  folder: string,
+  args: readonly string[],
+): Promise<Record<string, unknown>> {
   const { status, stdout, stderr } = await runExample(
+    t,
     "shop/main.ts",
     ["--url", `sqlite:${join(folder, "shop.db")}`, "--json", ...args],
     folder,

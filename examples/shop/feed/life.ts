@@ -91,7 +91,7 @@ function reportOf(order: Order, status: OrderStatus, step: number, timeMs: numbe
 
 /** A publication, checked by the compiler against its contract. All events of an order are correlated by its id. */
 export function fact<In>(
-  contract: Contract<string, In, unknown>,
+  contract: Contract<string, In>,
   data: NoInfer<In>,
   id: string,
   correlationId: string,

@@ -2,17 +2,19 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { CsvError, parse } from "csv-parse/sync";
+import { TidingsError } from "tidings";
 
-/** Input that cannot be read, in one sentence. */
-export class InputError extends Error {
-  override readonly name = "InputError";
-  readonly code = "TIDINGS_INVALID_INPUT";
-  readonly details: Readonly<Record<string, string | number>>;
+interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column?: string;
+}
 
-  constructor(message: string, details: Readonly<Record<string, string | number>> = {}, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
-    this.details = details;
-  }
+/** The error of a malformed file, in one sentence. */
+function malformed(place: Place, complaint: string, cause?: unknown): TidingsError {
+  const { file, line, column } = place;
+  const where = `${file}, line ${line}${column === undefined ? "" : `, column ${column}`}`;
+  return new TidingsError("TIDINGS_INVALID_INPUT", `${where}: ${complaint}.`, { cause, details: { ...place } });
 }
 
 /** One record of the file. */
@@ -29,8 +31,7 @@ export class Row<Column extends string = string> {
 
   /** The value of a column that must not be empty. */
   text(column: Column): string {
-    const value = this.#values[column];
-    return value === "" ? this.refuse(column, "is empty") : value;
+    return this.optional(column) ?? this.refuse(column, "is empty");
   }
 
   /** The value, or undefined where it is empty. */
@@ -41,12 +42,8 @@ export class Row<Column extends string = string> {
   /** Throws TIDINGS_INVALID_INPUT with the place of the value. */
   refuse(column: Column, complaint: string): never {
     const value = this.#values[column];
-    const shown = value === "" ? "" : ` ${JSON.stringify(value.slice(0, 80))}`;
-    throw new InputError(`${this.#file}, line ${this.#line}, column ${column}:${shown} ${complaint}.`, {
-      file: this.#file,
-      line: this.#line,
-      column,
-    });
+    const shown = value === "" ? "" : `${JSON.stringify(value.slice(0, 80))} `;
+    throw malformed({ file: this.#file, line: this.#line, column }, `${shown}${complaint}`);
   }
 }
 
@@ -54,21 +51,16 @@ export class Row<Column extends string = string> {
 export function readTable<Column extends string>(path: string, columns: readonly Column[]): Row<Column>[] {
   const file = basename(path);
   const [header, ...records] = parseFile(path, file);
-  if (!header)
-    throw new InputError(`${file}, line 1: the file is empty where its header should be.`, { file, line: 1 });
-  for (const column of columns) {
-    if (header.values.includes(column)) continue;
-    throw new InputError(`${file}, line 1: the header has no column ${column}.`, { file, line: 1, column });
-  }
+  if (!header) throw malformed({ file, line: 1 }, "the file is empty where its header should be");
+  const names = header.values;
+  const missing = columns.find((column) => !names.includes(column));
+  if (missing !== undefined) throw malformed({ file, line: 1 }, `the header has no column ${missing}`);
   return records.map(({ values, line }) => {
-    if (values.length !== header.values.length) {
-      const column = header.values[Math.min(values.length, header.values.length - 1)] as string;
-      throw new InputError(
-        `${file}, line ${line}, column ${column}: the row has ${values.length} fields and the header ${header.values.length}.`,
-        { file, line, column },
-      );
+    if (values.length !== names.length) {
+      const column = names[Math.min(values.length, names.length - 1)] as string;
+      throw malformed({ file, line, column }, `the row has ${values.length} fields and the header ${names.length}`);
     }
-    const byColumn = Object.fromEntries(header.values.map((name, index) => [name, values[index] as string]));
+    const byColumn = Object.fromEntries(names.map((name, index) => [name, values[index] as string]));
     return new Row(file, line, byColumn as Record<Column, string>);
   });
 }
@@ -79,7 +71,7 @@ interface Parsed {
 }
 
 function parseFile(path: string, file: string): Parsed[] {
-  const text = readText(path, file);
+  const text = readText(path);
   const parsed: Parsed[] = [];
   let lines = 0;
   try {
@@ -98,22 +90,20 @@ function parseFile(path: string, file: string): Parsed[] {
     if (!(cause instanceof CsvError)) throw cause;
     const column = parsed[0]?.values[Number(cause["column"])] ?? String(cause["column"]);
     // It notices an open quote at the end of the file, where it is of no use to anybody.
-    const open = cause.code === "CSV_QUOTE_NOT_CLOSED";
-    const line = open ? lines + 1 : Number(cause["lines"]);
-    const complaint = open ? "a quote is opened here and never closed" : "a quote stands where none may";
-    throw new InputError(`${file}, line ${line}, column ${column}: ${complaint}.`, { file, line, column }, cause);
+    if (cause.code === "CSV_QUOTE_NOT_CLOSED") {
+      throw malformed({ file, line: lines + 1, column }, "a quote is opened here and never closed", cause);
+    }
+    throw malformed({ file, line: Number(cause["lines"]), column }, "a quote stands where none may", cause);
   }
   return parsed;
 }
 
-function readText(path: string, file: string): string {
+function readText(path: string): string {
   try {
     return readFileSync(path, "utf8").replace(/^\uFEFF/, "");
   } catch (cause) {
-    throw new InputError(`The file ${path} cannot be read: ${reasonOf(cause)}.`, { file }, cause);
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const reason = code === "ENOENT" ? "it does not exist" : message;
+    throw new TidingsError("TIDINGS_INVALID_INPUT", `The file ${path} cannot be read: ${reason}.`, { cause });
   }
-}
-
-function reasonOf(error: unknown): string {
-  return (error as NodeJS.ErrnoException).code === "ENOENT" ? "it does not exist" : (error as Error).message;
 }
