@@ -47,7 +47,7 @@ export async function askRedrive(
       if (!document)
         throw new TidingsError(
           "TIDINGS_NOT_FOUND",
-          `No service that runs takes the dead letters of "${subscription}".`,
+          `Nobody has taken up the redrive in "${subscription}": no service that runs handles it, or its store fails; see kit.health().`,
         );
       const answer = JSON.parse(document.value) as Answer;
       if (!answer.ok) throw new TidingsError("TIDINGS_DEAD_LETTER_STATE", answer.message);

@@ -75,6 +75,20 @@ describe("a store that fails", () => {
     }
   });
 
+  it("any read on the way of a redrive does not stop it", async () => {
+    for (let failing = 5; failing < 16; failing++) {
+      const service = payments({ retry: { immediateMs: [], delayedMs: [] }, fails: failingFirst(1) });
+      await using kit = await testApp({ services: [service] });
+      await kit.given([OrderPlaced, { orderId: "42", total: 9 }], [OrderPlaced, { orderId: "42", total: 1 }]);
+      let reads = 0;
+      kit.fail(({ kind }) => (kind === "read" && reads++ === failing ? { fail: "before" } : undefined));
+      await kit.redrive();
+      await kit.advance("10s");
+      await kit.thenDeadLetters([]);
+      await kit.thenState("payments", "sums", "42", 10);
+    }
+  });
+
   it("works again when the fault is taken away", async () => {
     await using kit = await testApp({ services: [payments()] });
     const stop = kit.fail("publish", { times: 100 });

@@ -1,4 +1,5 @@
 import type { StoredRecord } from "../../event/record.ts";
+import { sleep } from "../../platform/clock.ts";
 import type { DocumentWrite } from "../../ports/transaction.ts";
 import type { Settlement } from "../commit/settlement.ts";
 import type { NextStep } from "../failure/retry.ts";
@@ -116,9 +117,26 @@ export class HeldHeads {
 
   succeeded(delivery: Delivery): void {
     const entry = delivery.held as HeldEntry;
-    void this.#documents.letter(entry).then((letter) => {
+    void this.#letterOf(entry).then((letter) => {
       if (!this.#entries.stopped()) this.#settleHead(delivery, entry, letter);
     });
+  }
+
+  /** The entry's dead letter, however often the store must be asked: without it a story would be lost. Never rejects. */
+  async #letterOf(entry: HeldEntry): Promise<DeadLetter | undefined> {
+    const { name, log, platform } = this.#runtime;
+    while (!this.#entries.stopped()) {
+      try {
+        return await this.#documents.letter(entry);
+      } catch (error) {
+        log.warn(
+          { subscription: name, key: entry.key, err: error },
+          "a dead letter could not be read, and is read again",
+        );
+        await sleep(platform.clock, againMs);
+      }
+    }
+    return undefined;
   }
 
   /** Commits the success of a head; if what it read has changed meanwhile, everything is as before and it runs again. */
@@ -186,7 +204,7 @@ export class HeldHeads {
     const after = (before?: DeadLetter): void => {
       if (!this.#entries.stopped()) this.#hold(delivery, entry, error, step, before);
     };
-    void this.#documents.letter(entry).then(after, () => after());
+    void this.#letterOf(entry).then(after);
   }
 
   #hold(delivery: Delivery, entry: HeldEntry, error: unknown, step: HeldStep, before: DeadLetter | undefined): void {
@@ -236,7 +254,7 @@ export class HeldHeads {
   /** Resolves when the discard is on its way to the committer. */
   async discarded(entry: HeldEntry, by: string): Promise<void> {
     entry.busy = true;
-    const letter = await this.#documents.letter(entry);
+    const letter = await this.#letterOf(entry);
     if (this.#entries.stopped()) return;
     const own = this.#behead(entry);
     if (letter) own.push(...closeDeadLetter(letter, "discarded", this.#runtime.platform.clock.now(), by));
