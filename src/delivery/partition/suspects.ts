@@ -1,4 +1,3 @@
-import type { StoredRecord } from "../../event/record.ts";
 import type { Claims } from "../commit/claims.ts";
 import type { Delivery } from "../lanes/delivery.ts";
 import type { HeldEntry } from "../held/held-entry.ts";
@@ -7,6 +6,7 @@ import type { Lanes } from "../lanes/lanes.ts";
 import type { Progress } from "../commit/progress.ts";
 import type { ClaimDocument, PositionDocument } from "../records.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
+import type { Ingest } from "./ingest.ts";
 import { stalledError } from "../failure/stalled.ts";
 
 /** What is needed to run the suspects of a partition. */
@@ -20,7 +20,7 @@ export interface SuspectsOptions {
   readonly claimed: ClaimDocument | undefined;
   readonly heldSuspects: readonly HeldEntry[];
   readonly document: PositionDocument;
-  readonly ingest: (record: StoredRecord) => Delivery | undefined;
+  readonly ingest: Ingest;
   readonly stopped: () => boolean;
 }
 
@@ -53,7 +53,7 @@ async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Pro
     if (page.lost > 0 || page.records.length === 0) break;
     for (const record of page.records) {
       if (options.stopped()) return;
-      const delivery = options.ingest(record);
+      const delivery = options.ingest.take(record);
       if (!delivery) continue;
       found += 1;
       await runtime.gate.alone(() => runSuspect(delivery, claimed, options));

@@ -1,0 +1,139 @@
+import { hasCode } from "../../errors/tidings-error.ts";
+import { messageOf } from "../../event/validate.ts";
+import type { CancelTimer } from "../../platform/clock.ts";
+import type { Progress } from "../commit/progress.ts";
+import type { HeldKeys } from "../held/held-keys.ts";
+import type { Lanes } from "../lanes/lanes.ts";
+import type { SubscriptionRuntime } from "../runtime.ts";
+import type { Ingest } from "./ingest.ts";
+
+/** What fetches the events of a partition. */
+export interface FetchOptions {
+  readonly runtime: SubscriptionRuntime;
+  readonly number: number;
+  readonly progress: Progress;
+  readonly held: HeldKeys;
+  readonly lanes: Lanes;
+  readonly ingest: Ingest;
+}
+
+/** How often to look for new events when no hint comes, and again after an error, in milliseconds. */
+const backstopMs = 5000;
+const errorDelayMs = 500;
+/** Most events of one read: as many as are handled in a few milliseconds. */
+const readMax = 512;
+
+/** Fetches the events of one partition as long as there is room for them. */
+export class Fetch {
+  readonly #options: FetchOptions;
+  readonly #runtime: SubscriptionRuntime;
+  #open = false;
+  #fetching = false;
+  /** There may be something to fetch. */
+  #hinted = false;
+  #trouble: string | undefined;
+  #unwatch: (() => void) | undefined;
+  #cancelBackstop: CancelTimer | undefined;
+  readonly #onHint = (): void => this.wake();
+
+  constructor(options: FetchOptions) {
+    this.#options = options;
+    this.#runtime = options.runtime;
+  }
+
+  /** Begins to fetch. */
+  open(): void {
+    this.#open = true;
+    this.#unwatch = this.#runtime.engine.topics.watch(this.#runtime.topic, this.#onHint);
+    this.wake();
+  }
+
+  /** Fetches no more; a page that is on its way is dropped. */
+  close(): void {
+    this.#open = false;
+    this.#unwatch?.();
+    this.#cancelBackstop?.();
+  }
+
+  /** Something may be there to be fetched or started. */
+  wake(): void {
+    this.#hinted = true;
+    if (!this.#open) return;
+    if (!this.#fetching) void this.#loop();
+    this.#options.lanes.dispatch();
+  }
+
+  /** Why nothing can be fetched; undefined when that is not so. */
+  trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  async #loop(): Promise<void> {
+    this.#fetching = true;
+    this.#cancelBackstop?.();
+    try {
+      while (this.#hinted && this.#open && this.#hasRoom()) {
+        this.#hinted = false;
+        await this.#fetchOnce();
+      }
+    } catch (error) {
+      this.#failed(error);
+    } finally {
+      this.#fetching = false;
+      const delayMs = this.#trouble === undefined ? backstopMs : errorDelayMs;
+      if (this.#open) this.#cancelBackstop = this.#runtime.platform.clock.after(delayMs, this.#onHint, true);
+    }
+  }
+
+  #hasRoom(): boolean {
+    const { ingest, held, progress } = this.#options;
+    const { prefetch, heldMax } = this.#runtime;
+    return (
+      !this.#runtime.paused() &&
+      ingest.events() < prefetch.events &&
+      ingest.bytes() < prefetch.bytes &&
+      held.size() < heldMax &&
+      progress.gaps() < prefetch.events * 4
+    );
+  }
+
+  async #fetchOnce(): Promise<void> {
+    const { number, progress, ingest, lanes } = this.#options;
+    const { engine, topic, prefetch } = this.#runtime;
+    const page = await engine.topics.read(topic, number, progress.next, {
+      events: Math.min(readMax, prefetch.events - ingest.events()),
+      bytes: Math.max(1, prefetch.bytes - ingest.bytes()),
+    });
+    // What would be sent on its way while the partition drains could be committed behind its end.
+    if (!this.#open) return;
+    this.#trouble = undefined;
+    if (page.lost > 0) return this.#positionLost(page.lost);
+    if (page.records.length > 0) this.#hinted = true;
+    const sending = ingest.page(page.records);
+    if (sending) await sending;
+    progress.reached(page.next);
+    lanes.dispatch();
+  }
+
+  /** Events are gone that nobody handled: never skipped silently. */
+  #positionLost(lost: number): void {
+    const { number, progress } = this.#options;
+    const { name, topic, log } = this.#runtime;
+    const trouble = `${lost} events from position ${progress.next} on are gone by retention`;
+    this.#trouble = trouble;
+    log.error({ code: "TIDINGS_POSITION_LOST", subscription: name, topic, partition: number, lost }, trouble);
+    void this.#runtime.pause(`${trouble} in partition ${number} of "${topic}"; seek to go on`, undefined);
+  }
+
+  #failed(error: unknown): void {
+    if (!this.#open || hasCode(error, "TIDINGS_CLOSED")) return;
+    this.#trouble = messageOf(error);
+    this.#hinted = true;
+    const { number, progress } = this.#options;
+    const { name, topic, log } = this.#runtime;
+    log.error(
+      { subscription: name, topic, partition: number, position: progress.next, err: error },
+      "events could not be read",
+    );
+  }
+}

@@ -1,0 +1,137 @@
+import { TidingsError } from "../../errors/tidings-error.ts";
+import { recordBytes, type StoredRecord } from "../../event/record.ts";
+import type { Committer } from "../commit/committer.ts";
+import type { Progress } from "../commit/progress.ts";
+import type { HeldKeys } from "../held/held-keys.ts";
+import type { Delivery } from "../lanes/delivery.ts";
+import type { Lanes } from "../lanes/lanes.ts";
+import type { SubscriptionRuntime } from "../runtime.ts";
+import type { Inbox } from "./inbox.ts";
+
+/** What sends the events of a partition on their way. */
+export interface IngestOptions {
+  readonly runtime: SubscriptionRuntime;
+  readonly progress: Progress;
+  readonly committer: Committer;
+  readonly held: HeldKeys;
+  readonly lanes: Lanes;
+  readonly inbox: Inbox | undefined;
+}
+
+/** Sends what was fetched on its way: to its lane, behind its held key, or past. Counts what is on the way. */
+export class Ingest {
+  readonly #options: IngestOptions;
+  readonly #runtime: SubscriptionRuntime;
+  readonly #atMostOnce: boolean;
+  #events = 0;
+  #bytes = 0;
+
+  constructor(options: IngestOptions) {
+    this.#options = options;
+    this.#runtime = options.runtime;
+    this.#atMostOnce = options.runtime.guarantee === "at-most-once";
+  }
+
+  /** Fetched and not settled. */
+  events(): number {
+    return this.#events;
+  }
+
+  bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The event of this record is on its way no more. */
+  settled(record: StoredRecord): void {
+    this.#events -= 1;
+    this.#bytes -= recordBytes(record);
+  }
+
+  /** Sends a page on its way. A Promise only where something must be written or read first. */
+  page(records: readonly StoredRecord[]): Promise<void> | undefined {
+    if (this.#atMostOnce) return this.#allAtMostOnce(records);
+    const { inbox, lanes } = this.#options;
+    if (inbox) return this.#allOnce(records, inbox);
+    for (const record of records) {
+      const delivery = this.take(record);
+      if (delivery) lanes.enqueue(delivery);
+    }
+    return undefined;
+  }
+
+  /** The delivery of an event that is to be run, not in its lane yet; undefined when nothing is to be run now. */
+  take(record: StoredRecord): Delivery | undefined {
+    const { progress, held, lanes } = this.#options;
+    if (!progress.fetched(record.position)) return undefined;
+    const route = this.#runtime.routes.get(record.type);
+    if (!route) return this.#pass(record, "filtered");
+    const expiry = record.attributes?.["expirytime"];
+    if (expiry !== undefined && Date.parse(expiry) <= this.#runtime.platform.clock.now())
+      return this.#pass(record, "expired");
+    this.#events += 1;
+    this.#bytes += recordBytes(record);
+    const entry = record.key === null ? undefined : held.blocks(record.key);
+    if (!entry) return lanes.make(record, route);
+    held.append(entry, record);
+    return undefined;
+  }
+
+  #pass(record: StoredRecord, as: "filtered" | "expired"): undefined {
+    this.#runtime.metrics[as].add();
+    this.#options.committer.pass(record.position, as);
+    return undefined;
+  }
+
+  async #allOnce(records: readonly StoredRecord[], inbox: Inbox): Promise<void> {
+    for (const record of records) await this.#once(record, inbox);
+  }
+
+  async #once(record: StoredRecord, inbox: Inbox): Promise<void> {
+    const { progress, lanes } = this.#options;
+    const route = this.#runtime.routes.get(record.type);
+    const seen = route ? await inbox.seen(record) : "new";
+    if (seen === "duplicate") {
+      this.#runtime.metrics.duplicates.add();
+      if (progress.fetched(record.position)) this.#pass(record, "filtered");
+      return;
+    }
+    const identity = route && seen === "new" ? inbox.remember(record) : undefined;
+    const delivery = this.take(record);
+    if (!delivery) return;
+    delivery.identity = identity;
+    if (seen === "id-conflict") {
+      delivery.commitError = new TidingsError(
+        "TIDINGS_ID_CONFLICT",
+        `The event ${record.id} of ${record.source} was handled before with another payload.`,
+        { details: { id: record.id, topic: record.topic, subscription: this.#runtime.name } },
+      );
+    }
+    lanes.enqueue(delivery);
+  }
+
+  /** At most once: the position is committed before anything runs; a crash in between leaves a count of unknown outcomes. */
+  async #allAtMostOnce(records: readonly StoredRecord[]): Promise<void> {
+    const { committer, lanes } = this.#options;
+    const begun: Delivery[] = [];
+    for (const record of records) {
+      const delivery = this.take(record);
+      if (!delivery) continue;
+      begun.push(delivery);
+      committer.add({
+        position: record.position,
+        as: "unknown",
+        counts: undefined,
+        writes: undefined,
+        durable: true,
+        committed() {},
+        conflicted() {},
+        refused() {},
+      });
+    }
+    await committer.drained();
+    for (const delivery of begun) {
+      delivery.as = "unknown";
+      lanes.enqueue(delivery);
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import type { TidingsError } from "../../errors/tidings-error.ts";
+import type { Fence } from "../../ports/transaction.ts";
+import { type Claims, createClaims } from "../commit/claims.ts";
+import { Committer } from "../commit/committer.ts";
+import { type Progress, resumeProgress } from "../commit/progress.ts";
+import { HeldKeys } from "../held/held-keys.ts";
+import { Lanes } from "../lanes/lanes.ts";
+import type { PositionDocument } from "../records.ts";
+import { createBatches } from "../run/batches.ts";
+import type { SubscriptionRuntime } from "../runtime.ts";
+import { Fetch } from "./fetch.ts";
+import { createInbox } from "./inbox.ts";
+import { Ingest } from "./ingest.ts";
+
+/** What a partition is put together from. */
+export interface WorksOptions {
+  readonly runtime: SubscriptionRuntime;
+  readonly number: number;
+  /** Key of the position and claim documents. */
+  readonly key: string;
+  readonly fence: Fence;
+  readonly document: PositionDocument;
+  /** Whether claims may be extended: its suspects have run, and it does not drain. */
+  readonly ready: () => boolean;
+  readonly onCommitted: () => void;
+  readonly onTrouble: (trouble: string | undefined) => void;
+  readonly onLost: (error: TidingsError) => void;
+}
+
+/** The parts of a partition whose position is known. */
+export interface Works {
+  readonly document: PositionDocument;
+  readonly progress: Progress;
+  readonly claims: Claims;
+  readonly committer: Committer;
+  readonly held: HeldKeys;
+  readonly lanes: Lanes;
+  readonly ingest: Ingest;
+  readonly fetch: Fetch;
+}
+
+/** Puts the parts of a partition together. Nothing runs yet. */
+export function assemble(options: WorksOptions): Works {
+  const { runtime, number, key, fence, document } = options;
+  const { engine, platform } = runtime;
+  const { clock } = platform;
+  const progress = resumeProgress(document);
+  const claims = createClaims({
+    engine,
+    clock,
+    key,
+    fence,
+    aheadMax: Math.max(256, runtime.prefetch.events * 2),
+    low: () => progress.low(),
+    onCovered: () => lanes.dispatch(),
+  });
+  const committer = new Committer({
+    engine,
+    clock,
+    key,
+    fence,
+    document,
+    progress,
+    claim: () => (options.ready() ? claims.due() : undefined),
+    claimWritten: () => claims.written(),
+    onCommitted: () => {
+      options.onCommitted();
+      fetch.wake();
+    },
+    onLost: options.onLost,
+    onTrouble: options.onTrouble,
+  });
+  const held = new HeldKeys({
+    runtime,
+    partition: number,
+    run: document.run,
+    committer,
+    fence,
+    start: (delivery) => lanes.runAlone(delivery),
+    owner: () => lanes,
+    onHeld: (record) => ingest.settled(record),
+  });
+  const lanes: Lanes = new Lanes({
+    runtime,
+    committer,
+    claims,
+    held,
+    batches: createBatches(runtime, () => lanes),
+    onSettled: (delivery) => delivery.held === undefined && ingest.settled(delivery.record),
+  });
+  const inbox =
+    runtime.inboxWindowMs === undefined
+      ? undefined
+      : createInbox(engine, runtime.name, document.run, runtime.inboxWindowMs);
+  const ingest = new Ingest({ runtime, progress, committer, held, lanes, inbox });
+  const fetch = new Fetch({ runtime, number, progress, held, lanes, ingest });
+  return { document, progress, claims, committer, held, lanes, ingest, fetch };
+}
