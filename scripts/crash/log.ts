@@ -1,0 +1,37 @@
+import type { App } from "tidings";
+
+/** An event as the checks see it. */
+export interface LogEntry {
+  readonly topic: string;
+  readonly partition: number;
+  readonly position: number;
+  readonly id: string;
+  readonly source: string;
+  readonly type: string;
+  readonly key: string | null;
+  readonly data: unknown;
+}
+
+/** Reads a whole topic, each partition in its order. */
+export async function readTopic(app: App, topic: string): Promise<LogEntry[]> {
+  const entries: LogEntry[] = [];
+  for (const [partition, { first, next }] of (await app.engine.topics.bounds(topic)).entries()) {
+    for (let position = first; position < next;) {
+      const page = await app.engine.topics.read(topic, partition, position, { events: 1000, bytes: 4 * 1024 * 1024 });
+      for (const { id, source, type, key, data, position: at } of page.records) {
+        entries.push({
+          topic,
+          partition,
+          position: at,
+          id,
+          source,
+          type,
+          key,
+          data: JSON.parse(String(data)) as unknown,
+        });
+      }
+      position = page.next;
+    }
+  }
+  return entries;
+}

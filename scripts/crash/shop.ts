@@ -1,0 +1,118 @@
+// The scenario "shop": the example shop is killed and started again, and must end with the very events and documents of
+// a shop that nobody killed.
+import { join } from "node:path";
+
+import { Faults } from "../../examples/shop/faults.ts";
+import { generateOrders } from "../../examples/shop/feed/generator.ts";
+import { timelineOf } from "../../examples/shop/feed/timeline.ts";
+import { summarize } from "../../examples/shop/figures.ts";
+import { openShop } from "../../examples/shop/shop.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { App } from "tidings";
+
+import { checkFile, checkTotals, Findings } from "./findings.ts";
+import { type LogEntry, readTopic } from "./log.ts";
+import { readOracle } from "./oracle.ts";
+import type { Scenario } from "./scenario.ts";
+import type { ShopTask } from "./shop-child.ts";
+import { runWithKills } from "./supervisor.ts";
+
+const ordersPerKill = 60;
+
+/** What a shop has published and what it has come to. */
+export interface ShopHistory {
+  readonly log: readonly LogEntry[];
+  readonly summary: unknown;
+}
+
+export const shop: Scenario = {
+  name: "shop",
+  async run({ folder, kills, seed, say }) {
+    const task: ShopTask = { file: join(folder, "shop.db"), seed, orders: Math.max(300, kills * ordersPerKill) };
+    const oracle = join(folder, "acknowledged");
+    say("running a shop that nobody kills");
+    const calmFolder = join(folder, "calm");
+    const calmOracle = `${calmFolder}-acknowledged`;
+    const program = join(import.meta.dirname, "shop-child.ts");
+    const calmTask = { ...task, file: `${calmFolder}.db` };
+    await runWithKills({ program, task: () => calmTask, oracle: calmOracle, kills: 0, seed, say });
+    const truth = await historyOf(calmTask.file, async () => undefined);
+    await runWithKills({ program, task: () => task, oracle, kills, seed, say });
+    say("checking");
+    const findings = new Findings();
+    const acknowledged = readOracle(oracle);
+    const history = await historyOf(task.file, async (app) => {
+      checkTotals(findings, (await app.totals()).subscriptions);
+      await checkFile(findings, app);
+    });
+    const { facts } = timelineOf(generateOrders(task.orders, seed), "crash");
+    const ids = new Set(history.log.map(({ id }) => id));
+    for (const n of acknowledged) {
+      const id = facts[n]?.publication[2]?.id;
+      if (id === undefined || !ids.has(id)) findings.add("lost", `the acknowledged event ${id ?? n}`);
+    }
+    compareShops(findings, truth, history);
+    return { acknowledged: acknowledged.size, findings };
+  },
+};
+
+/** Reads all topics of a shop's file, with no service running. */
+async function historyOf(file: string, look: (app: App) => Promise<void>): Promise<ShopHistory> {
+  const faults = new Faults({ rate: 0, seed: 0, poisoned: new Set() });
+  const app = openShop({ url: `sqlite:${file}`, faults, signal: new AbortController().signal });
+  await app.start();
+  try {
+    const log: LogEntry[] = [];
+    for (const { name } of await app.engine.topics.list()) log.push(...(await readTopic(app, name)));
+    await look(app);
+    return { log, summary: await summarize(app) };
+  } finally {
+    await app.stop();
+  }
+}
+
+/** The same events, each as often, in the same order per key where the order is given; and the same figures. */
+export function compareShops(findings: Findings, truth: ShopHistory, history: ShopHistory): void {
+  const expected = tally(truth.log);
+  const found = tally(history.log);
+  for (const [what, count] of expected) {
+    const times = found.get(what) ?? 0;
+    findings.add("lost", `${what}: ${times} of ${count}`, count - times);
+    findings.add("doubled", `${what}: ${times} instead of ${count}`, times - count);
+  }
+  for (const [what, times] of found)
+    if (!expected.has(what)) findings.add("doubled", `${what}, which a calm shop has not`, times);
+  const order = sequences(truth.log);
+  for (const [lane, sequence] of sequences(history.log)) {
+    const right = order.get(lane);
+    if (right !== undefined && !isDeepStrictEqual(sequence, right)) findings.add("reordered", `events of ${lane}`);
+  }
+  if (!isDeepStrictEqual(history.summary, truth.summary))
+    findings.add(
+      "violations",
+      `the figures are ${JSON.stringify(history.summary)}, not ${JSON.stringify(truth.summary)}`,
+    );
+}
+
+/** What an event says, without the id that it was given by chance. */
+function said({ topic, type, key, data }: LogEntry): string {
+  return `${topic} ${type} ${key ?? ""} ${JSON.stringify(data)}`;
+}
+
+function tally(log: readonly LogEntry[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const entry of log) counts.set(said(entry), (counts.get(said(entry)) ?? 0) + 1);
+  return counts;
+}
+
+/** What each publisher said about each key, in its order: only one publisher's events have one. */
+function sequences(log: readonly LogEntry[]): Map<string, string[]> {
+  const lanes = new Map<string, string[]>();
+  for (const entry of log) {
+    const lane = `${entry.topic} ${entry.key ?? ""} from ${entry.source}`;
+    const sequence = lanes.get(lane) ?? [];
+    lanes.set(lane, sequence);
+    sequence.push(said(entry));
+  }
+  return lanes;
+}
