@@ -2,7 +2,7 @@ import { isTidingsError } from "../errors/tidings-error.ts";
 import { answerOf, perform } from "../delivery/operations.ts";
 import { createPartition, type Partition } from "../delivery/partition/partition.ts";
 import { type Answer, collections, type Intent } from "../delivery/records.ts";
-import { movePosition } from "../delivery/subscription.ts";
+import { movePosition } from "../delivery/seek.ts";
 import { stateHint } from "../membership/hint.ts";
 import { ownerOf } from "../membership/names.ts";
 import type { Lease } from "../ports/leases.ts";

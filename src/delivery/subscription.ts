@@ -1,4 +1,4 @@
-import { TidingsError } from "../errors/tidings-error.ts";
+import type { TidingsError } from "../errors/tidings-error.ts";
 import { messageOf } from "../event/validate.ts";
 import { type Group, joinGroup } from "../membership/group.ts";
 import { stateHint } from "../membership/hint.ts";
@@ -6,16 +6,10 @@ import type { CancelTimer } from "../platform/clock.ts";
 import type { Lease } from "../ports/leases.ts";
 import { answerOf, perform } from "./operations.ts";
 import { createPartition, type Partition, type PartitionStatus } from "./partition/partition.ts";
-import {
-  type Answer,
-  collections,
-  type ControlDocument,
-  type Intent,
-  positionKey,
-  type PositionDocument,
-} from "./records.ts";
-import { positionAt, register, type Registration } from "./registration.ts";
+import { type Answer, collections, type ControlDocument, type Intent } from "./records.ts";
+import { register, type Registration } from "./registration.ts";
 import type { SubscriptionRuntime } from "./runtime.ts";
+import { movePosition } from "./seek.ts";
 
 /** How a member of a subscription takes part. */
 export interface MemberOptions {
@@ -51,60 +45,177 @@ export interface PauseSwitch {
   paused: Paused | undefined;
 }
 
+/** A subscription as this process takes part in it. Nothing is stored or started yet. */
 export function createSubscription(
   runtime: SubscriptionRuntime,
   registration: Registration,
   member: MemberOptions,
   pauseSwitch: PauseSwitch,
 ): Subscription {
-  const { engine, platform, log } = runtime;
-  const { clock } = platform;
-  const owned = new Map<number, { readonly partition: Partition; readonly lease: Lease }>();
-  const performing = new Set<string>();
-  let group: Group | undefined;
-  let trouble: string | undefined;
-  let cancelResume: CancelTimer | undefined;
-  let left = false;
+  return new MemberSubscription(runtime, registration, member, pauseSwitch);
+}
 
-  async function assigned(number: number, lease: Lease): Promise<void> {
-    const partition = createPartition(runtime, number, lease, (error) => {
-      owned.delete(number);
-      trouble = error.code === "TIDINGS_FENCED" ? undefined : error.message;
-      log.warn({ subscription: runtime.name, partition: number, code: error.code }, error.message);
-      void partition.stop(true);
-      void group?.rebalanceNow();
+/** A partition with the lease that fences it. */
+interface Owned {
+  readonly partition: Partition;
+  readonly lease: Lease;
+}
+
+/** How long to wait before a partition that could not be started is tried again, in milliseconds. */
+const againMs = 1000;
+
+class MemberSubscription implements Subscription {
+  readonly runtime: SubscriptionRuntime;
+  readonly #registration: Registration;
+  readonly #member: MemberOptions;
+  readonly #pauseSwitch: PauseSwitch;
+  readonly #owned = new Map<number, Owned>();
+  /** Ids of the intents that are being performed. */
+  readonly #performing = new Set<string>();
+  #group: Group | undefined;
+  #trouble: string | undefined;
+  #cancelResume: CancelTimer | undefined;
+  #left = false;
+
+  constructor(
+    runtime: SubscriptionRuntime,
+    registration: Registration,
+    member: MemberOptions,
+    pauseSwitch: PauseSwitch,
+  ) {
+    this.runtime = runtime;
+    this.#registration = registration;
+    this.#member = member;
+    this.#pauseSwitch = pauseSwitch;
+  }
+
+  register(): Promise<void> {
+    return register(this.#registration);
+  }
+
+  async start(): Promise<void> {
+    const { engine, platform, name, topic, log } = this.runtime;
+    const { definition } = this.#registration;
+    const hint = stateHint(engine, name);
+    this.#group = await joinGroup({
+      leases: engine.leases as NonNullable<typeof engine.leases>,
+      platform,
+      group: name,
+      ...this.#member,
+      partitions: Array.from({ length: definition.partitions }, (_, partition) => ({ topic, partition })),
+      onAssigned: async ({ partition }, lease) => this.#assign(partition, lease),
+      onRevoked: ({ partition }, _lease, reason) => this.#revoke(partition, reason),
+      ...(hint ? { hint } : {}),
+      log,
     });
-    owned.set(number, { partition, lease });
+  }
+
+  async stop(): Promise<void> {
+    this.#left = true;
+    this.#cancelResume?.();
+    await this.#group?.leave();
+  }
+
+  abort(reason: unknown): void {
+    for (const { partition } of this.#owned.values()) partition.abort(reason);
+  }
+
+  #assign(number: number, lease: Lease): void {
+    const { name, log } = this.runtime;
+    const partition = createPartition(this.runtime, number, lease, (error) => this.#lost(partition, error));
+    this.#owned.set(number, { partition, lease });
     // Suspects may take long; the group need not wait for them.
     partition.start().catch((error: unknown) => {
-      trouble = messageOf(error);
-      log.error({ subscription: runtime.name, partition: number, err: error }, "a partition could not be started");
-      owned.delete(number);
+      this.#trouble = messageOf(error);
+      log.error({ subscription: name, partition: number, err: error }, "a partition could not be started");
+      this.#owned.delete(number);
       void partition.stop(true);
-      clock.after(1000, () => void retry(number, lease), true);
+      this.runtime.platform.clock.after(againMs, () => this.#assignAgain(number, lease), true);
     });
   }
 
-  async function retry(number: number, lease: Lease): Promise<void> {
-    if (!left && !owned.has(number) && group?.owns({ topic: runtime.topic, partition: number }))
-      await assigned(number, lease);
+  #assignAgain(number: number, lease: Lease): void {
+    if (this.#left || this.#owned.has(number)) return;
+    if (this.#group?.owns({ topic: this.runtime.topic, partition: number })) this.#assign(number, lease);
   }
 
-  async function revoked(number: number, reason: string): Promise<void> {
-    const entry = owned.get(number);
-    if (!entry) return;
-    log.info({ subscription: runtime.name, partition: number, reason }, "a partition is given up");
-    await entry.partition.stop(reason === "lost");
-    owned.delete(number);
+  /** Nothing of the partition can be committed any more. */
+  #lost(partition: Partition, error: TidingsError): void {
+    const { number } = partition;
+    this.#owned.delete(number);
+    this.#trouble = error.code === "TIDINGS_FENCED" ? undefined : error.message;
+    this.runtime.log.warn({ subscription: this.runtime.name, partition: number, code: error.code }, error.message);
+    void partition.stop(true);
+    void this.#group?.rebalanceNow();
   }
 
-  async function performOwned(
-    intent: Intent,
-    entry: { readonly partition: Partition; readonly lease: Lease },
-  ): Promise<Answer> {
-    if (intent.kind !== "seek") return perform(intent, entry.partition.parts, runtime);
+  async #revoke(number: number, reason: string): Promise<void> {
+    const owned = this.#owned.get(number);
+    if (!owned) return;
+    this.runtime.log.info({ subscription: this.runtime.name, partition: number, reason }, "a partition is given up");
+    await owned.partition.stop(reason === "lost");
+    this.#owned.delete(number);
+  }
+
+  control(paused: Paused | undefined): void {
+    const { name, platform, log } = this.runtime;
+    const before = this.#pauseSwitch.paused;
+    this.#cancelResume?.();
+    this.#cancelResume = undefined;
+    const leftMs = paused?.untilMs === undefined ? undefined : paused.untilMs - platform.clock.now();
+    const now = leftMs !== undefined && leftMs <= 0 ? undefined : paused;
+    this.#pauseSwitch.paused = now;
+    if (now && leftMs !== undefined) this.#cancelResume = platform.clock.after(leftMs, () => this.control(paused));
+    if (before && !now) {
+      log.info({ subscription: name }, "the subscription goes on");
+      for (const { partition } of this.#owned.values()) partition.wake();
+    } else if (!before && now) log.warn({ subscription: name, reason: now.reason }, "the subscription is paused");
+  }
+
+  superseded(epoch: number): void {
+    const mine = this.#registration.definition.epoch;
+    if (this.#left || epoch <= mine) return;
+    this.#left = true;
+    this.#trouble = `epoch ${epoch} has taken over; this member has left`;
+    this.runtime.log.warn(
+      { subscription: this.runtime.name, epoch: mine, newerEpoch: epoch },
+      "a newer definition is registered: this member drains and leaves",
+    );
+    void this.#group?.leave();
+  }
+
+  async perform(intent: Intent): Promise<void> {
+    const owned = this.#owned.get(intent.partition);
+    if (!owned || this.#performing.has(intent.id)) return;
+    this.#performing.add(intent.id);
     try {
-      await seek(intent, entry);
+      await this.#performOnce(intent, owned);
+    } finally {
+      this.#performing.delete(intent.id);
+    }
+  }
+
+  async #performOnce(intent: Intent, owned: Owned): Promise<void> {
+    const { engine, name } = this.runtime;
+    const key = `${name}/${intent.id}`;
+    // Who told us of it may have looked before it was done.
+    const [there] = (await engine.state?.get(collections.intents, [key])) ?? [];
+    if (!there) return;
+    const answer = await this.#answer(intent, owned);
+    // Fenced: what was done by one who lost the partition meanwhile was not committed, and is the next owner's.
+    await engine.transact?.({
+      fences: [{ lease: owned.lease.name, token: owned.lease.token }],
+      documents: [
+        { collection: collections.intents, key, value: null },
+        { collection: collections.answers, key: intent.id, value: JSON.stringify(answer) },
+      ],
+    });
+  }
+
+  async #answer(intent: Intent, owned: Owned): Promise<Answer> {
+    try {
+      if (intent.kind !== "seek") return await perform(intent, owned.partition.parts, this.runtime);
+      await this.#seek(intent, owned);
       return { ok: true };
     } catch (error) {
       return answerOf(error);
@@ -112,168 +223,26 @@ export function createSubscription(
   }
 
   /** A new run of the partition from another position: nothing of the old one may be under way. */
-  async function seek(
-    intent: Intent & { kind: "seek" },
-    entry: { readonly partition: Partition; readonly lease: Lease },
-  ): Promise<void> {
-    const { partition, lease } = entry;
+  async #seek(intent: Intent & { kind: "seek" }, { partition, lease }: Owned): Promise<void> {
     await partition.stop(false);
-    owned.delete(partition.number);
+    this.#owned.delete(partition.number);
     try {
-      await movePosition(runtime, partition, lease, intent);
+      await movePosition(this.runtime, partition, lease, intent);
     } finally {
-      await assigned(partition.number, lease);
+      this.#assign(partition.number, lease);
     }
   }
 
-  return {
-    runtime,
-    register: () => register(registration),
-    async start() {
-      const partitions = Array.from({ length: registration.definition.partitions }, (_, partition) => ({
-        topic: runtime.topic,
-        partition,
-      }));
-      const hint = stateHint(engine, runtime.name);
-      group = await joinGroup({
-        leases: engine.leases as NonNullable<typeof engine.leases>,
-        platform,
-        group: runtime.name,
-        memberId: member.memberId,
-        partitions,
-        ttlMs: member.ttlMs,
-        drainTimeoutMs: member.drainTimeoutMs,
-        onAssigned: ({ partition }, lease) => assigned(partition, lease),
-        onRevoked: ({ partition }, _lease, reason) => revoked(partition, reason),
-        ...(hint ? { hint } : {}),
-        log,
-      });
-    },
-    async stop() {
-      left = true;
-      cancelResume?.();
-      await group?.leave();
-    },
-    abort(reason) {
-      for (const { partition } of owned.values()) partition.abort(reason);
-    },
-    control(paused) {
-      const before = pauseSwitch.paused;
-      cancelResume?.();
-      cancelResume = undefined;
-      const over = paused?.untilMs !== undefined && paused.untilMs <= clock.now();
-      pauseSwitch.paused = over ? undefined : paused;
-      if (paused?.untilMs !== undefined && !over)
-        cancelResume = clock.after(paused.untilMs - clock.now(), () => this.control(paused));
-      if (before && !pauseSwitch.paused) {
-        log.info({ subscription: runtime.name }, "the subscription goes on");
-        for (const { partition } of owned.values()) partition.wake();
-      } else if (!before && pauseSwitch.paused)
-        log.warn({ subscription: runtime.name, reason: paused?.reason }, "the subscription is paused");
-    },
-    superseded(epoch) {
-      if (left || epoch <= registration.definition.epoch) return;
-      left = true;
-      trouble = `epoch ${epoch} has taken over; this member has left`;
-      log.warn(
-        { subscription: runtime.name, epoch: registration.definition.epoch, newerEpoch: epoch },
-        "a newer definition is registered: this member drains and leaves",
-      );
-      void group?.leave();
-    },
-    async perform(intent) {
-      const entry = owned.get(intent.partition);
-      if (!entry || performing.has(intent.id)) return;
-      performing.add(intent.id);
-      const key = `${runtime.name}/${intent.id}`;
-      try {
-        // Who told us of it may have looked before it was done.
-        const [there] = (await engine.state?.get(collections.intents, [key])) ?? [];
-        if (!there) return;
-        const answer = await performOwned(intent, entry);
-        // Fenced: what was done by one who lost the partition meanwhile was not committed, and is the next owner's.
-        await engine.transact?.({
-          fences: [{ lease: entry.lease.name, token: entry.lease.token }],
-          documents: [
-            { collection: collections.intents, key, value: null },
-            { collection: collections.answers, key: intent.id, value: JSON.stringify(answer) },
-          ],
-        });
-      } finally {
-        performing.delete(intent.id);
-      }
-    },
-    partitions: () =>
-      [...owned.values()].map(({ partition }) => partition.status()).sort((a, b) => a.partition - b.partition),
-    paused: () => pauseSwitch.paused,
-    trouble: () => trouble ?? group?.trouble(),
-  };
-}
+  partitions(): readonly PartitionStatus[] {
+    const all = [...this.#owned.values()].map(({ partition }) => partition.status());
+    return all.sort((a, b) => a.partition - b.partition);
+  }
 
-/** Begins a new run at the position of a seek. Refuses over held keys unless they are to be retired. */
-export async function movePosition(
-  runtime: SubscriptionRuntime,
-  partition: Partition,
-  lease: Lease,
-  intent: Intent & { kind: "seek" },
-): Promise<void> {
-  const { engine, platform } = runtime;
-  const state = engine.state as NonNullable<typeof engine.state>;
-  const key = positionKey(runtime.name, partition.number);
-  const { heldKeys } = partition.status();
-  if (heldKeys > 0 && !intent.retireHeld) {
-    throw new TidingsError(
-      "TIDINGS_HELD_KEYS_OPEN",
-      `Partition ${partition.number} of "${runtime.name}" has ${heldKeys} held keys: redrive or discard them first, or seek with --retire-held to set them aside as superseded.`,
-      { details: { subscription: runtime.name, partition: partition.number, heldKeys } },
-    );
+  paused(): Paused | undefined {
+    return this.#pauseSwitch.paused;
   }
-  const [stored] = await state.get(collections.positions, [key]);
-  const old = JSON.parse(stored?.value ?? "{}") as PositionDocument;
-  const retired = heldKeys > 0 ? await retireHeld(runtime, partition.number, intent.by) : [];
-  const outcome = await engine.transact?.({
-    fences: [{ lease: lease.name, token: lease.token }],
-    documents: [
-      {
-        collection: collections.positions,
-        key,
-        value: JSON.stringify(positionAt(intent.position, platform.clock.now(), old.run + 1, old.commit + 1)),
-      },
-      { collection: collections.claims, key, value: null },
-      ...retired,
-    ],
-  });
-  if (!outcome?.committed)
-    throw new TidingsError("TIDINGS_FENCED", `Another member has taken over ${key} meanwhile; try again.`);
-}
 
-/** Writes that close every dead letter of a partition as superseded and forget its held keys. */
-async function retireHeld(
-  runtime: SubscriptionRuntime,
-  number: number,
-  by: string,
-): Promise<{ collection: string; key: string; value: string | null }[]> {
-  const { engine, platform } = runtime;
-  const state = engine.state as NonNullable<typeof engine.state>;
-  const prefix = `${String(number).padStart(5, "0")}/`;
-  const writes: { collection: string; key: string; value: string | null }[] = [];
-  for (const collection of [collections.held(runtime.name), collections.heldEvents(runtime.name)]) {
-    for (const { key } of await state.scan(collection, { prefix, limit: Number.MAX_SAFE_INTEGER }))
-      writes.push({ collection, key, value: null });
+  trouble(): string | undefined {
+    return this.#trouble ?? this.#group?.trouble();
   }
-  const open = collections.deadLetters(runtime.name);
-  for (const { key, value } of await state.scan(open, { limit: Number.MAX_SAFE_INTEGER })) {
-    const letter = JSON.parse(value) as { partition: number };
-    if (letter.partition !== number) continue;
-    writes.push({ collection: open, key, value: null });
-    const closed = {
-      ...letter,
-      state: "discarded",
-      closedAtMs: platform.clock.now(),
-      closedBy: by,
-      note: "superseded by a seek",
-    };
-    writes.push({ collection: collections.closedDeadLetters(runtime.name), key, value: JSON.stringify(closed) });
-  }
-  return writes;
 }

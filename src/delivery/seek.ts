@@ -1,0 +1,71 @@
+import { TidingsError } from "../errors/tidings-error.ts";
+import type { Lease } from "../ports/leases.ts";
+import type { State } from "../ports/state.ts";
+import type { DocumentWrite } from "../ports/transaction.ts";
+import type { Partition } from "./partition/partition.ts";
+import {
+  collections,
+  type DeadLetter,
+  type Intent,
+  partitionKey,
+  positionKey,
+  type PositionDocument,
+} from "./records.ts";
+import { positionAt } from "./registration.ts";
+import type { SubscriptionRuntime } from "./runtime.ts";
+
+/** Begins a new run at the position of a seek. Refuses over held keys unless they are to be retired. */
+export async function movePosition(
+  runtime: SubscriptionRuntime,
+  partition: Partition,
+  lease: Lease,
+  intent: Intent & { kind: "seek" },
+): Promise<void> {
+  const { engine, platform } = runtime;
+  const key = positionKey(runtime.name, partition.number);
+  const { heldKeys } = partition.status();
+  if (heldKeys > 0 && !intent.retireHeld) throw heldKeysOpen(runtime, partition.number, heldKeys);
+  const [stored] = (await engine.state?.get(collections.positions, [key])) ?? [];
+  const old = JSON.parse(stored?.value ?? "{}") as PositionDocument;
+  const position = positionAt(intent.position, platform.clock.now(), old.run + 1, old.commit + 1);
+  const retired = heldKeys > 0 ? await retireHeld(runtime, partition.number, intent.by) : [];
+  const outcome = await engine.transact?.({
+    fences: [{ lease: lease.name, token: lease.token }],
+    documents: [
+      { collection: collections.positions, key, value: JSON.stringify(position) },
+      { collection: collections.claims, key, value: null },
+      ...retired,
+    ],
+  });
+  if (!outcome?.committed)
+    throw new TidingsError("TIDINGS_FENCED", `Another member has taken over ${key} meanwhile; try again.`);
+}
+
+function heldKeysOpen(runtime: SubscriptionRuntime, partition: number, heldKeys: number): TidingsError {
+  return new TidingsError(
+    "TIDINGS_HELD_KEYS_OPEN",
+    `Partition ${partition} of "${runtime.name}" has ${heldKeys} held keys: redrive or discard them first, or seek with --retire-held to set them aside as superseded.`,
+    { details: { subscription: runtime.name, partition, heldKeys } },
+  );
+}
+
+/** Writes that close every dead letter of a partition as superseded and forget its held keys. */
+async function retireHeld(runtime: SubscriptionRuntime, partition: number, by: string): Promise<DocumentWrite[]> {
+  const state = runtime.engine.state as State;
+  const prefix = `${partitionKey(partition)}/`;
+  const writes: DocumentWrite[] = [];
+  for (const collection of [collections.held(runtime.name), collections.heldEvents(runtime.name)]) {
+    for (const { key } of await state.scan(collection, { prefix, limit: Number.MAX_SAFE_INTEGER }))
+      writes.push({ collection, key, value: null });
+  }
+  const open = collections.deadLetters(runtime.name);
+  const superseded = { state: "discarded", closedBy: by, note: "superseded by a seek" } as const;
+  for (const { key, value } of await state.scan(open, { limit: Number.MAX_SAFE_INTEGER })) {
+    const letter = JSON.parse(value) as DeadLetter;
+    if (letter.partition !== partition) continue;
+    const closed: DeadLetter = { ...letter, ...superseded, closedAtMs: runtime.platform.clock.now() };
+    writes.push({ collection: open, key, value: null });
+    writes.push({ collection: collections.closedDeadLetters(runtime.name), key, value: JSON.stringify(closed) });
+  }
+  return writes;
+}
