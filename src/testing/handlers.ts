@@ -1,5 +1,5 @@
-import type { Contract } from "../event/contract.ts";
 import type { Context } from "../delivery/context.ts";
+import type { Middleware } from "../delivery/middleware/middleware.ts";
 import type { BatchHandler, Handler, Route, Service } from "../delivery/service.ts";
 import { systemClock } from "../platform/system.ts";
 
@@ -27,8 +27,10 @@ export interface HandlerProbe {
 
 /** The handlers of one process under test: which of them run, and a way to wait for them. */
 export interface Handlers {
-  /** The same services with handlers that are watched. */
+  /** The same services with handlers that are watched, and what their own middleware awaits. */
   watch(services: readonly Service[]): readonly Service[];
+  /** Middleware with what it awaits watched as well; none for none, since with middleware handlers run another way. */
+  watchMiddleware(use: readonly Middleware[] | undefined): readonly Middleware[];
   /** Asynchronous handlers that have not ended. */
   running(): readonly HandlerRun[];
   /** Resolves when one of them ends, or a little later in real time. */
@@ -60,14 +62,18 @@ export function createHandlers(probe: HandlerProbe): Handlers {
     if (!probe.begins(run)) return never;
     const result = handle();
     if (typeof (result as Promise<void> | undefined)?.then !== "function") return probe.ended(run);
+    return follow(run, result as Promise<void>, () => probe.ended(run));
+  }
+
+  function follow(run: HandlerRun, work: Promise<void>, ended: () => void): Promise<void> {
     running.add(run);
     const over = (): boolean => {
       running.delete(run);
       wake();
       return probe.alive();
     };
-    return (result as Promise<void>).then(
-      () => (over() ? probe.ended(run) : never),
+    return work.then(
+      () => (over() ? ended() : never),
       (error: unknown) => {
         if (over()) throw error;
         return never;
@@ -88,13 +94,22 @@ export function createHandlers(probe: HandlerProbe): Handlers {
     return { ...route, handler: one && watched, batch: batch && { ...batch, handler: watchedBatch } };
   }
 
+  const outermost: Middleware = async (event, ctx, next) => {
+    const run = runOf(ctx.subscription.slice(0, ctx.subscription.indexOf("/")), event, [ctx]);
+    await follow(run, next(), () => undefined);
+  };
+  const watchMiddleware = (use: readonly Middleware[] = []): readonly Middleware[] =>
+    use.length === 0 ? [] : [outermost, ...use];
+
   return {
+    watchMiddleware,
     watch: (services) =>
       services.map((service) => ({
         ...service,
+        options: { ...service.options, use: watchMiddleware(service.options.use) },
         routes: new Map([...service.routes].map(([type, route]) => [type, watchRoute(service.name, route)])),
       })),
-    running: () => [...running],
+    running: () => [...new Map([...running].map((run) => [placeOf(run), run])).values()],
     changed() {
       return new Promise((resolve) => {
         const cancel = systemClock.after(tickMs, () => {
@@ -110,7 +125,11 @@ export function createHandlers(probe: HandlerProbe): Handlers {
   };
 }
 
-function runOf(service: string, { type }: Contract, contexts: readonly Context[]): HandlerRun {
+/** A handler and the middleware around it are one run. */
+const placeOf = ({ subscription, partition, positions }: HandlerRun): string =>
+  `${subscription} ${partition} ${positions.join()}`;
+
+function runOf(service: string, { type }: { readonly type: string }, contexts: readonly Context[]): HandlerRun {
   const [first] = contexts as [Context, ...Context[]];
   return {
     service,

@@ -55,6 +55,7 @@ export function createProcess(options: ProcessOptions): TestProcess {
     ...options.app,
     logger: mortalLogger(options.app.logger ?? silentLogger, () => alive),
     services: handlers.watch(options.services),
+    use: handlers.watchMiddleware(options.app.use),
     memberId,
     platform: { ...platform, clock: mortal.clock },
     engine: {

@@ -9,13 +9,13 @@ import type { Session, Unrest } from "./session.ts";
  */
 export async function settle(session: Session): Promise<void> {
   const unrest = await session.idle();
-  if (unrest) throw await notSettled(session, reasonOf(session, unrest));
+  if (unrest) throw await notSettled(session, () => reasonOf(session, unrest));
   await session.recording.read();
   const { subscriptions } = await session.drive(session.process.app.health());
   // Whoever runs and has nothing to do now waits for time; what is behind it waits with it.
   if (subscriptions.some(({ running }) => running > 0)) return;
   const idleWithLag = subscriptions.filter(({ lag, status }) => lag > 0 && status !== "paused" && status !== "failing");
-  if (idleWithLag.length > 0) throw await notSettled(session, lagText(idleWithLag));
+  if (idleWithLag.length > 0) throw await notSettled(session, () => lagText(idleWithLag));
 }
 
 function lagText(subscriptions: readonly SubscriptionHealth[]): string {
@@ -40,13 +40,13 @@ function reasonOf({ options, recording }: Session, unrest: Unrest): string {
   return `after ${options.turnsMax} turns of the event loop there is still something to do, with no time passing.${hint}`;
 }
 
-async function notSettled(session: Session, reason: string): Promise<TidingsError> {
+async function notSettled(session: Session, reason: () => string): Promise<TidingsError> {
   await session.recording.read().catch(() => undefined);
   const rows = await readOutstanding(session.observer, session.process.handlers.running());
   const table = tableOf(rows);
   return new TidingsError(
     "TIDINGS_NOT_SETTLED",
-    `The application did not come to rest: ${reason}${table && `\n${table}`}`,
+    `The application did not come to rest: ${reason()}${table && `\n${table}`}`,
     { details: { outstanding: rows.length } },
   );
 }
