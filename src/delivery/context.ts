@@ -17,7 +17,7 @@ export interface StateBox<Value> {
 export interface Context {
   /** Records a publish and returns the event as it will be, frozen. Correlation, causation, trace and tenant follow from the handled event. */
   publish<Type extends string, In>(
-    contract: Contract<Type, In, unknown>,
+    contract: Contract<Type, In>,
     data: NoInfer<In>,
     options?: PublishOptions,
   ): Event<Type, In>;

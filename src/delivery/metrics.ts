@@ -49,7 +49,7 @@ export function createMetrics(): Metrics {
       return counter;
     },
     histogram(name, unit, attributes) {
-      const counts = new Array<number>(bounds.length + 1).fill(0);
+      const counts = [...bounds, Number.POSITIVE_INFINITY].map(() => 0);
       let sum = 0;
       let total = 0;
       readers.set(idOf(name, attributes), () => {

@@ -133,7 +133,7 @@ export function service(name: string, options: ServiceOptions = {}): Service {
       checkOptions(where, handlerOptions, deliveryOptionNames);
       checkDeliveryOptions(where, handlerOptions);
       add({
-        contract: contract as unknown as Contract,
+        contract,
         handler: handler as unknown as Handler<string, never>,
         batch: undefined,
         options: handlerOptions,
@@ -149,7 +149,7 @@ export function service(name: string, options: ServiceOptions = {}): Service {
       whole(where, "batchMax", batchMax, 1);
       whole(where, "waitMs", waitMs, 0);
       const batch = { handler: handler as unknown as BatchHandler<string, never>, batchMax, waitMs };
-      add({ contract: contract as unknown as Contract, handler: undefined, batch, options: rest });
+      add({ contract, handler: undefined, batch, options: rest });
       return self;
     },
   };

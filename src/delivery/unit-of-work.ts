@@ -89,7 +89,7 @@ export class UnitOfWork implements Context {
   }
 
   publish<Type extends string, In>(
-    contract: Contract<Type, In, unknown>,
+    contract: Contract<Type, In>,
     data: NoInfer<In>,
     options?: PublishOptions,
   ): Event<Type, In> {

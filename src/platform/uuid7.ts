@@ -4,7 +4,7 @@ import type { Random } from "./random.ts";
 /** Makes identifiers. */
 export interface Ids {
   /** A UUID of version 7, greater than every one this source gave before. */
-  next(): string;
+  readonly next: () => string;
 }
 
 const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));

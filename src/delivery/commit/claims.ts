@@ -1,4 +1,4 @@
-import type { Clock } from "../../platform/clock.ts";
+import { type Clock, sleep } from "../../platform/clock.ts";
 import type { Engine } from "../../ports/engine.ts";
 import type { DocumentWrite, Fence } from "../../ports/transaction.ts";
 import { type ClaimDocument, collections } from "../records.ts";
@@ -40,6 +40,7 @@ export interface Claims {
 }
 
 const aheadMin = 256;
+const againMs = 50;
 
 export function createClaims(options: ClaimOptions): Claims {
   const { engine, fence, key } = options;
@@ -63,27 +64,27 @@ export function createClaims(options: ClaimOptions): Claims {
     await engine.transact?.({ fences: [fence], documents, durable: false });
   }
 
-  function extend(position: number): void {
+  /** Never rejects. */
+  async function extend(position: number): Promise<void> {
     if (writing) return;
     writing = true;
     ahead = Math.min(options.aheadMax, Math.max(aheadMin, ahead * 2));
     const target = Math.max(position + 1, options.low() + ahead);
-    const done = (reached: number): void => {
-      writing = false;
-      to = Math.max(to, reached);
-      options.onCovered();
-    };
-    write([writeOf(current(target))]).then(
-      () => done(target),
+    try {
+      await write([writeOf(current(target))]);
+      to = Math.max(to, target);
+    } catch {
       // The partition is lost or the storage in trouble: commits will tell. Ask again in a while.
-      () => options.clock.after(50, () => done(to), true),
-    );
+      await sleep(options.clock, againMs);
+    }
+    writing = false;
+    options.onCovered();
   }
 
   return {
     covers(position) {
       if (position < to) return true;
-      extend(position);
+      void extend(position);
       return false;
     },
     due() {

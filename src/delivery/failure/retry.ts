@@ -61,7 +61,7 @@ function matches(rule: RetryRule, error: unknown, failures: number): boolean {
 function byRule(action: RetryAction, delivery: FailedDelivery, policy: DeliveryPolicy): NextStep | undefined {
   switch (action.do) {
     case "retry":
-      return undefined;
+      break;
     case "retryAfter":
       return tooOld(delivery, action.delayMs, policy)
         ? { step: "park", reason: "exhausted" }
@@ -73,6 +73,7 @@ function byRule(action: RetryAction, delivery: FailedDelivery, policy: DeliveryP
     case "pauseSubscription":
       return { step: "pause", pauseMs: action.pauseMs };
   }
+  return undefined;
 }
 
 function byLadder(delivery: FailedDelivery, policy: DeliveryPolicy, random: Random): NextStep {

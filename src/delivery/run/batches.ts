@@ -82,7 +82,7 @@ export function createBatches(runtime: SubscriptionRuntime, outcome: () => Batch
       if (gathering.deliveries.length >= Math.min(batchMax, runtime.slots.size)) runBatch(route);
     },
     stop() {
-      for (const route of [...gatherings.keys()]) runBatch(route);
+      for (const route of Array.from(gatherings.keys())) runBatch(route);
     },
   };
 }

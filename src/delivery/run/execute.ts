@@ -14,7 +14,7 @@ export const currentUnit = new AsyncLocalStorage<UnitOfWork>();
 /** Decodes the event of a delivery and gives it a fresh unit of work. Throws what `decode` throws. */
 export function prepare(delivery: Delivery, runtime: SubscriptionRuntime): readonly Event[] {
   if (delivery.commitError !== undefined) {
-    const error = delivery.commitError;
+    const error = delivery.commitError as Error;
     delivery.commitError = undefined;
     throw error;
   }
@@ -40,7 +40,7 @@ export function execute(delivery: Delivery, runtime: SubscriptionRuntime): void 
     );
   }
   const result = currentUnit.run(unit, handler, event, unit);
-  if (result === undefined || typeof (result as Promise<void>).then !== "function") return undefined;
+  if (result === undefined || typeof result.then !== "function") return undefined;
   return limited(delivery, runtime, result);
 }
 
@@ -59,7 +59,7 @@ export function limited(delivery: Delivery, runtime: SubscriptionRuntime, work: 
   const { timeoutMs } = delivery.route.policy;
   const { unit } = delivery;
   return new Promise((resolve, reject) => {
-    const done = runtime.deadlines.watch(timeoutMs, () => {
+    const unwatch = runtime.deadlines.watch(timeoutMs, () => {
       const error = new TidingsError(
         "TIDINGS_HANDLER_TIMEOUT",
         `The handler of "${delivery.record.type}" in "${runtime.name}" ran longer than ${timeoutMs} ms.`,
@@ -70,12 +70,12 @@ export function limited(delivery: Delivery, runtime: SubscriptionRuntime, work: 
     });
     work.then(
       () => {
-        done();
+        unwatch();
         resolve();
       },
       (error: unknown) => {
-        done();
-        reject(error as Error);
+        unwatch();
+        reject(error);
       },
     );
   });
