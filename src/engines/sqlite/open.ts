@@ -75,7 +75,9 @@ async function prepare(
   library: string,
   platform: Platform,
 ): Promise<void> {
-  const patient = <Result>(fn: () => Result): Promise<Result> => whileBusy(platform, settings.busyTimeoutMs, fn);
+  // A file that must not be shared is not going to be free soon.
+  const waitMs = exclusive && !settings.exclusive ? Math.min(settings.busyTimeoutMs, 1000) : settings.busyTimeoutMs;
+  const patient = <Result>(fn: () => Result): Promise<Result> => whileBusy(platform, waitMs, fn);
   if (exclusive && !settings.readOnly) connection.exec("PRAGMA locking_mode = EXCLUSIVE");
   try {
     await migrate(connection, settings, patient, () => applyPragmas(connection, settings, exclusive));

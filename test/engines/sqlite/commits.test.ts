@@ -162,7 +162,7 @@ describe("user SQL", () => {
         engine.transact({
           documents: [{ collection: "c", key: "k", value: "v" }],
           publish: [entry(1)],
-          sql: sql(fn as never),
+          sql: sql(fn),
         }),
       );
       assert.equal(error.code, "TIDINGS_TRANSACTION_MISUSE");

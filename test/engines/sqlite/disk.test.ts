@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { afterwards, bindings, child, entry, folder, open, readAll, record } from "./support.ts";
+import { afterwards, bindings, child, entry, folder, open, readAll, record, until } from "./support.ts";
 
 /** A small disk of its own, where we may mount one; else why not. */
 function smallDisk(t: TestContext, megabytes: number): string | undefined {
@@ -166,6 +166,37 @@ for (const { binding, skip } of bindings) {
         .map((line) => line.split(" ")[1] as string);
       for (const id of acks) assert.ok(ids.has(id), id);
       t.diagnostic(`${acks.length} acknowledged, then ${failed().length} refused`);
+    },
+  );
+
+  test(
+    `a checkpoint whose sync fails stops the engine, and the log keeps what was acknowledged with ${binding}`,
+    { skip: skip || strace },
+    async (t) => {
+      const dir = folder(t);
+      const path = join(dir, "shop.db");
+      assert.equal(await child(["open", path], [], { env }).ended, 0);
+      const options = { binding, checkpointBytes: 1 << 18 };
+      const inject = ["-P", path, "-e", "trace=fdatasync,fsync", "-e", "inject=fdatasync,fsync:error=EIO"];
+      const publisher = child(["forever", path, "p"], ["strace", "-f", "-o", "/dev/null", ...inject], {
+        env: { ...process.env, TIDINGS_TEST_OPTIONS: JSON.stringify(options) },
+      });
+      await until("it stops", () => publisher.lines.includes("fail TIDINGS_DISK_FAILED"), 30_000);
+      process.kill(Number(publisher.lines[0]?.split(" ")[1]), "SIGKILL");
+      await publisher.ended;
+      const first = publisher.lines.findIndex((line) => line.startsWith("fail "));
+      assert.ok(
+        publisher.lines.slice(first).every((line) => !line.startsWith("ack ")),
+        "acknowledged after a failed sync",
+      );
+      const engine = await open(t, { path, binding });
+      const ids = new Set(
+        [...(await readAll(engine, "orders", 0)), ...(await readAll(engine, "orders", 1))].map(({ id }) => id),
+      );
+      for (const line of publisher.lines.slice(0, first)) {
+        if (line.startsWith("ack ")) assert.ok(ids.has(line.split(" ")[1] as string), line);
+      }
+      assert.deepEqual((await engine.verify()).problems, []);
     },
   );
 }

@@ -7,7 +7,7 @@ import { chunkChecksum, encodeChunk, openChunk } from "../../../src/engines/sqli
 import { endOf } from "../../../src/engines/sqlite/documents.ts";
 import { draftOf } from "../../../src/engines/sqlite/draft.ts";
 import type { EventRecord } from "../../../src/event/record.ts";
-import { bindings, entry, folder, open, page, query, readAll, record, rejection, tamper } from "./support.ts";
+import { bindings, entry, folder, open, page, query, readAll, record, rejection } from "./support.ts";
 
 /** Any text, also with lone surrogates, NUL and line feeds. */
 const anyText = fc.oneof(
@@ -162,75 +162,82 @@ for (const { binding, skip } of bindings) {
   });
 }
 
-describe("damage", () => {
-  async function damaged(t: import("node:test").TestContext, sql: string, ...values: (string | number)[]) {
-    const path = join(folder(t), "shop.db");
-    const engine = await open(t, { path });
-    await engine.topics.declare([{ name: "orders", partitions: 1 }]);
-    for (let n = 0; n < 3; n++) await engine.topics.publish([entry(n * 2), entry(n * 2 + 1)]);
-    await engine.transact({
-      documents: [{ collection: "c", key: "k", value: "value" }],
-      timers: [{ queue: "q", key: "k", dueAtMs: 5, payload: "payload" }],
+for (const { binding, skip } of bindings)
+  describe(`damage with ${binding}`, { skip }, () => {
+    async function damaged(t: import("node:test").TestContext, sql: string, ...values: (string | number)[]) {
+      const path = join(folder(t), "shop.db");
+      const engine = await open(t, { path, binding });
+      await engine.topics.declare([{ name: "orders", partitions: 1 }]);
+      for (let n = 0; n < 3; n++) await engine.topics.publish([entry(n * 2), entry(n * 2 + 1)]);
+      await engine.transact({
+        documents: [{ collection: "c", key: "k", value: "value" }],
+        timers: [{ queue: "q", key: "k", dueAtMs: 5, payload: "payload" }],
+      });
+      query(path, sql, ...values);
+      return engine;
+    }
+
+    test("of one byte of an event is reported with its place, and neither it nor what follows is skipped", async (t) => {
+      const engine = await damaged(t, `UPDATE tidings_chunk SET body = replace(body, '"n":3', '"n":4') WHERE last = 3`);
+      const before = await engine.topics.read("orders", 0, 0, page);
+      assert.deepEqual(
+        before.records.map(({ position }) => position),
+        [0, 1],
+      );
+      const error = await rejection(engine.topics.read("orders", 0, before.next, page));
+      assert.equal(error.code, "TIDINGS_RECORD_CORRUPT");
+      assert.deepEqual(error.details, { topic: "orders", partition: 0, position: 2 });
+      assert.equal((await engine.topics.read("orders", 0, 4, page)).records.length, 2);
+      const report = await engine.verify();
+      assert.deepEqual(
+        report.problems.map(({ place }) => place),
+        ["orders/0/2"],
+      );
     });
-    tamper(path, sql, ...values);
-    return engine;
-  }
 
-  test("of one byte of an event is reported with its place, and neither it nor what follows is skipped", async (t) => {
-    const engine = await damaged(t, `UPDATE tidings_chunk SET body = replace(body, '"n":3', '"n":4') WHERE last = 3`);
-    const before = await engine.topics.read("orders", 0, 0, page);
-    assert.deepEqual(
-      before.records.map(({ position }) => position),
-      [0, 1],
-    );
-    const error = await rejection(engine.topics.read("orders", 0, before.next, page));
-    assert.equal(error.code, "TIDINGS_RECORD_CORRUPT");
-    assert.deepEqual(error.details, { topic: "orders", partition: 0, position: 2 });
-    assert.equal((await engine.topics.read("orders", 0, 4, page)).records.length, 2);
-    const report = await engine.verify();
-    assert.deepEqual(
-      report.problems.map(({ place }) => place),
-      ["orders/0/2"],
-    );
-  });
-
-  test("of a position is reported", async (t) => {
-    const engine = await damaged(t, "UPDATE tidings_chunk SET last = 13 WHERE last = 3");
-    assert.equal((await rejection(engine.topics.read("orders", 0, 2, page))).code, "TIDINGS_RECORD_CORRUPT");
-    assert.ok((await engine.verify()).problems.length > 0);
-  });
-
-  test("that removes events is reported", async (t) => {
-    const engine = await damaged(t, "DELETE FROM tidings_chunk WHERE last = 3");
-    assert.equal((await engine.topics.read("orders", 0, 0, page)).records.length, 2);
-    assert.equal((await rejection(engine.topics.read("orders", 0, 2, page))).code, "TIDINGS_RECORD_CORRUPT");
-    assert.match((await engine.verify()).problems[0]?.problem ?? "", /missing/);
-  });
-
-  for (const change of ["value = 'valve'", "version = 2", "key = 'j'", "checksum = 0", "value = cast(value AS BLOB)"]) {
-    test(`of a document is reported: ${change}`, async (t) => {
-      const engine = await damaged(t, `UPDATE tidings_document SET ${change}`);
-      assert.equal((await rejection(engine.state.scan("c", { limit: 9 }))).code, "TIDINGS_RECORD_CORRUPT");
-      if (!change.includes("BLOB")) assert.equal((await engine.verify()).problems.length, 1);
+    test("of a position is reported", async (t) => {
+      const engine = await damaged(t, "UPDATE tidings_chunk SET last = 13 WHERE last = 3");
+      assert.equal((await rejection(engine.topics.read("orders", 0, 2, page))).code, "TIDINGS_RECORD_CORRUPT");
+      assert.ok((await engine.verify()).problems.length > 0);
     });
-  }
 
-  for (const change of ["payload = 'pay'", "due_ms = 4", "key = 'j'"]) {
-    test(`of a timer is reported: ${change}`, async (t) => {
-      const engine = await damaged(t, `UPDATE tidings_timer SET ${change}`);
-      assert.equal((await rejection(engine.timers.due("q", 9, 9))).code, "TIDINGS_RECORD_CORRUPT");
-      assert.equal((await engine.verify()).problems.length, 1);
+    test("that removes events is reported", async (t) => {
+      const engine = await damaged(t, "DELETE FROM tidings_chunk WHERE last = 3");
+      assert.equal((await engine.topics.read("orders", 0, 0, page)).records.length, 2);
+      assert.equal((await rejection(engine.topics.read("orders", 0, 2, page))).code, "TIDINGS_RECORD_CORRUPT");
+      assert.match((await engine.verify()).problems[0]?.problem ?? "", /missing/);
     });
-  }
 
-  test("of what refers to what is reported", async (t) => {
-    const engine = await damaged(t, "DELETE FROM tidings_topic");
-    assert.deepEqual(
-      (await engine.verify()).problems.map(({ place }) => place),
-      ["orders/0"],
-    );
+    for (const change of [
+      "value = 'valve'",
+      "version = 2",
+      "key = 'j'",
+      "checksum = 0",
+      "value = cast(value AS BLOB)",
+    ]) {
+      test(`of a document is reported: ${change}`, async (t) => {
+        const engine = await damaged(t, `UPDATE tidings_document SET ${change}`);
+        assert.equal((await rejection(engine.state.scan("c", { limit: 9 }))).code, "TIDINGS_RECORD_CORRUPT");
+        if (!change.includes("BLOB")) assert.equal((await engine.verify()).problems.length, 1);
+      });
+    }
+
+    for (const change of ["payload = 'pay'", "due_ms = 4", "key = 'j'"]) {
+      test(`of a timer is reported: ${change}`, async (t) => {
+        const engine = await damaged(t, `UPDATE tidings_timer SET ${change}`);
+        assert.equal((await rejection(engine.timers.due("q", 9, 9))).code, "TIDINGS_RECORD_CORRUPT");
+        assert.equal((await engine.verify()).problems.length, 1);
+      });
+    }
+
+    test("of what refers to what is reported", async (t) => {
+      const engine = await damaged(t, "DELETE FROM tidings_topic");
+      assert.deepEqual(
+        (await engine.verify()).problems.map(({ place }) => place),
+        ["orders/0"],
+      );
+    });
   });
-});
 
 describe("retention", () => {
   test("lets positions go on where they were when it has removed everything", async (t) => {

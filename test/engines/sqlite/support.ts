@@ -1,11 +1,10 @@
-import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, type SpawnOptions } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { DatabaseSync } from "node:sqlite";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -98,20 +97,18 @@ export async function readAll(engine: Engine, topic = "orders", partition = 0) {
   }
 }
 
-/** Does something to the file behind the engine's back, through the same library. */
-export function tamper(path: string, sql: string, ...values: (string | number | Uint8Array)[]): void {
-  const database = new DatabaseSync(path, { timeout: 5000 });
-  database.prepare(sql).run(...values);
-  database.close();
-}
-
+/**
+ * Runs a statement on the file behind the engine's back, in another process: a second SQLite library in this one
+ * would drop the locks of the first.
+ */
 export function query(path: string, sql: string, ...values: (string | number)[]): Record<string, unknown>[] {
-  const database = new DatabaseSync(path, { timeout: 5000 });
-  try {
-    return database.prepare(sql).all(...values);
-  } finally {
-    database.close();
-  }
+  const script = `
+    const database = new (require("node:sqlite").DatabaseSync)(process.argv[1], { timeout: 5000 });
+    const statement = database.prepare(process.argv[2]);
+    console.log(JSON.stringify(statement.all(...JSON.parse(process.argv[3]))));
+    database.close();`;
+  const args = ["--no-warnings", "--input-type=commonjs", "-e", script, path, sql, JSON.stringify(values)];
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as Record<string, unknown>[];
 }
 
 /** The error that a promise rejects with. */
