@@ -47,12 +47,12 @@ export interface Store {
 export async function openEngine(settings: Settings, context: EngineContext): Promise<Engine> {
   const file = await openFile(settings, context.platform);
   // Even preparing a statement reads the file, and another process may be closing it just now.
-  const store = await whileBusy(context.platform, settings.busyTimeoutMs, () =>
-    storeOf(settings, context, file),
-  ).catch((error: unknown) => {
-    file.close();
-    throw toTidingsError(error, settings.path);
-  });
+  const store = await whileBusy(context.platform, settings.busyTimeoutMs, () => storeOf(settings, context, file)).catch(
+    (error: unknown) => {
+      file.close();
+      throw toTidingsError(error, settings.path);
+    },
+  );
   const { clock } = context.platform;
   const calls = callsOf(
     () => clock.monotonic(),

@@ -32,17 +32,15 @@ export async function openFile(settings: Settings, platform: Platform): Promise<
   try {
     connection = handle ? binding.adopt(handle) : binding.open(realPath, { readOnly: settings.readOnly, waitMs: 0 });
     const opened = connection;
-    const library = await whileBusy(platform, settings.busyTimeoutMs, () =>
-      String(pragma(opened, "SELECT sqlite_version()")),
-    );
+    const library = versionOf(binding);
     const exclusive = settings.exclusive || !bearsManyConnections(library);
-    await prepare(opened, settings, exclusive, library, platform);
+    // Of a handle from another copy of better-sqlite3 we cannot know where that copy lies, so no thread can load it.
+    const threads = !exclusive && !(handle && binding.name === "better-sqlite3");
+    await prepare({ connection: opened, settings, realPath, exclusive, threads, library }, platform);
     const close = (): void => {
       opened.close();
       release();
     };
-    // Of a handle from another copy of better-sqlite3 we cannot know where that copy lies, so no thread can load it.
-    const threads = !exclusive && !(handle && binding.name === "better-sqlite3");
     return { connection: opened, binding: binding.name, library, realPath, exclusive, threads, close };
   } catch (error) {
     connection?.close();
@@ -61,6 +59,16 @@ export function bearsManyConnections(version: string): boolean {
   return number >= 3_051_003 || (number >= 3_050_007 && number < 3_051_000);
 }
 
+/** Asked of a database in memory, since even this question waits for the locks of a file. */
+function versionOf(binding: Binding): string {
+  const memory = binding.open(":memory:", { readOnly: false, waitMs: 0 });
+  try {
+    return String(pragma(memory, "SELECT sqlite_version()"));
+  } finally {
+    memory.close();
+  }
+}
+
 async function resolveBinding(binding: Settings["binding"]): Promise<{ binding: Binding; handle?: object }> {
   if (typeof binding === "string") return { binding: await loadBinding(binding) };
   const better = typeof (binding as { pragma?: unknown }).pragma === "function";
@@ -68,19 +76,19 @@ async function resolveBinding(binding: Settings["binding"]): Promise<{ binding: 
   return { binding: better ? { ...loaded, identity: "a handle of better-sqlite3" } : loaded, handle: binding };
 }
 
-async function prepare(
-  connection: Connection,
-  settings: Settings,
-  exclusive: boolean,
-  library: string,
-  platform: Platform,
-): Promise<void> {
+interface Preparing extends Pick<OpenFile, "connection" | "realPath" | "exclusive" | "threads" | "library"> {
+  readonly settings: Settings;
+}
+
+async function prepare(file: Preparing, platform: Platform): Promise<void> {
+  const { connection, settings, exclusive, library } = file;
   // A file that must not be shared is not going to be free soon.
   const waitMs = exclusive && !settings.exclusive ? Math.min(settings.busyTimeoutMs, 1000) : settings.busyTimeoutMs;
   const patient = <Result>(fn: () => Result): Promise<Result> => whileBusy(platform, waitMs, fn);
-  if (exclusive && !settings.readOnly) connection.exec("PRAGMA locking_mode = EXCLUSIVE");
   try {
-    await migrate(connection, settings, patient, () => applyPragmas(connection, settings, exclusive));
+    if (exclusive && !settings.readOnly) await patient(() => connection.exec("PRAGMA locking_mode = EXCLUSIVE"));
+    await patient(() => checkPath(file));
+    await migrate(connection, settings, patient, () => applyPragmas(file));
   } catch (error) {
     if (failureKind(error) !== "busy" || !exclusive || settings.exclusive) throw error;
     throw new TidingsError(
@@ -92,8 +100,21 @@ async function prepare(
   }
 }
 
+/** A handle of the user must be one of the file that is claimed. */
+function checkPath({ connection, realPath, settings }: Preparing): void {
+  const opened = String(pragma(connection, "SELECT file FROM pragma_database_list WHERE name = 'main'"));
+  if (opened === realPath) return;
+  throw new TidingsError(
+    "TIDINGS_INVALID_OPTION",
+    `The handle given as "binding" is one of "${opened}", not of ${settings.path}.`,
+    {
+      details: { path: settings.path, opened },
+    },
+  );
+}
+
 /** Some bindings are compiled with other defaults, so everything that a promise rests on is set and read back. */
-function applyPragmas(connection: Connection, settings: Settings, exclusive: boolean): void {
+function applyPragmas({ connection, settings, threads }: Preparing): void {
   setAndReadBack(connection, "busy_timeout", 0);
   setAndReadBack(connection, "foreign_keys", 0);
   setAndReadBack(connection, "temp_store", 2);
@@ -101,8 +122,8 @@ function applyPragmas(connection: Connection, settings: Settings, exclusive: boo
   if (settings.readOnly) return;
   setAndReadBack(connection, "journal_mode", "wal");
   setAndReadBack(connection, "synchronous", 2);
-  // With one connection only there is no other thread that could checkpoint.
-  setAndReadBack(connection, "wal_autocheckpoint", exclusive ? 1000 : 0);
+  // Where no thread may, this connection has to checkpoint by itself.
+  setAndReadBack(connection, "wal_autocheckpoint", threads ? 0 : 1000);
 }
 
 function openingError(error: unknown, { path, readOnly }: Settings): Error {

@@ -8,7 +8,7 @@ import { checkNode } from "../../../src/engines/sqlite/binding.ts";
 import { parseSqliteUrl, sqlite, type SqliteOptions } from "../../../src/engines/sqlite/index.ts";
 import { bearsManyConnections } from "../../../src/engines/sqlite/open.ts";
 import { applicationId, migrations, schemaVersion } from "../../../src/engines/sqlite/schema.ts";
-import { bindings, child, entry, folder, open, platform, query, readAll, rejection } from "./support.ts";
+import { bindings, child, entry, folder, open, platform, query, readAll, record, rejection } from "./support.ts";
 
 const opening = (options: SqliteOptions) => rejection(sqlite(options).open({ platform }));
 
@@ -231,6 +231,26 @@ describe("one file", () => {
     await engine.topics.publish([entry(1)]);
     await engine.close();
     assert.equal(handle.prepare("SELECT count(*) AS n FROM tidings_event").get()?.["n"], 1);
+    assert.equal(
+      (await opening({ path: join(folder(t), "other.db"), binding: handle })).code,
+      "TIDINGS_INVALID_OPTION",
+    );
+    handle.close();
+  });
+
+  test("is taken over with a handle of better-sqlite3, too", { skip: bindings[1]?.skip }, async (t) => {
+    const path = join(folder(t), "shop.db");
+    const { default: Database } = await import("better-sqlite3");
+    const handle = new Database(path);
+    const engine = await sqlite({ path, binding: handle }).open({ platform });
+    assert.equal((await engine.info())["synchronous"], "full");
+    await engine.topics.declare([{ name: "orders", partitions: 1 }]);
+    const data = JSON.stringify("x".repeat(50_000));
+    for (let n = 0; n < 300; n++) await engine.topics.publish([entry(n, { record: record(n, { data }) })]);
+    assert.ok(statSync(`${path}-wal`).size < 10_000_000, "nobody checkpoints");
+    assert.deepEqual((await engine.verify()).problems, []);
+    await engine.close();
+    assert.ok(handle.open);
     handle.close();
   });
 });
