@@ -9,6 +9,8 @@ export interface LogEntry {
   readonly source: string;
   readonly type: string;
   readonly key: string | null;
+  /** Id of the event whose handler published this one. */
+  readonly causationid: string | undefined;
   readonly data: unknown;
 }
 
@@ -18,7 +20,7 @@ export async function readTopic(app: App, topic: string): Promise<LogEntry[]> {
   for (const [partition, { first, next }] of (await app.engine.topics.bounds(topic)).entries()) {
     for (let position = first; position < next;) {
       const page = await app.engine.topics.read(topic, partition, position, { events: 1000, bytes: 4 * 1024 * 1024 });
-      for (const { id, source, type, key, data, position: at } of page.records) {
+      for (const { id, source, type, key, attributes, data, position: at } of page.records) {
         entries.push({
           topic,
           partition,
@@ -27,6 +29,7 @@ export async function readTopic(app: App, topic: string): Promise<LogEntry[]> {
           source,
           type,
           key,
+          causationid: attributes?.["causationid"],
           data: JSON.parse(String(data)) as unknown,
         });
       }

@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { type Dice, dice } from "../../examples/shop/random.ts";
+import { flags } from "../launch/run.mjs";
 import { type Oracle, openOracle } from "./oracle.ts";
 
 export interface Plan {
@@ -67,7 +68,7 @@ async function finish(plan: Plan, oracle: Oracle): Promise<void> {
 }
 
 function start({ program, task }: Plan, last: boolean, oracle: Oracle): Running {
-  const child = spawn(process.execPath, [...flagsOfThisProcess(), program, JSON.stringify({ ...task(last), last })], {
+  const child = spawn(process.execPath, [...flags, program, JSON.stringify({ ...task(last), last })], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let complaint = "";
@@ -87,9 +88,4 @@ function start({ program, task }: Plan, last: boolean, oracle: Oracle): Running 
     });
   });
   return { child, ready: ready.promise, ended };
-}
-
-/** Without those of the test runner, of which the child is no part. */
-function flagsOfThisProcess(): string[] {
-  return process.execArgv.filter((flag) => !flag.startsWith("--test"));
 }

@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { promisify } from "node:util";
 
 import { ensureModules } from "../../scripts/launch/modules.mjs";
+import { flags } from "../../scripts/launch/run.mjs";
 import { urls } from "../../scripts/services/records.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -28,11 +29,9 @@ interface Line {
 /** Runs the bench; its standard output must be JSON lines and nothing else. */
 async function bench(...args: string[]): Promise<Line[]> {
   await ensureModules({ root, folder: join(root, "bench"), node: process.execPath });
-  const { stdout } = await promisify(execFile)(
-    process.execPath,
-    [...process.execArgv.filter((flag) => !flag.startsWith("--test")), join(root, "bench/main.ts"), ...args],
-    { maxBuffer: 16 * 1024 * 1024 },
-  );
+  const { stdout } = await promisify(execFile)(process.execPath, [...flags, join(root, "bench/main.ts"), ...args], {
+    maxBuffer: 16 * 1024 * 1024,
+  });
   return stdout
     .trimEnd()
     .split("\n")
