@@ -1,4 +1,5 @@
 import type { StoredRecord } from "../../event/record.ts";
+import type { CancelTimer } from "../../platform/clock.ts";
 import type { Claims } from "../commit/claims.ts";
 import { actionOf, codeOf } from "../failure/failure.ts";
 import { type NextStep, nextStep } from "../failure/retry.ts";
@@ -40,6 +41,8 @@ export class Aftermath {
   readonly #claims: Claims;
   readonly #held: HeldKeys;
   readonly #runs: FailedRuns;
+  /** Deliveries between two tries. */
+  readonly #waiting = new Map<Delivery, CancelTimer>();
 
   constructor({ runtime, claims, held }: AftermathOptions, runs: FailedRuns) {
     this.#runtime = runtime;
@@ -103,11 +106,28 @@ export class Aftermath {
     this.#runtime.metrics.retries.add();
     if (!delivery.held && delivery.tries.failures > 0)
       await this.#claims.noteFailures(delivery.record.position, delivery.tries.failures);
-    this.#runtime.platform.clock.after(delayMs, () => {
-      if (this.#runs.stopped()) return this.#runs.abandon(delivery);
-      if (delivery.discarded) return this.#runs.restart(delivery);
-      this.#runs.run(delivery);
+    this.#runLater(delivery, delayMs);
+  }
+
+  /** Between two tries the delivery keeps its slot, unless the partition is given up. */
+  #runLater(delivery: Delivery, delayMs: number): void {
+    if (this.#runs.stopped()) return this.#runs.abandon(delivery);
+    const cancel = this.#runtime.platform.clock.after(delayMs, () => {
+      this.#waiting.delete(delivery);
+      if (delivery.discarded) this.#runs.restart(delivery);
+      else this.#runs.run(delivery);
     });
+    this.#waiting.set(delivery, cancel);
+  }
+
+  /** Gives up what waits between two tries: whoever owns the partition next will deliver it. */
+  stop(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const [delivery, cancel] of waiting) {
+      cancel();
+      this.#runs.abandon(delivery);
+    }
   }
 
   #discard(delivery: Delivery): void {
@@ -142,11 +162,7 @@ export class Aftermath {
   /** Nothing of the partition goes on before this event does: it is tried again for ever, or the subscription pauses. */
   #blockPartition(delivery: Delivery, error: unknown, step: AsideStep): void {
     const runs = this.#runs;
-    if (step.step === "hold") {
-      const again = (): void => (runs.stopped() ? runs.abandon(delivery) : runs.run(delivery));
-      this.#runtime.platform.clock.after(step.delayMs, again, true);
-      return;
-    }
+    if (step.step === "hold") return this.#runLater(delivery, step.delayMs);
     const reason = `event ${delivery.record.id} at ${placeOf(delivery.record)} blocks its partition: ${textOf(error)}`;
     void this.#runtime.pause(reason, undefined);
     runs.free(delivery);

@@ -250,6 +250,7 @@ export class Lanes implements DeliveryOwner {
       );
     }
     if (delivery.held) return this.#options.held.conflicted(delivery);
+    if (this.#alone.has(delivery)) return this.#runAgainAlone(delivery);
     this.#queueUp(delivery, changed);
     this.#runAgain(delivery);
   }
@@ -257,7 +258,14 @@ export class Lanes implements DeliveryOwner {
   refused(delivery: Delivery, error: unknown): void {
     delivery.commitError = error;
     if (delivery.held) return this.#options.held.conflicted(delivery);
+    if (this.#alone.has(delivery)) return this.#runAgainAlone(delivery);
     this.#runAgain(delivery);
+  }
+
+  /** Nothing else of its lane has run, and nothing may be dispatched meanwhile. */
+  #runAgainAlone(delivery: Delivery): void {
+    delivery.lane?.takeBack();
+    this.#startAlone(delivery);
   }
 
   /** Takes everything of the lane back that ran after `delivery`, which runs again first. */
@@ -286,7 +294,9 @@ export class Lanes implements DeliveryOwner {
     this.#runtime.hotDocuments.enter(changed, () => {
       delivery.hot = changed;
       lane.blocked = false;
-      this.#goOn(lane);
+      // Others wait behind it, perhaps in partitions that go on.
+      if (this.#stopped) this.#leaveHot(delivery);
+      else this.#goOn(lane);
     });
   }
 
@@ -320,8 +330,15 @@ export class Lanes implements DeliveryOwner {
   quiesce(): Promise<void> {
     this.#stopped = true;
     this.#options.batches.stop();
+    this.#aftermath.stop();
+    for (const { queue } of this.#lanes.values()) for (const delivery of queue) this.#leaveHot(delivery);
     if (this.#running.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Nothing will be committed any more: nobody shall wait for what has ended. */
+  letGo(): void {
+    for (const { uncommitted } of this.#lanes.values()) for (const delivery of uncommitted) this.#leaveHot(delivery);
   }
 
   /** Tells every running handler to stop. */

@@ -165,6 +165,7 @@ class OwnedPartition implements Partition {
     committer.stop();
     lanes.abort(new TidingsError("TIDINGS_FENCED", `This member no longer owns ${this.#key}.`));
     void lanes.quiesce();
+    lanes.letGo();
   }
 
   abort(reason: unknown): void {
