@@ -25,18 +25,6 @@ export interface HandlerProbe {
   alive(): boolean;
 }
 
-/** The handlers of one process under test: which of them run, and a way to wait for them. */
-export interface Handlers {
-  /** The same services with handlers that are watched, and what their own middleware awaits. */
-  watch(services: readonly Service[]): readonly Service[];
-  /** Middleware with what it awaits watched as well; none for none, since with middleware handlers run another way. */
-  watchMiddleware(use: readonly Middleware[] | undefined): readonly Middleware[];
-  /** Asynchronous handlers that have not ended. */
-  running(): readonly HandlerRun[];
-  /** Resolves when one of them ends, or a little later in real time. */
-  changed(): Promise<void>;
-}
-
 /**
  * How long one wait is at most, in milliseconds. Waiting is counted in such ticks and not by a clock, so that a pause in a
  * debugger, however long, counts as one.
@@ -46,31 +34,86 @@ const tickMs = 5;
 /** What a dead process's handlers return: nothing of it goes on. */
 const never = new Promise<never>(() => undefined);
 
-/** Makes the handlers of one process. */
-export function createHandlers(probe: HandlerProbe): Handlers {
-  const running = new Set<HandlerRun>();
-  let waiters: (() => void)[] = [];
+/** The handlers of one process under test: which of them run, and a way to wait for them. */
+export class Handlers {
+  readonly #probe: HandlerProbe;
+  readonly #running = new Set<HandlerRun>();
+  #waiters: (() => void)[] = [];
 
-  function wake(): void {
-    const woken = waiters;
-    waiters = [];
+  constructor(probe: HandlerProbe) {
+    this.#probe = probe;
+  }
+
+  /** The same services with handlers that are watched, and what their own middleware awaits. */
+  watch(services: readonly Service[]): readonly Service[] {
+    return services.map((service) => ({
+      ...service,
+      options: { ...service.options, use: this.watchMiddleware(service.options.use) },
+      routes: new Map([...service.routes].map(([type, route]) => [type, this.#watchRoute(service.name, route)])),
+    }));
+  }
+
+  /** Middleware with what it awaits watched as well; none for none, since with middleware handlers run another way. */
+  watchMiddleware(use: readonly Middleware[] = []): readonly Middleware[] {
+    const outermost: Middleware = async (event, ctx, next) => {
+      const run = runOf(ctx.subscription.slice(0, ctx.subscription.indexOf("/")), event, [ctx]);
+      await this.#follow(run, next(), () => undefined);
+    };
+    return use.length === 0 ? [] : [outermost, ...use];
+  }
+
+  /** Asynchronous handlers that have not ended. */
+  running(): readonly HandlerRun[] {
+    return [...new Map([...this.#running].map((run) => [placeOf(run), run])).values()];
+  }
+
+  /** Resolves when one of them ends, or a little later in real time. */
+  changed(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = systemClock.after(tickMs, () => {
+        for (const run of this.#running) run.waitedMs += tickMs;
+        this.#wake();
+      });
+      this.#waiters.push(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
+  #wake(): void {
+    const woken = this.#waiters;
+    this.#waiters = [];
     for (const waiter of woken) waiter();
   }
 
-  /** Synchronous handlers stay synchronous, as in production. */
-  function track(run: HandlerRun, handle: () => void | Promise<void>): void | Promise<void> {
-    if (!probe.begins(run)) return never;
-    const result = handle();
-    if (typeof (result as Promise<void> | undefined)?.then !== "function") return probe.ended(run);
-    return follow(run, result as Promise<void>, () => probe.ended(run));
+  #watchRoute(service: string, route: Route): Route {
+    const { contract, handler, batch } = route;
+    const one = handler as Handler<string, unknown> | undefined;
+    const many = batch?.handler as BatchHandler<string, unknown> | undefined;
+    const watched: Handler<string, unknown> = (event, ctx) =>
+      this.#track(runOf(service, contract, [ctx]), () => one?.(event, ctx));
+    const watchedBatch: BatchHandler<string, unknown> = (items) => {
+      const contexts = items.map(({ ctx }) => ctx);
+      return this.#track(runOf(service, contract, contexts), () => many?.(items));
+    };
+    return { ...route, handler: one && watched, batch: batch && { ...batch, handler: watchedBatch } };
   }
 
-  function follow(run: HandlerRun, work: Promise<void>, ended: () => void): Promise<void> {
-    running.add(run);
+  /** Synchronous handlers stay synchronous, as in production. */
+  #track(run: HandlerRun, handle: () => void | Promise<void>): void | Promise<void> {
+    if (!this.#probe.begins(run)) return never;
+    const result = handle();
+    if (typeof (result as Promise<void> | undefined)?.then !== "function") return this.#probe.ended(run);
+    return this.#follow(run, result as Promise<void>, () => this.#probe.ended(run));
+  }
+
+  #follow(run: HandlerRun, work: Promise<void>, ended: () => void): Promise<void> {
+    this.#running.add(run);
     const over = (): boolean => {
-      running.delete(run);
-      wake();
-      return probe.alive();
+      this.#running.delete(run);
+      this.#wake();
+      return this.#probe.alive();
     };
     return work.then(
       () => (over() ? ended() : never),
@@ -80,49 +123,6 @@ export function createHandlers(probe: HandlerProbe): Handlers {
       },
     );
   }
-
-  function watchRoute(service: string, route: Route): Route {
-    const { contract, handler, batch } = route;
-    const one = handler as Handler<string, unknown> | undefined;
-    const many = batch?.handler as BatchHandler<string, unknown> | undefined;
-    const watched: Handler<string, unknown> = (event, ctx) =>
-      track(runOf(service, contract, [ctx]), () => one?.(event, ctx));
-    const watchedBatch: BatchHandler<string, unknown> = (items) => {
-      const contexts = items.map(({ ctx }) => ctx);
-      return track(runOf(service, contract, contexts), () => many?.(items));
-    };
-    return { ...route, handler: one && watched, batch: batch && { ...batch, handler: watchedBatch } };
-  }
-
-  const outermost: Middleware = async (event, ctx, next) => {
-    const run = runOf(ctx.subscription.slice(0, ctx.subscription.indexOf("/")), event, [ctx]);
-    await follow(run, next(), () => undefined);
-  };
-  const watchMiddleware = (use: readonly Middleware[] = []): readonly Middleware[] =>
-    use.length === 0 ? [] : [outermost, ...use];
-
-  return {
-    watchMiddleware,
-    watch: (services) =>
-      services.map((service) => ({
-        ...service,
-        options: { ...service.options, use: watchMiddleware(service.options.use) },
-        routes: new Map([...service.routes].map(([type, route]) => [type, watchRoute(service.name, route)])),
-      })),
-    running: () => [...new Map([...running].map((run) => [placeOf(run), run])).values()],
-    changed() {
-      return new Promise((resolve) => {
-        const cancel = systemClock.after(tickMs, () => {
-          for (const run of running) run.waitedMs += tickMs;
-          wake();
-        });
-        waiters.push(() => {
-          cancel();
-          resolve();
-        });
-      });
-    },
-  };
 }
 
 /** A handler and the middleware around it are one run. */

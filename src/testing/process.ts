@@ -7,7 +7,7 @@ import type { CancelTimer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { VirtualClock } from "../platform/virtual.ts";
 import type { Engine } from "../ports/engine.ts";
-import { createHandlers, type Handlers, type HandlerRun } from "./handlers.ts";
+import { Handlers, type HandlerRun } from "./handlers.ts";
 
 /** A process under test: an application with an engine, a clock and handlers that end all at once when it dies. */
 export interface TestProcess {
@@ -45,7 +45,7 @@ export function createProcess(options: ProcessOptions): TestProcess {
   let alive = true;
   let engine: Engine | undefined;
   const mortal = mortalClock(platform.clock, () => alive);
-  const handlers = createHandlers({
+  const handlers = new Handlers({
     alive: () => alive,
     begins: (run) => alive && options.handlerBegins(run),
     ended: options.handlerEnded,

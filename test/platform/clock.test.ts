@@ -133,3 +133,17 @@ test("an aborted sleep rejects with the signal's reason and leaves no timer", as
   assert.equal(clock.nextTimerAt(), undefined);
   await assert.rejects(sleep(clock, 1, controller.signal), reason);
 });
+
+test("a virtual clock is stepped timer by timer, and says what has still to run", async () => {
+  const clock = virtualClock(0);
+  const order: string[] = [];
+  clock.after(20, () => order.push("late"));
+  clock.after(10, () => clock.soon(() => order.push("soon")));
+  assert.equal(clock.fireNext(), true);
+  assert.deepEqual([clock.now(), clock.soonPending(), order], [10, 1, []]);
+  await clock.flush();
+  assert.deepEqual([clock.soonPending(), order], [0, ["soon"]]);
+  assert.equal(clock.fireNext(), true);
+  assert.equal(clock.fireNext(), false);
+  assert.deepEqual([clock.now(), order], [20, ["soon", "late"]]);
+});

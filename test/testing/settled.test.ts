@@ -52,7 +52,7 @@ describe("settled", () => {
     });
     await using kit = await testApp({ services: [slow, real] });
     await kit.when(OrderPlaced, { orderId: "42", total: 9 });
-    await kit.advance("10h");
+    await kit.advance("20m");
     await kit.thenPublished([PaymentCaptured, { orderId: "42" }], [PaymentRefused, { orderId: "42" }]);
   });
 
