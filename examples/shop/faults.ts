@@ -23,6 +23,8 @@ export interface FaultOptions {
 
 export class Faults {
   readonly #options: FaultOptions;
+  /** How often each of the failing ones has failed. */
+  readonly #failed = new Map<string, number>();
   #mended = false;
 
   constructor(options: FaultOptions) {
@@ -42,12 +44,16 @@ export class Faults {
       const { orderId } = event.data as { orderId: string };
       if (poisoned.has(orderId)) throw new TerminalError(`The order book cannot take the order ${orderId}.`);
     }
-    const planned = plannedFailures(`${seed}/${service}/${event.source}/${event.id}`, rate);
-    if (ctx.attempt > planned) return next();
+    const what = `${seed}/${service}/${event.source}/${event.id}`;
+    const planned = plannedFailures(what, rate);
+    // A restarted process has forgotten what failed, a redriven event has its tries anew: each knows what the other lost.
+    const failed = Math.max(ctx.attempt - 1, this.#failed.get(what) ?? 0);
+    if (failed >= planned) return next();
+    this.#failed.set(what, failed + 1);
     // Half of them fail when the work is done: nothing of it may be left behind.
-    const late = chanceOf(`${seed}/late/${service}/${event.id}/${ctx.attempt}`) < 0.5;
+    const late = chanceOf(`${what}/late/${failed}`) < 0.5;
     if (late) await next();
-    throw new PlantedError(`Planted failure ${ctx.attempt} of ${planned}, ${late ? "after" : "before"} the work.`);
+    throw new PlantedError(`Planted failure ${failed + 1} of ${planned}, ${late ? "after" : "before"} the work.`);
   };
 }
 

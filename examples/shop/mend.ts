@@ -13,19 +13,18 @@ export interface Trouble {
   readonly waiting: number;
 }
 
-/** The dead letters, each with the events that wait behind it. */
-export async function listTrouble(app: App): Promise<Trouble[]> {
-  const heldKeys = await app.admin.heldKeys.list({});
-  const deadLetters = await app.admin.deadLetters.list({});
-  return deadLetters.map(({ id, subscription, key, reason, failure, record }) => ({
-    subscription,
-    event: record.id,
-    type: record.type,
-    key,
-    reason,
-    error: failure.message,
-    // The head of the held key is the dead letter itself.
-    waiting: Math.max(0, (heldKeys.find(({ deadLetter }) => deadLetter === id)?.events ?? 1) - 1),
+/** The first dead letters, each with what waits behind it. */
+export async function listTrouble(app: App, limit: number): Promise<Trouble[]> {
+  const { deadLetters } = app.admin;
+  const stories = (await deadLetters.list({ limit })).map(({ id }) => deadLetters.show(id));
+  return (await Promise.all(stories)).map(({ letter, waiting }) => ({
+    subscription: letter.subscription,
+    event: letter.record.id,
+    type: letter.record.type,
+    key: letter.key,
+    reason: letter.reason,
+    error: letter.failure.message,
+    waiting,
   }));
 }
 

@@ -10,17 +10,24 @@ export interface Circumstances {
   readonly seconds: number;
 }
 
+/** Dead letters on the page for people. */
+const shownMax = 10;
+
 export async function printSummary(summary: Summary, circumstances: Circumstances): Promise<void> {
   await print(circumstances.options.json ? JSON.stringify(summary) : page(summary, circumstances));
 }
 
 export async function printTrouble(trouble: readonly Trouble[], { json }: Options): Promise<void> {
   if (json) return print(JSON.stringify({ trouble }));
-  const lines = trouble.map(
-    ({ subscription, type, event, error, waiting }) =>
-      `  ${subscription}  ${type}  ${event}\n    ${error} ${behind(waiting)}`,
-  );
-  await print([`${trouble.length} dead letters, each holding its order and no other:`, ...lines, ""].join("\n"));
+  const lines = trouble
+    .slice(0, shownMax)
+    .map(
+      ({ subscription, type, event, error, waiting }) =>
+        `  ${subscription}  ${type}  ${event}\n    ${error} ${behind(waiting)}`,
+    );
+  const more = trouble.length > shownMax ? [`  … and ${trouble.length - shownMax} more`] : [];
+  const title = `${trouble.length} dead letters, each of which holds up its own order and no other:`;
+  await print([title, ...lines, ...more, ""].join("\n"));
 }
 
 function behind(waiting: number): string {
@@ -62,14 +69,19 @@ function next({ url, file, data }: Options): string[] {
   if (file === undefined) return ["Try next: npm start, which keeps its events in a file."];
   const given = url.startsWith(`sqlite:${dataFolder}`) ? "" : `--url ${url} `;
   const start = `npm start -- ${data === undefined ? "" : `--data ${data} `}${given}--fresh`;
+  const tidings = "npm run tidings --";
+  const commands: [string, string][] = [
+    [`${start} --fail 0.05`, "handlers fail at random and are tried again"],
+    [`${start} --poison 7`, "orders fail for good, are looked at, mended, redriven"],
+    [`${start} --processes 3 --kills 10`, "three processes, ended by SIGKILL ten times"],
+    [`${tidings} sub ls --url ${url}`, "how far every subscription is"],
+    [`${tidings} tail orders --from start --until end --url ${url}`, "the events themselves"],
+    [`${tidings} dlq ls --url ${url}`, "dead letters, none now"],
+  ];
+  const width = Math.max(...commands.map(([command]) => command.length));
   return [
     "Started again, it prints the same at once. Try next:",
-    `  ${`${start} --fail 0.05`.padEnd(56)}  handlers fail at random and are tried again`,
-    `  ${`${start} --poison 7`.padEnd(56)}  orders fail for good, are looked at, mended, redriven`,
-    `  ${`${start} --processes 3 --kills 10`.padEnd(56)}  three processes, ended by SIGKILL ten times`,
-    `  ${`npx tidings sub ls --url ${url}`.padEnd(56)}  how far every subscription is`,
-    `  ${`npx tidings tail orders --from start --url ${url}`.padEnd(56)}  the events themselves`,
-    `  ${`npx tidings dlq ls --url ${url}`.padEnd(56)}  dead letters, none now`,
+    ...commands.map(([command, what]) => `  ${command.padEnd(width)}  ${what}`),
   ];
 }
 

@@ -75,7 +75,7 @@ async function lead({ options, timeline, link, signal }: Run, app: App): Promise
 
 /** The deployment of a mended handler, and the redrive that follows it. */
 async function repair(options: Options, link: Link, app: App, progress: Progress, signal: AbortSignal): Promise<void> {
-  const trouble = await listTrouble(app);
+  const trouble = await listTrouble(app, 1000);
   progress.stop();
   await printTrouble(trouble, options);
   await link.mend();
