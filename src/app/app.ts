@@ -2,22 +2,19 @@ import { TidingsError } from "../errors/tidings-error.ts";
 import type { Contract } from "../event/contract.ts";
 import type { PublishOptions } from "../event/encode.ts";
 import type { Event } from "../event/envelope.ts";
-import { messageOf } from "../event/validate.ts";
 import { type Admin, createAdmin } from "../admin/admin.ts";
 import type { StateBox } from "../delivery/context.ts";
 import { currentUnit } from "../delivery/run/execute.ts";
-import { jsonLogger, type Logger } from "../delivery/log.ts";
-import { createMetrics, type Metric } from "../delivery/metrics.ts";
+import type { Logger } from "../delivery/log.ts";
+import type { Metric } from "../delivery/metrics.ts";
 import { readTotals, type Totals } from "../delivery/totals.ts";
-import { systemPlatform } from "../platform/system.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
-import { engineOfUrl, hideSecrets } from "./engines.ts";
 import { defaultMemberId, releaseDead } from "./member-id.ts";
 import { type Health, readHealth } from "./health.ts";
-import { type AppOptions, checkAppOptions, limitsOf, topicsOf } from "./options.ts";
+import { Lifecycle } from "./lifecycle.ts";
+import { type AppOptions, checkAppOptions, limitsOf } from "./options.ts";
 import type { Publication } from "./publisher.ts";
-import { type Running, run } from "./running.ts";
 import { settledWithin } from "./settled.ts";
 import { type ServiceState, serviceState } from "./service-state.ts";
 
@@ -28,7 +25,7 @@ export interface App {
   start(): Promise<App>;
   /** Publishes one event; resolves when it is as durable as the engine promises. Inside a handler use `ctx.publish`. */
   publish<Type extends string, In>(
-    contract: Contract<Type, In, unknown>,
+    contract: Contract<Type, In>,
     data: NoInfer<In>,
     options?: PublishOptions,
   ): Promise<Event<Type, In>>;
@@ -36,7 +33,7 @@ export interface App {
   publishAll(publications: readonly Publication[]): Promise<readonly Event[]>;
   /** As `publish`, also inside a handler: at once, whatever becomes of the handler. */
   publishNow<Type extends string, In>(
-    contract: Contract<Type, In, unknown>,
+    contract: Contract<Type, In>,
     data: NoInfer<In>,
     options?: PublishOptions,
   ): Promise<Event<Type, In>>;
@@ -67,94 +64,54 @@ export type { StateBox };
  */
 export function tidings(options: AppOptions): App {
   checkAppOptions(options);
-  const topics = topicsOf(options);
-  const platform = options.platform ?? systemPlatform();
-  const log = options.logger ?? jsonLogger(() => platform.clock.now(), "warn");
-  const metrics = createMetrics();
-  let running: Running | undefined;
-  let starting: Promise<void> | undefined;
-  let stopping: Promise<void> | undefined;
+  const lifecycle = new Lifecycle(options);
+  const { platform, log, metrics } = lifecycle;
   let admin: Admin | undefined;
-
-  function live(): Running {
-    if (running && !stopping) return running;
-    throw new TidingsError(
-      "TIDINGS_NOT_STARTED",
-      `The application "${options.name}" is ${stopping ? "stopped" : "not started: await app.start() first"}.`,
-    );
-  }
-
-  function outsideOfHandlers(what: string): void {
-    const unit = currentUnit.getStore();
-    if (!unit) return;
-    throw new TidingsError(
-      "TIDINGS_PUBLISH_IN_HANDLER",
-      `app.${what} was called inside a handler of "${unit.subscription}": use ctx.publish, which commits with the handler, or app.publishNow, which does not wait for it.`,
-      { details: { subscription: unit.subscription } },
-    );
-  }
-
-  async function begin(): Promise<void> {
-    const engine = await openEngine(options, platform, log);
-    try {
-      running = await run({ options, engine, platform, log, metrics, topics, limits: limitsOf(options) });
-    } catch (error) {
-      await engine.close().catch(() => undefined);
-      throw error;
-    }
-    if (options.signal?.aborted) await app.stop();
-    else options.signal?.addEventListener("abort", stopBySignal, { once: true });
-  }
-
-  function stopBySignal(): void {
-    app.stop().catch((error: unknown) => log.error({ err: messageOf(error) }, "stopping failed"));
-  }
-
   const app: App = {
     name: options.name,
     async start() {
-      if (starting)
-        throw new TidingsError(
-          "TIDINGS_ALREADY_STARTED",
-          `The application "${options.name}" was started before; make another one.`,
-        );
-      starting = begin();
-      await starting;
+      await lifecycle.start();
       return app;
     },
     async publish(contract, data, publishOptions) {
-      outsideOfHandlers("publish");
-      return live().publisher.publish(contract as unknown as Contract, data, publishOptions) as never;
+      refuseInHandlers("publish");
+      return lifecycle.live().publisher.publish(contract, data, publishOptions) as never;
     },
     async publishAll(publications) {
-      outsideOfHandlers("publishAll");
-      return live().publisher.publishAll(publications);
+      refuseInHandlers("publishAll");
+      return lifecycle.live().publisher.publishAll(publications);
     },
     async publishNow(contract, data, publishOptions) {
-      return live().publisher.publish(contract as unknown as Contract, data, publishOptions) as never;
+      return lifecycle.live().publisher.publish(contract, data, publishOptions) as never;
     },
-    state: (service, box) => serviceState(live().engine, service, box),
-    totals: () => readTotals(live().engine, platform.clock.now()),
-    settled: (waiting = {}) => settledWithin(live().engine, platform.clock, waiting),
-    health: () => readHealth(live().engine, platform.clock, live().subscriptions, options.stuckAfterMs ?? 60_000),
+    state: (service, box) => serviceState(lifecycle.live().engine, service, box),
+    totals: () => readTotals(lifecycle.live().engine, platform.clock.now()),
+    settled: (waiting = {}) => settledWithin(lifecycle.live().engine, platform.clock, waiting),
+    health() {
+      const { engine, subscriptions } = lifecycle.live();
+      return readHealth(engine, platform.clock, subscriptions, options.stuckAfterMs ?? 60_000);
+    },
     metrics: () => metrics.read(),
     get engine() {
-      return live().engine;
+      return lifecycle.live().engine;
     },
     get admin() {
-      return (admin ??= adminOf(options, live().engine, platform, log));
+      return (admin ??= adminOf(options, lifecycle.live().engine, platform, log));
     },
-    stop(stopOptions = {}) {
-      stopping ??= (async () => {
-        options.signal?.removeEventListener("abort", stopBySignal);
-        await starting?.catch(() => undefined);
-        await running?.stop(stopOptions.timeoutMs ?? options.drainTimeoutMs ?? 30_000);
-      })();
-      return stopping;
-    },
+    stop: (stopOptions = {}) => lifecycle.stop(stopOptions.timeoutMs),
     [Symbol.asyncDispose]: () => app.stop(),
   };
   return app;
+}
+
+function refuseInHandlers(what: string): void {
+  const unit = currentUnit.getStore();
+  if (!unit) return;
+  throw new TidingsError(
+    "TIDINGS_PUBLISH_IN_HANDLER",
+    `app.${what} was called inside a handler of "${unit.subscription}": use ctx.publish, which commits with the handler, or app.publishNow, which does not wait for it.`,
+    { details: { subscription: unit.subscription } },
+  );
 }
 
 function adminOf(options: AppOptions, engine: Engine, platform: Platform, log: Logger): Admin {
@@ -164,37 +121,4 @@ function adminOf(options: AppOptions, engine: Engine, platform: Platform, log: L
   return createAdmin({
     engine, platform, log, by, source, memberId, limits: limitsOf(options), freeDead: () => releaseDead(engine),
   }); // prettier-ignore
-}
-
-async function openEngine(options: AppOptions, platform: Platform, log: Logger): Promise<Engine> {
-  const context = {
-    platform,
-    ...(options.deduplicationWindowMs === undefined ? {} : { deduplicationWindowMs: options.deduplicationWindowMs }),
-  };
-  if (options.engine) return options.engine.open(context);
-  if (process.env["TIDINGS_STORE"]) {
-    throw new TidingsError(
-      "TIDINGS_UNSUPPORTED",
-      "TIDINGS_STORE names a store apart from the broker; this version keeps both in one engine: unset it.",
-    );
-  }
-  const url = options.url ?? process.env["TIDINGS_URL"];
-  if (url === undefined) {
-    throw new TidingsError(
-      "TIDINGS_INVALID_OPTION",
-      `The application "${options.name}" needs an engine: tidings({ url: "sqlite:${options.name}.db" }), or TIDINGS_URL in the environment.`,
-    );
-  }
-  const factory = await engineOfUrl(url);
-  const engine = await factory.open(context);
-  log.info(
-    {
-      app: options.name,
-      engine: engine.name,
-      address: hideSecrets(engine.address),
-      from: options.url === undefined ? "TIDINGS_URL" : "options",
-    },
-    "engine opened",
-  );
-  return engine;
 }

@@ -6,50 +6,71 @@ import { readDefinitions, readPositions } from "../delivery/totals.ts";
 import type { CancelTimer, Clock } from "../platform/clock.ts";
 import type { Engine } from "../ports/engine.ts";
 
-/** Housekeeping of the store, done by one member at a time, in small steps. */
-export interface Maintenance {
-  start(): void;
-  /** Does it now. */
-  run(): Promise<void>;
-  stop(): void;
+/** What housekeeping works with. */
+export interface MaintenanceOptions {
+  readonly engine: Engine;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Name of this member. */
+  readonly owner: string;
+  readonly topics: readonly Topic[];
+  readonly everyMs: number;
 }
+
+/** Definitions of subscriptions, by name. */
+type Definitions = Awaited<ReturnType<typeof readDefinitions>>;
 
 /** How long the story of a closed dead letter is kept. */
 const closedKeptMs = 30 * 24 * 60 * 60 * 1000;
 
-export function createMaintenance(
-  engine: Engine,
-  clock: Clock,
-  log: Logger,
-  owner: string,
-  topics: readonly Topic[],
-  everyMs: number,
-): Maintenance {
-  let cancel: CancelTimer | undefined;
-  let stopped = false;
+/** Housekeeping of the store, done by one member at a time, in small steps. */
+export class Maintenance {
+  readonly #options: MaintenanceOptions;
+  #cancel: CancelTimer | undefined;
+  #stopped = false;
 
-  async function run(): Promise<void> {
+  constructor(options: MaintenanceOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    const { clock, everyMs } = this.#options;
+    this.#cancel = clock.after(everyMs, () => void this.#runAndGoOn(), true);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel?.();
+  }
+
+  /** Never rejects. */
+  async #runAndGoOn(): Promise<void> {
+    try {
+      await this.run();
+    } catch (error) {
+      this.#options.log.warn({ err: messageOf(error) }, "housekeeping failed and is tried again later");
+    }
+    if (!this.#stopped) this.start();
+  }
+
+  /** Does it now, unless another member does. */
+  async run(): Promise<void> {
+    const { engine, owner, everyMs, topics } = this.#options;
     const [lease] = (await engine.leases?.acquire([{ name: "maintenance", owner, ttlMs: everyMs }])) ?? [];
     if (!lease) return;
     const definitions = await readDefinitions(engine);
-    for (const topic of topics) if (topic.retention && !stopped) await retain(topic, definitions);
+    for (const topic of topics) if (topic.retention && !this.#stopped) await this.#retain(topic, definitions);
     for (const [name] of definitions) {
-      if (stopped) return;
-      await pruneInbox(name);
-      await pruneClosed(name);
+      if (this.#stopped) return;
+      await this.#pruneInbox(name);
+      await this.#pruneClosed(name);
     }
   }
 
-  async function retain(topic: Topic, definitions: Awaited<ReturnType<typeof readDefinitions>>): Promise<void> {
+  async #retain(topic: Topic, definitions: Definitions): Promise<void> {
+    const { engine, clock, log } = this.#options;
     const { maxAgeMs, partitionBytesMax, force } = topic.retention ?? {};
-    const floors = [];
-    for (const [name, definition] of definitions) {
-      if (definition.topic === topic.name)
-        floors.push((await readPositions(engine, name, definition.partitions)).map(({ low }) => low));
-    }
-    const [first, ...rest] = floors;
-    const floor =
-      force || !first ? undefined : first.map((low, i) => Math.min(low, ...rest.map((lows) => lows[i] ?? low)));
+    const floor = force ? undefined : await this.#floorOf(topic, definitions);
     const removed = await engine.topics.retain(topic.name, {
       ...(maxAgeMs === undefined ? {} : { appendedBeforeMs: clock.now() - maxAgeMs }),
       ...(partitionBytesMax === undefined ? {} : { partitionBytesMax }),
@@ -58,45 +79,37 @@ export function createMaintenance(
     if (removed > 0) log.info({ topic: topic.name, events: removed }, "retention removed events");
   }
 
-  async function pruneInbox(name: string): Promise<void> {
+  /** By partition: the first position that a subscription still needs; undefined when there is none. */
+  async #floorOf(topic: Topic, definitions: Definitions): Promise<readonly number[] | undefined> {
+    const floors: number[][] = [];
+    for (const [name, definition] of definitions) {
+      if (definition.topic !== topic.name) continue;
+      const positions = await readPositions(this.#options.engine, name, definition.partitions);
+      floors.push(positions.map(({ low }) => low));
+    }
+    const [first, ...rest] = floors;
+    return first?.map((low, i) => Math.min(low, ...rest.map((lows) => lows[i] ?? low)));
+  }
+
+  async #pruneInbox(name: string): Promise<void> {
+    const { engine, clock } = this.#options;
     const queue = collections.inbox(name);
     for (;;) {
       const old = (await engine.timers?.due(queue, clock.now(), 500)) ?? [];
-      if (old.length === 0 || stopped) return;
-      await engine.transact?.({
-        timers: old.map(({ key, version }) => ({ queue, key, dueAtMs: null, version })),
-        durable: false,
-      });
+      if (old.length === 0 || this.#stopped) return;
+      const timers = old.map(({ key, version }) => ({ queue, key, dueAtMs: null, version }));
+      await engine.transact?.({ timers, durable: false });
     }
   }
 
-  async function pruneClosed(name: string): Promise<void> {
+  async #pruneClosed(name: string): Promise<void> {
+    const { engine, clock } = this.#options;
     const collection = collections.closedDeadLetters(name);
+    const before = clock.now() - closedKeptMs;
     // Ids rise with time, so that the oldest come first.
     const page = (await engine.state?.scan(collection, { limit: 200 })) ?? [];
-    const old = page.filter(
-      ({ value }) => ((JSON.parse(value) as DeadLetter).closedAtMs ?? 0) < clock.now() - closedKeptMs,
-    );
-    if (old.length > 0)
-      await engine.transact?.({ documents: old.map(({ key }) => ({ collection, key, value: null })), durable: false });
+    const old = page.filter(({ value }) => ((JSON.parse(value) as DeadLetter).closedAtMs ?? 0) < before);
+    const documents = old.map(({ key }) => ({ collection, key, value: null }));
+    if (documents.length > 0) await engine.transact?.({ documents, durable: false });
   }
-
-  function tick(): void {
-    run()
-      .catch((error: unknown) => log.warn({ err: messageOf(error) }, "housekeeping failed and is tried again later"))
-      .finally(() => {
-        if (!stopped) cancel = clock.after(everyMs, tick, true);
-      });
-  }
-
-  return {
-    start() {
-      cancel = clock.after(everyMs, tick, true);
-    },
-    run,
-    stop() {
-      stopped = true;
-      cancel?.();
-    },
-  };
 }

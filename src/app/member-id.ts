@@ -4,7 +4,7 @@ import type { Platform } from "../platform/platform.ts";
 import { memberOf } from "../membership/names.ts";
 
 /** Member ids of this process, also those of a second copy of the package. */
-const registry: Record<symbol, Set<string> | undefined> = globalThis as never;
+const registry: Record<symbol, Set<string> | undefined> = globalThis;
 const ownIds = (): Set<string> => (registry[Symbol.for("tidings.members")] ??= new Set());
 
 /** `<host>.<pid>.<chance>`: which machine and process a member is, so that a dead one is known without waiting. */

@@ -1,5 +1,5 @@
 import { TidingsError } from "../errors/tidings-error.ts";
-import type { Contract, Topic } from "../event/contract.ts";
+import type { Topic } from "../event/contract.ts";
 import { defaultLimits, type EventLimits } from "../event/limits.ts";
 import { checkName } from "../event/names.ts";
 import type { Hooks } from "../delivery/hooks.ts";
@@ -126,7 +126,6 @@ export function topicsOf(options: AppOptions): ReadonlyMap<string, Topic> {
     topics.set(topic.name, known ?? topic);
   };
   for (const topic of options.topics ?? []) add(topic);
-  for (const { routes } of options.services ?? [])
-    for (const { contract } of routes.values()) add((contract as Contract).topic);
+  for (const { routes } of options.services ?? []) for (const { contract } of routes.values()) add(contract.topic);
   return topics;
 }

@@ -6,7 +6,7 @@ import type { EventLimits } from "../event/limits.ts";
 import { keylessPartitions, partitionOf } from "../event/partitioner.ts";
 import { dataBytes } from "../event/record.ts";
 import type { Hooks } from "../delivery/hooks.ts";
-import type { Metrics } from "../delivery/metrics.ts";
+import type { Counter, Histogram, Metrics } from "../delivery/metrics.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { TopicEntry } from "../ports/topics.ts";
@@ -14,19 +14,7 @@ import type { PublishLimits } from "./options.ts";
 import type { TopicBook } from "./topic-book.ts";
 
 /** One event of `publishAll`. */
-export type Publication = readonly [
-  contract: Contract<string, never, unknown>,
-  data: unknown,
-  options?: PublishOptions,
-];
-
-/** Publishes from outside of handlers. */
-export interface Publisher {
-  publish(contract: Contract, data: unknown, options: PublishOptions | undefined): Promise<Event>;
-  /** All or none. */
-  publishAll(publications: readonly Publication[]): Promise<readonly Event[]>;
-  pending(): { readonly events: number; readonly bytes: number };
-}
+export type Publication = readonly [contract: Contract, data: unknown, options?: PublishOptions];
 
 /** What a publisher works with. */
 export interface PublisherOptions {
@@ -39,76 +27,90 @@ export interface PublisherOptions {
   readonly hooks: Hooks;
 }
 
-export function createPublisher(options: PublisherOptions): Publisher {
-  const { engine, platform, limits, topics, hooks } = options;
-  const { clock, ids } = platform;
-  const keyless = keylessPartitions(platform.random.uint32());
-  const attributes = { "messaging.system": engine.name, "messaging.operation.name": "publish" };
-  const sent = options.metrics.counter("messaging.client.sent.messages", "{message}", attributes);
-  const duration = options.metrics.histogram("messaging.client.operation.duration", "s", attributes);
-  const refused = options.metrics.counter("tidings.publish.refused", "{message}", attributes);
-  const encodeContext = { source: options.source, nowMs: 0, nextId: ids.next, limits };
-  let events = 0;
-  let bytes = 0;
+/** Publishes from outside of handlers. */
+export class Publisher {
+  readonly #options: PublisherOptions;
+  readonly #keyless: (partitions: number) => number;
+  readonly #sent: Counter;
+  readonly #refused: Counter;
+  readonly #duration: Histogram;
+  /** One for all events: only the time in it changes. */
+  readonly #encodeContext;
+  /** Waiting to be written. */
+  #events = 0;
+  #bytes = 0;
 
-  function entryOf(
-    contract: Contract,
-    data: unknown,
-    publishOptions: PublishOptions | undefined,
-    partitions: number,
-  ): TopicEntry {
-    encodeContext.nowMs = clock.now();
-    const record = encode(contract, data, publishOptions, encodeContext);
-    hooks.onPublish?.(contract.topic.name, record);
-    const partition = record.key === null ? keyless(partitions) : partitionOf(record.key, partitions);
-    if (publishOptions?.id === undefined) return { topic: contract.topic.name, partition, record };
-    return { topic: contract.topic.name, partition, record, checkId: true };
+  constructor(options: PublisherOptions) {
+    const { engine, platform, metrics, source, limits } = options;
+    const attributes = { "messaging.system": engine.name, "messaging.operation.name": "publish" };
+    this.#options = options;
+    this.#keyless = keylessPartitions(platform.random.uint32());
+    this.#sent = metrics.counter("messaging.client.sent.messages", "{message}", attributes);
+    this.#refused = metrics.counter("tidings.publish.refused", "{message}", attributes);
+    this.#duration = metrics.histogram("messaging.client.operation.duration", "s", attributes);
+    this.#encodeContext = { source, nowMs: 0, nextId: platform.ids.next, limits };
+  }
+
+  async publish(contract: Contract, data: unknown, options: PublishOptions | undefined): Promise<Event> {
+    this.#admit(1);
+    const { topics } = this.#options;
+    const partitions = topics.known(contract.topic) ?? (await topics.declare(contract.topic));
+    const entry = this.#entryOf(contract, data, options, partitions);
+    await this.#append([entry]);
+    return eventOf(entry.record, data);
+  }
+
+  /** All or none. */
+  async publishAll(publications: readonly Publication[]): Promise<readonly Event[]> {
+    this.#admit(publications.length);
+    const { topics } = this.#options;
+    for (const [contract] of publications) await topics.declare(contract.topic);
+    const entries = publications.map(([contract, data, options]) =>
+      this.#entryOf(contract, data, options, topics.known(contract.topic) as number),
+    );
+    await this.#append(entries);
+    return entries.map(({ record }, i) => eventOf(record, publications[i]?.[1]));
+  }
+
+  pending(): { readonly events: number; readonly bytes: number } {
+    return { events: this.#events, bytes: this.#bytes };
   }
 
   /** Refuses what would pile up in memory: the disk is behind, and waiting for it is the publisher's choice. */
-  function admit(more: number): void {
-    if (events + more <= limits.publish.eventsMax && bytes < limits.publish.bytesMax) return;
-    refused.add(more);
+  #admit(more: number): void {
+    const { eventsMax, bytesMax } = this.#options.limits.publish;
+    if (this.#events + more <= eventsMax && this.#bytes < bytesMax) return;
+    this.#refused.add(more);
     throw new TidingsError(
       "TIDINGS_OVERLOADED",
-      `${events} publishes wait to be written, more than the limit of ${limits.publish.eventsMax} events or ${limits.publish.bytesMax} bytes: await earlier ones, or try again in a moment.`,
-      { details: { waiting: events, retryAfterMs: 50 } },
+      `${this.#events} publishes wait to be written, more than the limit of ${eventsMax} events or ${bytesMax} bytes: await earlier ones, or try again in a moment.`,
+      { details: { waiting: this.#events, retryAfterMs: 50 } },
     );
   }
 
-  async function append(entries: readonly TopicEntry[]): Promise<void> {
-    const size = entries.reduce((sum, { record }) => sum + dataBytes(record.data) + 200, 0);
-    const startedAt = clock.monotonic();
-    events += entries.length;
-    bytes += size;
-    try {
-      await engine.topics.publish(entries);
-      sent.add(entries.length);
-      duration.record((clock.monotonic() - startedAt) / 1000);
-    } finally {
-      events -= entries.length;
-      bytes -= size;
-    }
+  #entryOf(contract: Contract, data: unknown, options: PublishOptions | undefined, partitions: number): TopicEntry {
+    const { platform, hooks } = this.#options;
+    const topic = contract.topic.name;
+    this.#encodeContext.nowMs = platform.clock.now();
+    const record = encode(contract, data, options, this.#encodeContext);
+    hooks.onPublish?.(topic, record);
+    const partition = record.key === null ? this.#keyless(partitions) : partitionOf(record.key, partitions);
+    return options?.id === undefined ? { topic, partition, record } : { topic, partition, record, checkId: true };
   }
 
-  return {
-    async publish(contract, data, publishOptions) {
-      admit(1);
-      const known = topics.known(contract.topic);
-      const partitions = known ?? (await topics.declare(contract.topic));
-      const entry = entryOf(contract, data, publishOptions, partitions);
-      await append([entry]);
-      return eventOf(entry.record, data);
-    },
-    async publishAll(publications) {
-      admit(publications.length);
-      for (const [contract] of publications) await topics.declare(contract.topic);
-      const entries = publications.map(([contract, data, publishOptions]) =>
-        entryOf(contract as unknown as Contract, data, publishOptions, topics.known(contract.topic) as number),
-      );
-      await append(entries);
-      return entries.map(({ record }, i) => eventOf(record, publications[i]?.[1]));
-    },
-    pending: () => ({ events, bytes }),
-  };
+  async #append(entries: readonly TopicEntry[]): Promise<void> {
+    const { engine, platform } = this.#options;
+    const size = entries.reduce((sum, { record }) => sum + dataBytes(record.data) + 200, 0);
+    const startedAt = platform.clock.monotonic();
+    this.#events += entries.length;
+    this.#bytes += size;
+    try {
+      await engine.topics.publish(entries);
+      this.#sent.add(entries.length);
+      this.#duration.record((platform.clock.monotonic() - startedAt) / 1000);
+    } finally {
+      this.#events -= entries.length;
+      this.#bytes -= size;
+    }
+  }
 }

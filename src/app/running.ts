@@ -11,11 +11,11 @@ import { createSoloGate } from "../delivery/lanes/solo-gate.ts";
 import type { Subscription } from "../delivery/subscription.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
-import { createMaintenance } from "./maintenance.ts";
+import { Maintenance } from "./maintenance.ts";
 import { defaultMemberId, releaseDead } from "./member-id.ts";
 import type { AppOptions, PublishLimits } from "./options.ts";
-import { createPublisher, type Publisher } from "./publisher.ts";
-import { createSignals } from "./signals.ts";
+import { Publisher } from "./publisher.ts";
+import { Signals } from "./signals.ts";
 import { subscriptionsOf } from "./subscriptions.ts";
 import { createTopicBook, type TopicBook } from "./topic-book.ts";
 
@@ -57,23 +57,23 @@ export async function run(given: RunOptions): Promise<Running> {
   };
   const subscriptions = subscriptionsOf(shared, book);
   for (const subscription of subscriptions) await subscription.register();
-  const signals = createSignals(engine, platform.clock, log, () => subscriptions);
+  const signals = new Signals(engine, platform.clock, log, subscriptions);
   if (subscriptions.length > 0) {
     await signals.look();
     signals.start();
   }
-  const maintenance = createMaintenance(
+  const maintenance = new Maintenance({
     engine,
-    platform.clock,
+    clock: platform.clock,
     log,
-    memberId,
-    [...topics.values()],
-    options.retentionEveryMs ?? 60_000,
-  );
+    owner: memberId,
+    topics: [...topics.values()],
+    everyMs: options.retentionEveryMs ?? 60_000,
+  });
   await Promise.all(subscriptions.map((subscription) => subscription.start()));
   await signals.look();
   if (services.length > 0) maintenance.start();
-  const publisher = createPublisher({
+  const publisher = new Publisher({
     engine,
     platform,
     source: `/${options.name}`,
@@ -120,8 +120,7 @@ async function drain(
 }
 
 function requireStore(engine: Engine): void {
-  const { state, leases, transact, timers } = engine;
-  if (state && leases && transact && timers && engine.capabilities.transactions) return;
+  if (engine.state && engine.leases && engine.transact && engine.timers && engine.capabilities.transactions) return;
   throw new TidingsError(
     "TIDINGS_UNSUPPORTED",
     `The engine "${engine.name}" holds no state, and services need a store for their positions; use memory or sqlite.`,

@@ -4,6 +4,7 @@ import { collections, type ControlDocument, type Intent, type SubscriptionDocume
 import type { Subscription } from "../delivery/subscription.ts";
 import type { CancelTimer, Clock } from "../platform/clock.ts";
 import type { Engine } from "../ports/engine.ts";
+import type { Document, State } from "../ports/state.ts";
 
 /** How often to look without a hint, in milliseconds. */
 const everyMs = 2000;
@@ -12,89 +13,93 @@ const everyMs = 2000;
  * Hears what operators and newer deploys write in the store: pauses, intents, definitions of a higher epoch. One look
  * serves every subscription of the process.
  */
-export interface Signals {
-  /** Looks now; resolves when everything seen is passed on. */
-  look(): Promise<void>;
-  start(): void;
-  stop(): void;
+export class Signals {
+  readonly #state: State;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #subscriptions: ReadonlyMap<string, Subscription>;
+  #cancel: CancelTimer | undefined;
+  #unwatch: readonly (() => void)[] = [];
+  #looking: Promise<void> | undefined;
+  /** Something was written since the look under way began. */
+  #again = false;
+  #stopped = false;
+
+  constructor(engine: Engine, clock: Clock, log: Logger, subscriptions: readonly Subscription[]) {
+    this.#state = engine.state as State;
+    this.#clock = clock;
+    this.#log = log;
+    this.#subscriptions = new Map(subscriptions.map((subscription) => [subscription.runtime.name, subscription]));
+  }
+
+  start(): void {
+    const hint = (): void => void this.look();
+    this.#unwatch = [collections.controls, collections.subscriptions, collections.intents].map((collection) =>
+      this.#state.watch(collection, hint),
+    );
+    this.#lookLater();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancel?.();
+    for (const end of this.#unwatch) end();
+  }
+
+  /** Looks now; resolves when everything seen is passed on. Never rejects. */
+  look(): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    if (this.#looking) this.#again = true;
+    return (this.#looking ??= this.#lookUntilQuiet());
+  }
+
+  #lookLater(): void {
+    this.#cancel = this.#clock.after(
+      everyMs,
+      () => {
+        void this.look();
+        this.#lookLater();
+      },
+      true,
+    );
+  }
+
+  async #lookUntilQuiet(): Promise<void> {
+    do {
+      this.#again = false;
+      try {
+        await this.#lookOnce();
+      } catch (error) {
+        this.#log.warn({ err: messageOf(error) }, "signals could not be read");
+      }
+    } while (this.#again && !this.#stopped);
+    this.#looking = undefined;
+  }
+
+  async #lookOnce(): Promise<void> {
+    const names = [...this.#subscriptions.keys()];
+    const [controls, definitions, intents] = await Promise.all([
+      this.#state.get(collections.controls, names),
+      this.#state.get(collections.subscriptions, names),
+      this.#state.scan(collections.intents, { limit: 1000 }),
+    ]);
+    for (const [i, subscription] of [...this.#subscriptions.values()].entries())
+      passOn(subscription, controls[i], definitions[i]);
+    for (const { value } of intents) this.#perform(JSON.parse(value) as Intent);
+  }
+
+  #perform(intent: Intent): void {
+    const { subscription, kind } = intent;
+    this.#subscriptions
+      .get(subscription)
+      ?.perform(intent)
+      .catch((error: unknown) => {
+        this.#log.error({ subscription, intent: kind, err: error }, "an operation could not be performed");
+      });
+  }
 }
 
-export function createSignals(
-  engine: Engine,
-  clock: Clock,
-  log: Logger,
-  subscriptions: () => readonly Subscription[],
-): Signals {
-  const state = engine.state as NonNullable<Engine["state"]>;
-  let cancel: CancelTimer | undefined;
-  let unwatch: (() => void)[] = [];
-  let looking: Promise<void> | undefined;
-  let again = false;
-  let stopped = false;
-
-  async function lookOnce(): Promise<void> {
-    const mine = new Map(subscriptions().map((subscription) => [subscription.runtime.name, subscription]));
-    const names = [...mine.keys()];
-    const [controls, definitions, intents] = await Promise.all([
-      state.get(collections.controls, names),
-      state.get(collections.subscriptions, names),
-      state.scan(collections.intents, { limit: 1000 }),
-    ]);
-    names.forEach((name, i) => {
-      const control = controls[i];
-      const definition = definitions[i];
-      const subscription = mine.get(name) as Subscription;
-      subscription.control(control ? (JSON.parse(control.value) as ControlDocument).paused : undefined);
-      if (definition) subscription.superseded((JSON.parse(definition.value) as SubscriptionDocument).epoch);
-    });
-    for (const { value } of intents) {
-      const intent = JSON.parse(value) as Intent;
-      void mine
-        .get(intent.subscription)
-        ?.perform(intent)
-        .catch((error: unknown) => {
-          log.error(
-            { subscription: intent.subscription, intent: intent.kind, err: error },
-            "an operation could not be performed",
-          );
-        });
-    }
-  }
-
-  function look(): Promise<void> {
-    if (stopped) return Promise.resolve();
-    if (looking) {
-      again = true;
-      return looking;
-    }
-    looking = (async () => {
-      do {
-        again = false;
-        await lookOnce().catch((error: unknown) => log.warn({ err: messageOf(error) }, "signals could not be read"));
-      } while (again && !stopped);
-      looking = undefined;
-    })();
-    return looking;
-  }
-
-  function tick(): void {
-    void look();
-    cancel = clock.after(everyMs, tick, true);
-  }
-
-  return {
-    look,
-    start() {
-      const hint = (): void => void look();
-      unwatch = [collections.controls, collections.subscriptions, collections.intents].map((collection) =>
-        state.watch(collection, hint),
-      );
-      cancel = clock.after(everyMs, tick, true);
-    },
-    stop() {
-      stopped = true;
-      cancel?.();
-      for (const end of unwatch) end();
-    },
-  };
+function passOn(subscription: Subscription, control: Document | undefined, definition: Document | undefined): void {
+  subscription.control(control && (JSON.parse(control.value) as ControlDocument).paused);
+  if (definition) subscription.superseded((JSON.parse(definition.value) as SubscriptionDocument).epoch);
 }

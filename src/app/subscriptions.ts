@@ -7,7 +7,8 @@ import { subscriptionMetrics } from "../delivery/metrics.ts";
 import { resolvePolicy } from "../delivery/policy.ts";
 import { collections, type ControlDocument, subscriptionName } from "../delivery/records.ts";
 import type { SubscriptionRuntime } from "../delivery/runtime.ts";
-import type { Service } from "../delivery/service.ts";
+import type { Registration } from "../delivery/registration.ts";
+import type { Guarantee, Service } from "../delivery/service.ts";
 import { createSlots } from "../delivery/lanes/slots.ts";
 import type { SoloGate } from "../delivery/lanes/solo-gate.ts";
 import { createSubscription, type PauseSwitch, type Subscription } from "../delivery/subscription.ts";
@@ -35,18 +36,33 @@ export function subscriptionsOf(shared: Shared, book: TopicBook): readonly Subsc
 }
 
 function subscriptionOf(shared: Shared, book: TopicBook, service: Service, topic: string): Subscription {
-  const { engine, platform, log, options } = shared;
-  const name = subscriptionName(service.name, topic);
+  const { options, engine, platform } = shared;
   const pauseSwitch: PauseSwitch = { paused: undefined };
-  const routes = resolveRoutes(shared, service, topic);
-  const [first] = routes.values();
-  const guarantee = service.options.guarantee ?? "exactly-once";
+  const runtime = runtimeOf(shared, service, topic, pauseSwitch);
+  const { name, guarantee, routes } = runtime;
   if (guarantee === "exactly-once" && !engine.capabilities.transactions) {
     throw new TidingsError(
       "TIDINGS_UNSUPPORTED",
       `The engine "${engine.name}" cannot do exactly-once for "${name}"; memory and sqlite can.`,
     );
   }
+  const { from } = service.options;
+  const definition = definitionOf(service, topic, guarantee, routes, book);
+  const member = {
+    memberId: shared.memberId,
+    ttlMs: options.memberTtlMs ?? 10_000,
+    // Longer than the application's own deadline, which first tells handlers to abort.
+    drainTimeoutMs: (options.drainTimeoutMs ?? 30_000) + 5000,
+  };
+  return createSubscription(runtime, { engine, clock: platform.clock, name, from, definition }, member, pauseSwitch);
+}
+
+function runtimeOf(shared: Shared, service: Service, topic: string, pauseSwitch: PauseSwitch): SubscriptionRuntime {
+  const { engine, platform, log, options, limits } = shared;
+  const { concurrency = 64, prefetch, inbox, guarantee = "exactly-once", use = [] } = service.options;
+  const name = subscriptionName(service.name, topic);
+  const source = `/${options.name}/${service.name}`;
+  const { partitionOf } = shared;
   const runtime: SubscriptionRuntime = {
     name,
     service: service.name,
@@ -54,62 +70,45 @@ function subscriptionOf(shared: Shared, book: TopicBook, service: Service, topic
     guarantee,
     engine,
     platform,
-    limits: shared.limits,
-    routes,
-    middlewares: [...(options.use ?? []), ...(service.options.use ?? [])],
-    host: {
-      service: service.name,
-      subscription: name,
-      source: `/${options.name}/${service.name}`,
-      engine,
-      platform,
-      limits: shared.limits,
-      log,
-      partitionOf: shared.partitionOf,
-    },
-    slots: createSlots(service.options.concurrency ?? 64),
+    limits,
+    routes: resolveRoutes(shared, service, topic),
+    middlewares: [...(options.use ?? []), ...use],
+    host: { service: service.name, subscription: name, source, engine, platform, limits, log, partitionOf },
+    slots: createSlots(concurrency),
     gate: shared.gate,
     hotDocuments: shared.hotDocuments,
     deadlines: shared.deadlines,
     metrics: subscriptionMetrics(shared.metrics, engine.name, topic, name),
     hooks: options.hooks ?? {},
     log,
-    prefetch: {
-      events: service.options.prefetch?.events ?? 2048,
-      bytes: service.options.prefetch?.bytes ?? 16 * 1024 * 1024,
-    },
-    inboxWindowMs: service.options.inbox?.windowMs,
+    prefetch: { events: prefetch?.events ?? 2048, bytes: prefetch?.bytes ?? 16 * 1024 * 1024 },
+    inboxWindowMs: inbox?.windowMs,
     heldMax: 100_000,
     member: { host: host(), appVersion: options.version },
     paused: () => pauseSwitch.paused !== undefined,
     pause: (reason, pauseMs) => pause(runtime, pauseSwitch, reason, pauseMs),
   };
-  const registration = {
-    engine,
-    clock: platform.clock,
-    name,
-    from: service.options.from,
-    definition: {
-      service: service.name,
-      topic,
-      epoch: service.options.epoch ?? 1,
-      types: Object.fromEntries(
-        [...routes]
-          .map(([type, { contract }]) => [type, contract.dataVersion] as const)
-          .sort(([a], [b]) => (a < b ? -1 : 1)),
-      ),
-      guarantee,
-      onFailure: first?.policy.onFailure ?? "blockKey",
-      partitions: book.known(first?.contract.topic as Contract["topic"]) as number,
-    },
+  return runtime;
+}
+
+function definitionOf(
+  service: Service,
+  topic: string,
+  guarantee: Guarantee,
+  routes: ReadonlyMap<string, ResolvedRoute>,
+  book: TopicBook,
+): Registration["definition"] {
+  const [first] = routes.values();
+  const types = [...routes].map(([type, { contract }]) => [type, contract.dataVersion] as const);
+  return {
+    service: service.name,
+    topic,
+    epoch: service.options.epoch ?? 1,
+    types: Object.fromEntries(types.sort(([a], [b]) => (a < b ? -1 : 1))),
+    guarantee,
+    onFailure: first?.policy.onFailure ?? "blockKey",
+    partitions: book.known(first?.contract.topic as Contract["topic"]) as number,
   };
-  const member = {
-    memberId: shared.memberId,
-    ttlMs: options.memberTtlMs ?? 10_000,
-    // Longer than the application's own deadline, which first tells handlers to abort.
-    drainTimeoutMs: (options.drainTimeoutMs ?? 30_000) + 5000,
-  };
-  return createSubscription(runtime, registration, member, pauseSwitch);
 }
 
 function resolveRoutes({ options }: Shared, service: Service, topic: string): ReadonlyMap<string, ResolvedRoute> {
