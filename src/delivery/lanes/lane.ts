@@ -47,11 +47,12 @@ export class Lane {
     if (this.#waiters.length > 0) this.wake((behind) => behind === delivery);
   }
 
-  /** Takes back everything uncommitted, in order. */
-  takeBack(): Delivery[] {
-    const taken = this.uncommitted;
-    this.uncommitted = [];
-    this.wake(() => true);
+  /** Takes back this one and every later one that is not committed, in order. Earlier ones have not read what they wrote. */
+  takeBack(from: Delivery): Delivery[] {
+    const first = this.uncommitted.indexOf(from);
+    if (first === -1) return [];
+    const taken = this.uncommitted.splice(first);
+    this.wake((behind) => taken.includes(behind));
     return taken;
   }
 

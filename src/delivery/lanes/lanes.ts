@@ -80,6 +80,11 @@ export class Lanes implements DeliveryOwner {
     return this.#lanes.get(key)?.queue.splice(0) ?? [];
   }
 
+  /** Whether something waits in the lane of this key. */
+  waits(key: string | null): boolean {
+    return key !== null && (this.#lanes.get(key)?.queue.length ?? 0) > 0;
+  }
+
   running(): number {
     return this.#running.size;
   }
@@ -264,14 +269,14 @@ export class Lanes implements DeliveryOwner {
 
   /** Nothing else of its lane has run, and nothing may be dispatched meanwhile. */
   #runAgainAlone(delivery: Delivery): void {
-    delivery.lane?.takeBack();
+    delivery.lane?.takeBack(delivery);
     this.#startAlone(delivery);
   }
 
   /** Takes everything of the lane back that ran after `delivery`, which runs again first. */
   #runAgain(delivery: Delivery): void {
     const lane = delivery.lane as Lane;
-    const later = lane.takeBack().filter((other) => other !== delivery);
+    const later = lane.takeBack(delivery).slice(1);
     this.#options.committer.withdraw(new Set(later));
     // Whoever waits behind this one must not be the one it waits for.
     for (const other of later) this.#leaveHot(other);
