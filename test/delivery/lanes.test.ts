@@ -12,6 +12,7 @@ import { createMetrics, subscriptionMetrics } from "../../src/delivery/metrics.t
 import { defaultPolicy } from "../../src/delivery/policy.ts";
 import type { SubscriptionRuntime } from "../../src/delivery/runtime.ts";
 import { virtualPlatform } from "../../src/platform/virtual.ts";
+import { TerminalError } from "tidings";
 import { Happened } from "./support.ts";
 
 /** Lanes over a committer that keeps what it is given; `ran` are the positions in the order in which they were run. */
@@ -87,5 +88,28 @@ describe("lanes", () => {
     second.conflicted("a document");
     assert.deepEqual(ran, [0, 1, 2, 1, 2]);
     assert.deepEqual(waiting, [first, second, third]);
+  });
+
+  it("of a lost partition give back every slot, and end what ran alone", async () => {
+    const { lanes, runtime, platform, waiting, send } = workshop((position) => {
+      if (position === 1) throw new TerminalError("never");
+    });
+    send(0, "k");
+    // Waits with its slot until the one before it is committed, which will never be.
+    send(1, "k");
+    const suspect = lanes.make(send(2, "other").record, (waiting[0] ?? send(3, "more")).route);
+    lanes.takeWaiting("other");
+    lanes.dispatch();
+    let ended = false;
+    const alone = lanes.runAlone(suspect).then(() => (ended = true));
+    await platform.clock.flush();
+    assert.ok(runtime.slots.taken() > 0);
+    assert.equal(ended, false);
+    void lanes.quiesce();
+    lanes.letGo();
+    await alone;
+    await platform.clock.flush();
+    assert.equal(runtime.slots.taken(), 0);
+    assert.equal(lanes.running(), 0);
   });
 });

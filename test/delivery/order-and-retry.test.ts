@@ -185,4 +185,24 @@ describe("deliveries of one key", () => {
       );
     await b.app.stop();
   });
+
+  it("is tried again at once by a batch handler too", async () => {
+    const runs: number[] = [];
+    const sink = service("sink", { retry: { immediateMs: [0], delayedMs: [] } }).onBatch(
+      Happened,
+      (items) => {
+        for (const item of items) {
+          runs.push(item.event.data.n);
+          if (runs.length === 1) item.fail(new Error("not yet"));
+        }
+      },
+      { waitMs: 1 },
+    );
+    const b = await bench([sink]);
+    await b.feed("k", 0, 1);
+    await b.clock.advance(20);
+    assert.deepEqual(runs, [0, 0, 1]);
+    assert.equal((await totalsOf(b)).deadLetters, 0);
+    await b.app.stop();
+  });
 });

@@ -147,7 +147,10 @@ export class Aftermath {
       return this.#held.failedAgain(delivery, error, step);
     }
     const lane = delivery.lane as Lane;
-    for (let wait = lane.committedSoFar(); wait && !delivery.discarded; wait = lane.committedSoFar()) await wait;
+    for (let wait = lane.committedSoFar(); wait && !delivery.discarded; wait = lane.committedSoFar()) {
+      await wait;
+      if (runs.stopped()) break;
+    }
     if (runs.stopped()) return runs.abandon(delivery);
     if (delivery.discarded) return runs.restart(delivery);
     if (delivery.route.policy.onFailure === "blockPartition") return this.#blockPartition(delivery, error, step);

@@ -12,8 +12,8 @@ export class Lane {
   /** To be run again, in order, as soon as the running one has ended. */
   again: Delivery[] = [];
   ready = false;
-  /** Its first delivery waits for its turn at a hot document. */
-  blocked = false;
+  /** The first delivery, while it waits for its turn at a hot document. */
+  blocked: Delivery | undefined;
   #waiters: { readonly behind: Delivery; readonly wake: () => void }[] = [];
 
   constructor(key: string | null) {
@@ -44,7 +44,7 @@ export class Lane {
   committed(delivery: Delivery): void {
     if (this.uncommitted[0] === delivery) this.uncommitted.shift();
     else this.uncommitted = this.uncommitted.filter((other) => other !== delivery);
-    if (this.#waiters.length > 0) this.wake((behind) => behind === delivery);
+    if (this.#waiters.length > 0) this.#wake((behind) => behind === delivery);
   }
 
   /** Takes back this one and every later one that is not committed, in order. Earlier ones have not read what they wrote. */
@@ -52,11 +52,16 @@ export class Lane {
     const first = this.uncommitted.indexOf(from);
     if (first === -1) return [];
     const taken = this.uncommitted.splice(first);
-    this.wake((behind) => taken.includes(behind));
+    this.#wake((behind) => taken.includes(behind));
     return taken;
   }
 
-  wake(which: (behind: Delivery) => boolean): void {
+  /** Nothing of it will be committed any more: nobody shall wait for that. */
+  wakeAll(): void {
+    this.#wake(() => true);
+  }
+
+  #wake(which: (behind: Delivery) => boolean): void {
     const woken = this.#waiters.filter(({ behind }) => which(behind));
     this.#waiters = this.#waiters.filter(({ behind }) => !which(behind));
     for (const { wake } of woken) wake();

@@ -50,7 +50,7 @@ export class Lanes implements DeliveryOwner {
     this.#runtime = options.runtime;
     this.#clock = options.runtime.platform.clock;
     this.#aftermath = new Aftermath(options, {
-      run: (delivery) => this.#run(delivery),
+      run: (delivery) => this.#begin(delivery),
       finish: (delivery) => this.#finish(delivery),
       free: (delivery) => this.#free(delivery),
       putBack: (delivery) => this.#putBack(delivery),
@@ -110,7 +110,7 @@ export class Lanes implements DeliveryOwner {
       lane.queue.shift();
       lane.running = delivery;
       this.#running.add(delivery);
-      if (delivery.route.batch && delivery.commitError === undefined) batches.add(delivery);
+      if (delivery.route.batch) batches.add(delivery);
       else this.#run(delivery);
       if ((++started & 15) === 0 && this.#clock.monotonic() - startedAt > sliceMs) {
         this.#clock.soon(this.#dispatchLater);
@@ -118,6 +118,11 @@ export class Lanes implements DeliveryOwner {
       }
     }
     this.#dispatching = false;
+  }
+
+  #begin(delivery: Delivery): void {
+    if (delivery.route.batch) this.#options.batches.add(delivery);
+    else this.#run(delivery);
   }
 
   #run(delivery: Delivery): void {
@@ -280,6 +285,9 @@ export class Lanes implements DeliveryOwner {
     this.#options.committer.withdraw(new Set(later));
     // Whoever waits behind this one must not be the one it waits for.
     for (const other of later) this.#leaveHot(other);
+    if (lane.running) this.#leaveHot(lane.running);
+    else if (lane.queue[0]) this.#leaveHot(lane.queue[0]);
+    if (lane.blocked !== delivery) lane.blocked = undefined;
     const again = [delivery, ...later];
     if (lane.running) {
       lane.running.discarded = true;
@@ -295,13 +303,14 @@ export class Lanes implements DeliveryOwner {
     if (delivery.hot === changed) return;
     this.#leaveHot(delivery);
     const lane = delivery.lane as Lane;
-    lane.blocked = true;
+    lane.blocked = delivery;
     this.#runtime.hotDocuments.enter(changed, () => {
+      // Others wait behind it, perhaps in partitions that go on. And an earlier one of its lane, which has to run again
+      // before it, may wait for somebody who waits for this document.
+      if (this.#stopped || lane.blocked !== delivery) return this.#runtime.hotDocuments.leave(changed);
       delivery.hot = changed;
-      lane.blocked = false;
-      // Others wait behind it, perhaps in partitions that go on.
-      if (this.#stopped) this.#leaveHot(delivery);
-      else this.#goOn(lane);
+      lane.blocked = undefined;
+      this.#goOn(lane);
     });
   }
 
@@ -327,8 +336,7 @@ export class Lanes implements DeliveryOwner {
     if (!this.#runtime.slots.take(() => this.#startAlone(delivery))) return;
     if (delivery.lane) delivery.lane.running = delivery;
     this.#running.add(delivery);
-    if (delivery.route.batch) this.#options.batches.add(delivery);
-    else this.#run(delivery);
+    this.#begin(delivery);
   }
 
   /** Nothing new starts; resolves when nothing runs. */
@@ -343,7 +351,11 @@ export class Lanes implements DeliveryOwner {
 
   /** Nothing will be committed any more: nobody shall wait for what has ended. */
   letGo(): void {
-    for (const { uncommitted } of this.#lanes.values()) for (const delivery of uncommitted) this.#leaveHot(delivery);
+    for (const lane of this.#lanes.values()) {
+      for (const delivery of lane.uncommitted) this.#leaveHot(delivery);
+      lane.wakeAll();
+    }
+    for (const told of Array.from(this.#alone.values())) told();
   }
 
   /** Tells every running handler to stop. */
