@@ -23,8 +23,6 @@ export interface Appender {
   flush(): void;
   /** After the commit: keeps the new heads; answers with the logs that have grown. */
   committed(): readonly number[];
-  /** How many events and bytes are staged. */
-  size(): { readonly events: number; readonly bytes: number };
   /** Id of the newest chunk written by the transaction at hand. */
   lastChunk(): number;
 }
@@ -36,8 +34,6 @@ export function appenderOf(connection: Connection, heads: Heads): Appender {
   );
   let staged = new Map<number, Staged>();
   let nowMs = 0;
-  let events = 0;
-  let bytes = 0;
   let nextChunk = 0;
 
   function logAt(log: number): Staged {
@@ -58,15 +54,11 @@ export function appenderOf(connection: Connection, heads: Heads): Appender {
     begin(at) {
       staged = new Map();
       nowMs = at;
-      events = 0;
-      bytes = 0;
       nextChunk = heads.nextChunk();
     },
     stage(log, draft) {
       const at = staged.get(log) ?? logAt(log);
       at.drafts.push(draft);
-      events++;
-      bytes += draft.bytes;
       return at.next++;
     },
     flush() {
@@ -84,7 +76,6 @@ export function appenderOf(connection: Connection, heads: Heads): Appender {
       heads.keep(staged, nextChunk);
       return [...staged.keys()];
     },
-    size: () => ({ events, bytes }),
     lastChunk: () => nextChunk - 1,
   };
 }

@@ -120,7 +120,7 @@ function storeOf(settings: Settings, context: EngineContext, file: OpenFile): St
     heldBack: () => maintenance.heldBack(),
     committed(changed, collections, bytes) {
       wake.own(changed, collections, writer.appender.lastChunk());
-      maintenance.wrote(bytes + commitBytes);
+      maintenance.wrote(bytes);
       if (!stillThere()) committer.fail("the file was moved, replaced or deleted while it was open");
     },
   });
@@ -131,9 +131,6 @@ function storeOf(settings: Settings, context: EngineContext, file: OpenFile): St
   }; // prettier-ignore
   return store;
 }
-
-/** What a commit writes beside the events, roughly: pages of the tree and of its indexes. */
-const commitBytes = 6 * 4096;
 
 async function readWith<Result>({ context, file, settings, check }: Store, fn: () => Result): Promise<Result> {
   check();

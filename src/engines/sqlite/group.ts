@@ -18,7 +18,7 @@ export interface CommitterParts {
   readonly noticeOthers: () => boolean;
   /** Why no group may be committed now; undefined when one may. */
   readonly heldBack: () => string | undefined;
-  /** Called after each commit that wrote something, before its members are answered. */
+  /** Called after each commit that wrote something; `bytes`: about how much. */
   readonly committed: (logs: readonly number[], collections: readonly string[], bytes: number) => void;
 }
 
@@ -48,6 +48,10 @@ export function newState(): State {
     unsynced: true, durable: true, commits: 0, unpark: undefined, idle: [],
   }; // prettier-ignore
 }
+
+/** What the log grows by with each group, and with each row that is not an event, roughly: some pages. */
+const groupBytes = 4 * 4096;
+const rowBytes = 4096;
 
 /** How many members are gathered between two looks at the clock. */
 const clockEvery = 16;
@@ -158,14 +162,18 @@ function finish(
   state.alone = Math.max(0, state.alone - taken.length);
   state.tries = 0;
   state.commits++;
-  if (writer.wrote) {
+  const { wrote } = writer;
+  const logs = writer.appender.committed();
+  if (wrote) {
     state.full = undefined;
     state.unsynced = !state.durable;
-    parts.committed(writer.appender.committed(), [...writer.collections], writer.appender.size().bytes);
   }
+  let bytes = groupBytes;
   for (const member of taken) {
+    bytes += member.bytes + member.rows * rowBytes;
     const refusal = refused.get(member);
     if (refusal) member.reject(toTidingsError(refusal, settings.path));
     else member.settle();
   }
+  if (wrote) parts.committed(logs, [...writer.collections], bytes);
 }

@@ -5,6 +5,7 @@ import type { RetentionRule } from "../../ports/topics.ts";
 import type { Connection } from "./binding.ts";
 import { forgetIds, retain } from "./retention.ts";
 import { startThread } from "./start-thread.ts";
+import { type WalGauge, walGauge } from "./wal-gauge.ts";
 import type { Answer, Request, ThreadData, ThreadFailure } from "./thread-messages.ts";
 
 /** Work on the file beside reading and writing events. */
@@ -67,12 +68,7 @@ interface Keeper {
   asked: boolean;
   paused: boolean;
   blocked: boolean;
-  /** What the log held at the last answer. */
-  walBytes: number;
-  /** What has been written in all: until now, when that answer was asked for, when one was last asked for. */
-  written: number;
-  writtenThen: number;
-  writtenWhenAsked: number;
+  readonly wal: WalGauge;
   failure: ThreadFailure | undefined;
   deaths: number;
   lastJob: number;
@@ -88,17 +84,17 @@ const closeMs = 5000;
 /** Keeps the checkpoint thread, which is started when it is first needed. */
 export function threadMaintenance(parts: MaintenanceParts): Maintenance {
   const { clock, thread } = parts;
+  const wal = walGauge(`${thread.realPath}-wal`);
   const keeper: Keeper = {
-    worker: undefined, asked: false, paused: false, blocked: false, walBytes: 0, written: 0, writtenThen: 0,
-    writtenWhenAsked: 0, failure: undefined, deaths: 0, lastJob: 0, jobs: new Map(), onClosed: undefined,
+    worker: undefined, asked: false, paused: false, blocked: false, wal,
+    failure: undefined, deaths: 0, lastJob: 0, jobs: new Map(), onClosed: undefined,
   }; // prettier-ignore
-  const walNow = (): number => keeper.walBytes + keeper.written - keeper.writtenThen;
   const send = (request: Request): void => (keeper.worker ??= start(parts, keeper)).postMessage(request);
 
   function ask(): void {
     if (keeper.asked) return;
     keeper.asked = true;
-    keeper.writtenWhenAsked = keeper.written;
+    wal.asked();
     send({ kind: "checkpoint" });
   }
 
@@ -113,13 +109,13 @@ export function threadMaintenance(parts: MaintenanceParts): Maintenance {
 
   return {
     wrote(bytes) {
-      keeper.written += bytes;
-      if (keeper.written - keeper.writtenWhenAsked >= parts.checkpointBytes) ask();
+      wal.wrote(bytes);
+      if (wal.grown() >= parts.checkpointBytes) ask();
     },
     heldBack() {
       if (keeper.paused) return "The write-ahead log is being begun anew";
       const cap = keeper.blocked ? parts.walBytesMaxWhileRead : thread.walBytesMax;
-      if (walNow() <= cap) return undefined;
+      if (wal.bytes() <= cap) return undefined;
       ask();
       const why = keeper.blocked
         ? "a long read of another process keeps it from beginning anew"
@@ -132,29 +128,32 @@ export function threadMaintenance(parts: MaintenanceParts): Maintenance {
       if (keeper.failure) return `Checkpoints fail: ${keeper.failure.message}`;
       if (keeper.deaths >= deathsBorne) return `The checkpoint thread has died ${keeper.deaths} times.`;
       const cap = thread.walBytesMax;
-      return walNow() > cap ? `The write-ahead log holds ${walNow()} bytes, more than ${cap}.` : undefined;
+      return wal.bytes() > cap
+        ? `The write-ahead log holds ${Math.round(wal.bytes())} bytes, more than ${cap}.`
+        : undefined;
     },
-    async close(failed) {
-      const { worker } = keeper;
-      if (!worker) return;
-      for (const { reject } of keeper.jobs.values())
-        reject(new TidingsError("TIDINGS_CLOSED", "The engine was closed."));
-      keeper.jobs.clear();
-      worker.ref();
-      await new Promise<void>((resolve) => {
-        const cancel = clock.after(closeMs, resolve);
-        keeper.onClosed = () => {
-          cancel();
-          resolve();
-        };
-        worker.postMessage({ kind: "close", checkpoint: !failed } satisfies Request);
-      });
-      // After a failed sync the thread keeps its connection, since closing it would checkpoint.
-      if (failed) worker.unref();
-      else await worker.terminate();
-      keeper.worker = undefined;
-    },
+    close: (failed) => closeThread(keeper, clock, failed),
   };
+}
+
+/** The thread's last checkpoint, then its end. After a failed sync it keeps its connection, since closing it would checkpoint. */
+async function closeThread(keeper: Keeper, clock: Clock, failed: boolean): Promise<void> {
+  const { worker } = keeper;
+  if (!worker) return;
+  for (const { reject } of keeper.jobs.values()) reject(new TidingsError("TIDINGS_CLOSED", "The engine was closed."));
+  keeper.jobs.clear();
+  worker.ref();
+  await new Promise<void>((resolve) => {
+    const cancel = clock.after(closeMs, resolve);
+    keeper.onClosed = () => {
+      cancel();
+      resolve();
+    };
+    worker.postMessage({ kind: "close", checkpoint: !failed } satisfies Request);
+  });
+  if (failed) worker.unref();
+  else await worker.terminate();
+  keeper.worker = undefined;
 }
 
 function start(parts: MaintenanceParts, keeper: Keeper): Worker {
@@ -185,10 +184,7 @@ function receive({ onDiskFailed, mayWrite }: MaintenanceParts, keeper: Keeper, a
     keeper.blocked = answer.blocked;
     keeper.failure = answer.failure;
     if (answer.failure?.io) onDiskFailed(`a checkpoint failed: ${answer.failure.message}`);
-    else if (!answer.failure) {
-      keeper.walBytes = answer.bytes;
-      keeper.writtenThen = keeper.writtenWhenAsked;
-    }
+    else if (!answer.failure) keeper.wal.answered(answer.bytes);
     mayWrite();
   } else if (answer.kind === "done") {
     const job = keeper.jobs.get(answer.job);

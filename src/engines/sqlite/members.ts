@@ -12,6 +12,8 @@ export interface Member {
   readonly durable: boolean;
   readonly events: number;
   readonly bytes: number;
+  /** How many rows it writes beside its events, roughly. */
+  readonly rows: number;
   /** When it came, by the monotonic clock. */
   readonly sinceMs: number;
   /**
@@ -29,6 +31,7 @@ interface Making<Result> {
   readonly durable?: boolean;
   readonly events?: number;
   readonly bytes?: number;
+  readonly rows?: number;
   readonly run: (writer: Writer) => Result;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: Error) => void;
@@ -36,13 +39,14 @@ interface Making<Result> {
 
 function memberOf<Result>(
   sinceMs: number,
-  { durable = true, events = 0, bytes = 0, run, resolve, reject }: Making<Result>,
+  { durable = true, events = 0, bytes = 0, rows = 1, run, resolve, reject }: Making<Result>,
 ): Member {
   let result: Result;
   return {
     durable,
     events,
     bytes,
+    rows,
     sinceMs,
     apply(writer) {
       try {
@@ -57,6 +61,9 @@ function memberOf<Result>(
     reject,
   };
 }
+
+/** What a function of the user writes is unknown; the checkpoint thread corrects the guess. */
+const rowsOfUserSql = 10;
 
 /** How the calls of the ports become members: `submit` hands them over. */
 export function callsOf(monotonic: () => number, submit: (member: Member) => void) {
@@ -79,12 +86,17 @@ export function callsOf(monotonic: () => number, submit: (member: Member) => voi
       const drafts = (transaction.publish ?? []).map(draftOf);
       const applied = { fences: copy(fences), checks: copy(checks), documents: copy(documents), timers: copy(timers) };
       const functions = [...sql];
+      const { events, bytes } = sizeOf(drafts);
+      let size = bytes;
+      for (const { value } of applied.documents) size += value?.length ?? 0;
+      for (const { payload } of applied.timers) size += payload?.length ?? 0;
+      const rows = applied.documents.length + applied.timers.length + functions.length * rowsOfUserSql;
       const run = (writer: Writer): Outcome =>
         functions.length === 0
           ? applyTransaction(writer, applied, drafts)
           : runUserSql(writer, functions, (userSql) => applyTransaction(writer, applied, drafts, userSql));
       // Events are always synced before anybody can see them.
-      return call({ durable: durable || drafts.length > 0, ...sizeOf(drafts), run });
+      return call({ durable: durable || drafts.length > 0, events, bytes: size, rows, run });
     },
 
     declare: (specs: readonly TopicSpec[], now: () => number): Promise<void> =>

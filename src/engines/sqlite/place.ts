@@ -23,8 +23,12 @@ export function usablePath(path: string, readOnly: boolean): string {
 
 /** What tells whether the file at the path is still the one that was opened; undefined when there is none. */
 export function fileIdentity(path: string): string | undefined {
-  const stats = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return stats && `${stats.dev}:${stats.ino}`;
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Size in bytes, 0 when there is no such file. */

@@ -271,6 +271,21 @@ test("the write-ahead log stays under its cap while events come without a pause"
   );
 });
 
+test("the write-ahead log stays under its cap when documents and user SQL write much", async (t) => {
+  const cap = 8 << 20;
+  const { path, engine } = await shop(t, { checkpointBytes: 1 << 20, walRestartBytes: 2 << 20, walBytesMax: cap });
+  await engine.transact({ sql: sql((db) => db.exec("CREATE TABLE mine (text TEXT)")) });
+  const value = JSON.stringify("x".repeat(500_000));
+  let largest = 0;
+  for (let n = 0; n < 120; n++) {
+    if (n % 2 === 0) await engine.transact({ documents: [{ collection: "c", key: `k${n % 10}`, value }] });
+    else await engine.transact({ sql: sql((db) => db.prepare("INSERT INTO mine VALUES (?)").run(value)) });
+    largest = Math.max(largest, statSync(`${path}-wal`).size);
+  }
+  assert.ok(largest <= cap + (1 << 20), `${largest} bytes`);
+  t.diagnostic(`log at most ${(largest / 1e6).toFixed(1)} MB of ${(cap / 1e6).toFixed(1)}`);
+});
+
 test("a reader that stays does not stop publishing at the cap of the log, and is named as the trouble", async (t) => {
   const { path, engine } = await shop(t, { checkpointBytes: 1 << 18, walRestartBytes: 1 << 20, walBytesMax: 2 << 20 });
   await engine.topics.publish([entry(0)]);
