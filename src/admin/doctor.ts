@@ -129,7 +129,7 @@ function subscriptionProblems(report: SubscriptionReport, maxAgeMs: number): Pro
   const { subscription, status, pending, oldestAgeMs, deadLetters, paused, equation, partitions } = report;
   const problems: Problem[] = [];
   const add = (code: string, problem: string) => problems.push({ area: subscription, code, problem });
-  const late = `${pending} events are pending, the oldest for ${Math.round(oldestAgeMs / 1000)} s`;
+  const late = `${pending === 1 ? "1 event is" : `${pending} events are`} pending, the oldest for ${Math.round(oldestAgeMs / 1000)} s`;
   if (status === "lost") {
     const lost = partitions.reduce((sum, partition) => sum + partition.lost, 0);
     add("TIDINGS_POSITION_LOST", `${lost} events are gone by retention that it had not handled; seek to go on.`);

@@ -66,9 +66,9 @@ function wantsColor(stream: NodeJS.WriteStream): boolean {
   return stream.isTTY && (NO_COLOR === undefined || NO_COLOR === "") && TERM !== "dumb";
 }
 
-/** What is undefined is said as null inside of lists by JSON itself; big numbers become text. */
+/** What is undefined is said as null, so that the shape of a result does not depend on what it says. */
 function stringify(value: unknown): string {
-  return JSON.stringify(value, (_, each: unknown) => (typeof each === "bigint" ? String(each) : each));
+  return JSON.stringify(value, (_, each: unknown) => (each === undefined ? null : each));
 }
 
 function write(text: string): Promise<void> {

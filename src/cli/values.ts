@@ -21,6 +21,11 @@ export function formatDuration(ms: number): string {
   return hours < 48 ? `${hours}h ${minutes % 60}m` : `${Math.floor(hours / 24)}d ${hours % 24}h`;
 }
 
+/** `1 key`, `2 keys`. */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
 /** Reads an instant: RFC 3339, a date, or a duration before now such as `-1h`. Throws TIDINGS_USAGE. */
 export function parseInstant(text: string, nowMs: number): number {
   if (text.startsWith("-")) return nowMs - parseDuration(text.slice(1));

@@ -57,7 +57,7 @@ async function preview({ admin, out }: Session, filter: DeadLetterFilter, limit?
   });
   await out.result({ dryRun: true, count: letters.length, deadLetters: letters.map(letterJson) }, () =>
     [
-      `Would take ${letters.length}:\n`,
+      letters.length === 0 ? "Would take none.\n" : `Would take ${letters.length}:\n`,
       ...letters.map(
         ({ id, subscription, record, failure }) => `  ${id}  ${subscription}  ${record.type}  ${failure.message}\n`,
       ),

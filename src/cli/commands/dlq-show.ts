@@ -5,6 +5,7 @@ import type { DeadLetterStory } from "../../admin/dead-letters.ts";
 import { dataText, letterJson, recordOf } from "../event-text.ts";
 import type { Output } from "../output.ts";
 import { withSession } from "../session.ts";
+import { plural } from "../values.ts";
 
 /** `tidings dlq show`. */
 export function configure(command: Command): void {
@@ -34,7 +35,14 @@ function storyText(out: Output, { letter, waiting }: DeadLetterStory): string {
     ["reason", letter.reason],
     ["error", `${failure.code}: ${failure.message}`],
     ["group", failure.fingerprint],
-    ["tries", `${tries.failures} failures, ${tries.stalls} stalls, ${tries.deliveries} deliveries`],
+    [
+      "tries",
+      [
+        plural(tries.failures, "failure"),
+        plural(tries.stalls, "stall"),
+        plural(tries.deliveries, "delivery", "deliveries"),
+      ].join(", "),
+    ],
     ["first failed", tries.firstFailedAtMs === undefined ? undefined : formatTime(tries.firstFailedAtMs)],
     ["given up", formatTime(letter.parkedAtMs)],
     ["last failed", formatTime(letter.lastFailedAtMs)],

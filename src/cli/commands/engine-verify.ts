@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { TidingsError } from "../../errors/tidings-error.ts";
 import { withSession } from "../session.ts";
+import { plural } from "../values.ts";
 
 /** `tidings engine verify`. */
 export function configure(command: Command): void {
@@ -13,7 +14,7 @@ export function configure(command: Command): void {
         out.progress();
         await out.result({ ok: report.problems.length === 0, ...report }, () =>
           [
-            `${report.recordsChecked} records checked, ${report.problems.length} problems.\n`,
+            `${plural(report.recordsChecked, "record")} checked, ${plural(report.problems.length, "problem")}.\n`,
             ...report.problems.map(({ place, problem }) => `  ${place}: ${problem}\n`),
           ].join(""),
         );

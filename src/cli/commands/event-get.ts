@@ -73,11 +73,16 @@ function storyText(out: Output, { event, causes, effects, fates }: EventStory): 
       [
         { title: "SUBSCRIPTION", value: ({ subscription }) => subscription },
         { title: "FATE", value: ({ fate }) => fate },
-        { title: "DETAIL", value: ({ detail, deadLetter }) => [detail, deadLetter].filter(Boolean).join("; ") },
+        { title: "DETAIL", value: ({ detail, deadLetter }) => detailText(detail, deadLetter) },
       ],
       fates,
     );
     lines.push(`\n${table}`);
   }
   return lines.join("");
+}
+
+/** The id of the dead letter is said once. */
+function detailText(detail = "", deadLetter = ""): string {
+  return detail.includes(deadLetter) ? detail : `${detail}; ${deadLetter}`;
 }

@@ -4,7 +4,7 @@ import type { SeekMove } from "../../admin/controls.ts";
 import { confirm } from "../confirm.ts";
 import type { Output } from "../output.ts";
 import { withSession } from "../session.ts";
-import { parsePlace } from "../values.ts";
+import { parsePlace, plural } from "../values.ts";
 
 interface Options {
   readonly to: string;
@@ -50,8 +50,8 @@ function summary(subscription: string, plan: readonly SeekMove[]): string {
   const again = plan.reduce((sum, { from, to }) => sum + Math.max(0, from - to), 0);
   const skipped = plan.reduce((sum, { from, to }) => sum + Math.max(0, to - from), 0);
   const held = plan.reduce((sum, { heldKeys }) => sum + heldKeys, 0);
-  const aside = held > 0 ? `, and set ${held} held keys aside` : "";
-  return `This would let ${subscription} handle ${again} events again and skip ${skipped} pending ones${aside}.`;
+  const aside = held > 0 ? `, and set ${plural(held, "held key")} aside` : "";
+  return `This would let ${subscription} handle ${plural(again, "event")} again and skip ${skipped} pending${aside}.`;
 }
 
 async function print(out: Output, subscription: string, moves: readonly SeekMove[], dryRun: boolean): Promise<void> {

@@ -3,7 +3,7 @@ import { formatTime } from "../../event/instant.ts";
 import type { Equation, SubscriptionReport } from "../../admin/subscriptions.ts";
 import type { Output } from "../output.ts";
 import { withSession } from "../session.ts";
-import { formatDuration } from "../values.ts";
+import { formatDuration, plural } from "../values.ts";
 
 /** `tidings sub show`. */
 export function configure(command: Command): void {
@@ -36,8 +36,8 @@ function reportText(out: Output, report: SubscriptionReport): string {
     ["on failure", definition.onFailure],
     ["epoch", definition.epoch],
     ["began at", definition.from],
-    ["pending", `${report.pending}, the oldest for ${formatDuration(report.oldestAgeMs)}`],
-    ["held", `${report.heldEvents} events of ${report.heldKeys} keys`],
+    ["pending", report.pending === 0 ? 0 : `${report.pending}, the oldest for ${formatDuration(report.oldestAgeMs)}`],
+    ["held", `${plural(report.heldEvents, "event")} of ${plural(report.heldKeys, "key")}`],
     ["dead letters", report.deadLetters],
     ["since its start", equationText(equation)],
   ]);
@@ -49,7 +49,7 @@ export function equationText(equation: Equation): string {
   const names = ["handled", "held", "discarded", "filtered", "expired", "skipped", "unknown", "pending"] as const;
   const parts = names.filter((name) => equation[name] !== 0 || name === "handled" || name === "pending");
   const sum = parts.map((name) => `${equation[name]} ${name}`).join(" + ");
-  return `${equation.total} events = ${sum}${equation.holds ? "" : `  (BUT THAT IS ${equation.sum})`}`;
+  return `${plural(equation.total, "event")} = ${sum}${equation.holds ? "" : `  (BUT THAT IS ${equation.sum})`}`;
 }
 
 function partitionTable(out: Output, { partitions }: SubscriptionReport): string {
