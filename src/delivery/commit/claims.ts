@@ -16,94 +16,115 @@ export interface ClaimOptions {
   readonly onCovered: () => void;
 }
 
+/** How far claims reach ahead at least. */
+const aheadMin = 256;
+/** How long to wait after a claim could not be written, in milliseconds. */
+const againMs = 50;
+
 /**
  * Says in the store which positions may be running, before they run, so that a process that comes after a
  * crash knows whom to suspect. Claims need only survive the process: they go along with commits, and where
  * there is none in time they are written without a sync. They reach ahead of what has been published, so that an
  * event that arrives at an idle subscription waits for no write.
  */
-export interface Claims {
+export class Claims {
+  readonly #options: ClaimOptions;
+  /** Positions below are claimed. */
+  #to = -1;
+  /** Where the claim ends that goes along with a commit. */
+  #dueTo = -1;
+  /** The furthest that any write has said: a later one must not take it back. */
+  #asked = -1;
+  #ahead = aheadMin;
+  #writing = false;
+  #alone: ClaimDocument["solo"];
+  readonly #failures = new Map<number, number>();
+
+  constructor(options: ClaimOptions) {
+    this.#options = options;
+  }
+
   /** Whether `position` is claimed; if not, the claim is extended and `onCovered` called. */
-  covers(position: number): boolean;
-  /** The extension that should go along with a commit, if one is due. */
-  due(): DocumentWrite | undefined;
-  /** The last write that `due` gave is committed. */
-  written(): void;
-  /** Writes how often a delivery has failed, before it runs again. */
-  noteFailures(position: number, failures: number): Promise<void>;
-  /** Forgets the failures of a delivery that has ended. */
-  forgetFailures(position: number): void;
-  /** Claims one position for a run alone, with its stalls so far. */
-  solo(position: number, stalls: number): Promise<void>;
-  /** Nothing runs any more. */
-  clear(): Promise<void>;
-}
-
-const aheadMin = 256;
-const againMs = 50;
-
-export function createClaims(options: ClaimOptions): Claims {
-  const { engine, fence, key } = options;
-  let to = -1;
-  let dueTo = -1;
-  let ahead = aheadMin;
-  let writing = false;
-  const failures = new Map<number, number>();
-
-  const writeOf = (document: ClaimDocument): DocumentWrite => ({
-    collection: collections.claims,
-    key,
-    value: JSON.stringify(document),
-  });
-  const current = (claimTo: number): ClaimDocument => ({
-    to: claimTo,
-    ...(failures.size > 0 ? { failures: Object.fromEntries(failures) } : {}),
-  });
-
-  async function write(documents: readonly DocumentWrite[]): Promise<void> {
-    await engine.transact?.({ fences: [fence], documents, durable: false });
+  covers(position: number): boolean {
+    if (position < this.#to) return true;
+    void this.#extend(position);
+    return false;
   }
 
   /** Never rejects. */
-  async function extend(position: number): Promise<void> {
-    if (writing) return;
-    writing = true;
-    ahead = Math.min(options.aheadMax, Math.max(aheadMin, ahead * 2));
-    const target = Math.max(position + 1, options.low() + ahead);
+  async #extend(position: number): Promise<void> {
+    if (this.#writing) return;
+    const { aheadMax, low, clock, onCovered } = this.#options;
+    this.#writing = true;
+    this.#alone = undefined;
+    this.#ahead = Math.min(aheadMax, Math.max(aheadMin, this.#ahead * 2));
+    const target = Math.max(position + 1, low() + this.#ahead);
     try {
-      await write([writeOf(current(target))]);
-      to = Math.max(to, target);
+      await this.#write(this.#claimTo(target));
+      this.#to = Math.max(this.#to, target);
     } catch {
       // The partition is lost or the storage in trouble: commits will tell. Ask again in a while.
-      await sleep(options.clock, againMs);
+      await sleep(clock, againMs);
     }
-    writing = false;
-    options.onCovered();
+    this.#writing = false;
+    onCovered();
   }
 
-  return {
-    covers(position) {
-      if (position < to) return true;
-      void extend(position);
-      return false;
-    },
-    due() {
-      const low = options.low();
-      if (to - low >= ahead / 2) return undefined;
-      dueTo = low + ahead;
-      return writeOf(current(dueTo));
-    },
-    written() {
-      to = Math.max(to, dueTo);
-    },
-    async noteFailures(position, count) {
-      failures.set(position, count);
-      await write([writeOf(current(Math.max(to, position + 1)))]).catch(() => undefined);
-    },
-    forgetFailures(position) {
-      if (failures.size > 0) failures.delete(position);
-    },
-    solo: (position, stalls) => write([writeOf({ to: position + 1, solo: { position, stalls } })]),
-    clear: () => write([{ collection: collections.claims, key, value: null }]),
-  };
+  /** The extension that should go along with a commit, if one is due. */
+  due(): DocumentWrite | undefined {
+    const low = this.#options.low();
+    if (this.#to - low >= this.#ahead / 2) return undefined;
+    this.#alone = undefined;
+    this.#dueTo = Math.max(this.#asked, low + this.#ahead);
+    return this.#claimTo(this.#dueTo);
+  }
+
+  /** The last write that `due` gave is committed. */
+  written(): void {
+    this.#to = Math.max(this.#to, this.#dueTo);
+  }
+
+  /** Writes how often a delivery has failed, before it runs again. Never rejects. */
+  async noteFailures(position: number, failures: number): Promise<void> {
+    this.#failures.set(position, failures);
+    await this.#write(this.#claimTo(position + 1)).catch(() => undefined);
+  }
+
+  /** Forgets the failures of a delivery that has ended. */
+  forgetFailures(position: number): void {
+    if (this.#failures.size > 0) this.#failures.delete(position);
+  }
+
+  /** Claims one position for a run alone, with its stalls so far. */
+  async solo(position: number, stalls: number): Promise<void> {
+    this.#alone = { position, stalls };
+    await this.#write(this.#claimTo(position + 1));
+  }
+
+  /** The one that was to run alone has not killed anybody: it has come to an end, or has not begun. It stays claimed. */
+  async acquit(): Promise<void> {
+    if (!this.#alone) return;
+    this.#alone = undefined;
+    await this.#write(this.#claimTo(this.#asked));
+  }
+
+  /** Nothing runs any more. */
+  clear(): Promise<void> {
+    return this.#write({ collection: collections.claims, key: this.#options.key, value: null });
+  }
+
+  #claimTo(position: number): DocumentWrite {
+    this.#asked = Math.max(this.#asked, position);
+    const document: ClaimDocument = {
+      to: this.#asked,
+      ...(this.#failures.size > 0 ? { failures: Object.fromEntries(this.#failures) } : {}),
+      ...(this.#alone ? { solo: this.#alone } : {}),
+    };
+    return { collection: collections.claims, key: this.#options.key, value: JSON.stringify(document) };
+  }
+
+  async #write(write: DocumentWrite): Promise<void> {
+    const { engine, fence } = this.#options;
+    await engine.transact?.({ fences: [fence], documents: [write], durable: false });
+  }
 }

@@ -28,7 +28,10 @@ export interface HeldEntries {
   settle(documents: readonly DocumentWrite[], more?: Partial<Settlement>): void;
   /** So many more events wait. */
   count(more: number): void;
+  /** No head may begin to run any more. */
   stopped(): boolean;
+  /** Nothing can be committed any more. */
+  lost(): boolean;
 }
 
 /** How long to wait before something that could not be read or run now is tried again, in milliseconds. */
@@ -40,6 +43,8 @@ export class HeldHeads {
   readonly #runtime: SubscriptionRuntime;
   readonly #documents: HeldDocuments;
   readonly #entries: HeldEntries;
+  /** Reads of dead letters on which something waits. */
+  readonly #reading = new Set<Promise<void>>();
 
   constructor(options: HeldKeysOptions, documents: HeldDocuments, entries: HeldEntries) {
     this.#options = options;
@@ -51,19 +56,15 @@ export class HeldHeads {
   /** Runs the head of an entry, or releases the entry when it has none. */
   run(entry: HeldEntry): void {
     entry.busy = true;
-    void this.#run(entry);
+    this.#run(entry).catch((error: unknown) => {
+      const { log, name } = this.#runtime;
+      log.error({ subscription: name, key: entry.key, err: error }, "a held event could not be run");
+      if (!this.#entries.stopped()) this.#tryLater(entry);
+    });
   }
 
   async #run(entry: HeldEntry): Promise<void> {
-    const { runtime } = this.#options;
-    let head;
-    try {
-      head = await this.#documents.head(entry);
-    } catch (error) {
-      runtime.log.error({ subscription: runtime.name, key: entry.key, err: error }, "a held event could not be read");
-      if (!this.#entries.stopped()) this.#tryLater(entry);
-      return;
-    }
+    const head = await this.#documents.head(entry);
     if (this.#entries.stopped()) return;
     if (!head) {
       entry.busy = false;
@@ -111,23 +112,42 @@ export class HeldHeads {
     if (this.#entries.stopped()) return;
     if (!alone) return void start(delivery);
     runtime.gate.enter();
-    await runtime.gate.alone(() => start(delivery));
-    runtime.gate.leave();
+    try {
+      await runtime.gate.alone(() => start(delivery));
+    } finally {
+      runtime.gate.leave();
+    }
   }
 
   succeeded(delivery: Delivery): void {
     const entry = delivery.held as HeldEntry;
-    void this.#letterOf(entry).then((letter) => {
-      if (!this.#entries.stopped()) this.#settleHead(delivery, entry, letter);
-    });
+    void this.#withLetter(entry, (letter) => this.#settleHead(delivery, entry, letter));
   }
 
-  /** The entry's dead letter, however often the store must be asked: without it a story would be lost. Never rejects. */
-  async #letterOf(entry: HeldEntry): Promise<DeadLetter | undefined> {
+  /** Goes on with the dead letter of an entry: at once where there is none, and not at all when it cannot be read any more. */
+  #withLetter(entry: HeldEntry, goOn: (letter: DeadLetter | undefined) => void): Promise<void> | undefined {
+    if (entry.deadLetter === undefined) {
+      goOn(undefined);
+      return undefined;
+    }
+    const reading = this.#readLetter(entry, goOn).finally(() => this.#reading.delete(reading));
+    this.#reading.add(reading);
+    return reading;
+  }
+
+  /** Resolves when nothing waits for a dead letter. */
+  async drained(): Promise<void> {
+    await Promise.all(this.#reading);
+  }
+
+  /** However often the store must be asked: without the dead letter a story would be lost. Never rejects. */
+  async #readLetter(entry: HeldEntry, goOn: (letter: DeadLetter | undefined) => void): Promise<void> {
     const { name, log, platform } = this.#runtime;
-    while (!this.#entries.stopped()) {
+    do {
       try {
-        return await this.#documents.letter(entry);
+        const letter = await this.#documents.letter(entry);
+        if (!this.#entries.lost()) goOn(letter);
+        return;
       } catch (error) {
         log.warn(
           { subscription: name, key: entry.key, err: error },
@@ -135,8 +155,7 @@ export class HeldHeads {
         );
         await sleep(platform.clock, againMs);
       }
-    }
-    return undefined;
+    } while (!this.#entries.stopped());
   }
 
   /** Commits the success of a head; if what it read has changed meanwhile, everything is as before and it runs again. */
@@ -201,10 +220,7 @@ export class HeldHeads {
     const entry = delivery.held as HeldEntry;
     entry.tries = delivery.tries;
     entry.running = undefined;
-    const after = (before?: DeadLetter): void => {
-      if (!this.#entries.stopped()) this.#hold(delivery, entry, error, step, before);
-    };
-    void this.#letterOf(entry).then(after);
+    void this.#withLetter(entry, (before) => this.#hold(delivery, entry, error, step, before));
   }
 
   #hold(delivery: Delivery, entry: HeldEntry, error: unknown, step: HeldStep, before: DeadLetter | undefined): void {
@@ -254,14 +270,14 @@ export class HeldHeads {
   /** Resolves when the discard is on its way to the committer. */
   async discarded(entry: HeldEntry, by: string): Promise<void> {
     entry.busy = true;
-    const letter = await this.#letterOf(entry);
-    if (this.#entries.stopped()) return;
-    const own = this.#behead(entry);
-    if (letter) own.push(...closeDeadLetter(letter, "discarded", this.#runtime.platform.clock.now(), by));
-    this.#entries.settle(own, {
-      as: "discarded",
-      counts: { held: -1, discarded: 1 },
-      committed: () => this.#entries.released(entry),
+    await this.#withLetter(entry, (letter) => {
+      const own = this.#behead(entry);
+      if (letter) own.push(...closeDeadLetter(letter, "discarded", this.#runtime.platform.clock.now(), by));
+      this.#entries.settle(own, {
+        as: "discarded",
+        counts: { held: -1, discarded: 1 },
+        committed: () => this.#entries.released(entry),
+      });
     });
   }
 }

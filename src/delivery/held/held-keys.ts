@@ -20,9 +20,14 @@ export interface HeldKeysOptions {
   /** Runs the head of an entry; ends in `succeeded`, `failedAgain`, `putBack` or `discarded`. Resolves when it has run. */
   readonly start: (delivery: Delivery) => Promise<void>;
   readonly owner: () => DeliveryOwner;
+  /** Whether a delivery of the key is under way in its lane: then its head waits. */
+  readonly laneBusy: (key: string) => boolean;
   /** Followers that came in through a lane are settled by being held. */
   readonly onHeld: (record: StoredRecord) => void;
 }
+
+/** How long a head waits for its lane, in milliseconds. */
+const laneMs = 20;
 
 /** The held keys of one partition, in the hands of its owner. */
 export class HeldKeys {
@@ -32,6 +37,7 @@ export class HeldKeys {
   readonly #heads: HeldHeads;
   readonly #entries = new Map<string, HeldEntry>();
   #stopped = false;
+  #lost = false;
   #begun = false;
   #size = 0;
 
@@ -46,6 +52,7 @@ export class HeldKeys {
       settle: (documents, more) => this.#settle(documents, more),
       count: (more) => void (this.#size += more),
       stopped: () => this.#stopped,
+      lost: () => this.#lost,
     });
   }
 
@@ -66,9 +73,23 @@ export class HeldKeys {
     for (const entry of Array.from(this.#entries.values())) this.#arm(entry);
   }
 
-  stop(): void {
+  /** No head begins to run any more; what runs is still settled, unless the partition is `lost`. */
+  stop(lost: boolean): void {
     this.#stopped = true;
+    this.#lost = lost;
     for (const entry of this.#entries.values()) entry.cancelTimer?.();
+  }
+
+  /** When no head runs any more: resolves when everything about them is on its way to the committer. */
+  async drained(): Promise<void> {
+    await this.#heads.drained();
+    if (this.#lost || !this.#begun) return;
+    for (const entry of this.#entries.values()) {
+      if (entry.running === undefined) continue;
+      // One that should have run alone has still to do so, but nobody died under it.
+      entry.running = entry.running === "solo" ? "shared" : undefined;
+      this.#settle([this.#documents.entry(entry)]);
+    }
   }
 
   /** The entry behind which an event of this key must wait. */
@@ -206,7 +227,8 @@ export class HeldKeys {
   #arm(entry: HeldEntry): void {
     entry.cancelTimer?.();
     entry.cancelTimer = undefined;
-    if (!this.#begun || this.#stopped || entry.busy || entry.reason === "dead" || this.#runtime.paused()) return;
+    if (!this.#begun || this.#stopped || this.#runtime.paused()) return;
+    if (entry.busy || entry.releasing || entry.reason === "dead" || this.#entries.get(entry.id) !== entry) return;
     if (entry.reason === "paused" && entry.dueAtMs === undefined) return;
     const { clock } = this.#runtime.platform;
     const delayMs = entry.dueAtMs === undefined ? 0 : Math.max(0, entry.dueAtMs - clock.now());
@@ -217,7 +239,10 @@ export class HeldKeys {
   #due(entry: HeldEntry): void {
     if (entry.reason === "paused") this.resumeKey(entry);
     else if (heldCount(entry) === 0) this.#release(entry);
-    else this.#heads.run(entry);
+    else if (entry.blocking && this.#options.laneBusy(entry.key as string)) {
+      // It ran already when an operator paused the key, and what was held then comes behind it.
+      entry.cancelTimer = this.#runtime.platform.clock.after(laneMs, () => this.#arm(entry));
+    } else this.#heads.run(entry);
   }
 
   #release(entry: HeldEntry): void {
@@ -229,7 +254,8 @@ export class HeldKeys {
   #released(entry: HeldEntry): void {
     entry.busy = false;
     if (heldCount(entry) === 0 && entry.releasing) {
-      this.#entries.delete(entry.id);
+      // Another one of this key may have taken its place.
+      if (this.#entries.get(entry.id) === entry) this.#entries.delete(entry.id);
       entry.cancelTimer?.();
       return;
     }

@@ -85,6 +85,12 @@ export class Lanes implements DeliveryOwner {
     return key !== null && (this.#lanes.get(key)?.queue.length ?? 0) > 0;
   }
 
+  /** Whether a delivery of this key runs or is not committed yet. */
+  busy(key: string): boolean {
+    const lane = this.#lanes.get(key);
+    return lane !== undefined && (lane.running !== undefined || lane.uncommitted.length > 0);
+  }
+
   running(): number {
     return this.#running.size;
   }

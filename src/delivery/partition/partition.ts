@@ -68,6 +68,7 @@ class OwnedPartition implements Partition {
   #works: Works | undefined;
   /** Its suspects have run, and it does not drain. */
   #ready = false;
+  #draining = false;
   #stopped = false;
   #progressAt: number;
   /** What keeps commits from happening. */
@@ -94,9 +95,9 @@ class OwnedPartition implements Partition {
       number: this.number,
       claimed: claim && (JSON.parse(claim.value) as ClaimDocument),
       heldSuspects,
-      stopped: () => this.#stopped,
+      stopped: () => this.#stopped || this.#draining,
     });
-    if (this.#stopped) return;
+    if (this.#stopped || this.#draining) return;
     this.#ready = true;
     works.held.begin();
     works.fetch.open();
@@ -149,14 +150,17 @@ class OwnedPartition implements Partition {
     const ran = this.#ready;
     const works = this.#works;
     this.#ready = false;
+    this.#draining = true;
     if (lost || !works) this.#stopped = true;
     if (!works) return;
     works.fetch.close();
-    works.held.stop();
+    works.held.stop(lost);
     if (lost) return this.#letGo(works);
     await works.lanes.quiesce();
+    await works.held.drained();
     await works.committer.drained();
-    if (!this.#stopped && ran) await works.claims.clear().catch(() => undefined);
+    // Only a death is to be blamed on what ran, and nobody has died.
+    if (!this.#stopped) await (ran ? works.claims.clear() : works.claims.acquit()).catch(() => undefined);
     this.#stopped = true;
     works.committer.stop();
   }

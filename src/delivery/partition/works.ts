@@ -1,6 +1,6 @@
 import type { TidingsError } from "../../errors/tidings-error.ts";
 import type { Fence } from "../../ports/transaction.ts";
-import { type Claims, createClaims } from "../commit/claims.ts";
+import { Claims } from "../commit/claims.ts";
 import { Committer } from "../commit/committer.ts";
 import { type Progress, resumeProgress } from "../commit/progress.ts";
 import { HeldKeys } from "../held/held-keys.ts";
@@ -45,7 +45,7 @@ export function assemble(options: WorksOptions): Works {
   const { engine, platform } = runtime;
   const { clock } = platform;
   const progress = resumeProgress(document);
-  const claims = createClaims({
+  const claims = new Claims({
     engine,
     clock,
     key,
@@ -78,6 +78,7 @@ export function assemble(options: WorksOptions): Works {
     fence,
     start: (delivery) => lanes.runAlone(delivery),
     owner: () => lanes,
+    laneBusy: (key) => lanes.busy(key),
     onHeld: (record) => ingest.settled(record),
   });
   const lanes: Lanes = new Lanes({
