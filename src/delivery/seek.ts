@@ -23,7 +23,8 @@ export async function movePosition(
 ): Promise<void> {
   const { engine, platform } = runtime;
   const key = positionKey(runtime.name, partition.number);
-  const { heldKeys } = partition.status();
+  // As stored: the partition may have been stopped before it knew them.
+  const heldKeys = await countHeld(runtime, partition.number);
   if (heldKeys > 0 && !intent.retireHeld) throw heldKeysOpen(runtime, partition.number, heldKeys);
   const [stored] = (await engine.state?.get(collections.positions, [key])) ?? [];
   const old = JSON.parse(stored?.value ?? "{}") as PositionDocument;
@@ -39,6 +40,11 @@ export async function movePosition(
   });
   if (!outcome?.committed)
     throw new TidingsError("TIDINGS_FENCED", `Another member has taken over ${key} meanwhile; try again.`);
+}
+
+async function countHeld(runtime: SubscriptionRuntime, partition: number): Promise<number> {
+  const range = { prefix: `${partitionKey(partition)}/`, limit: Number.MAX_SAFE_INTEGER };
+  return (await (runtime.engine.state as State).scan(collections.held(runtime.name), range)).length;
 }
 
 function heldKeysOpen(runtime: SubscriptionRuntime, partition: number, heldKeys: number): TidingsError {

@@ -72,6 +72,8 @@ class MemberSubscription implements Subscription {
   readonly #owned = new Map<number, Owned>();
   /** Ids of the intents that are being performed. */
   readonly #performing = new Set<string>();
+  /** By partition: resolves when the intents that were seen so far are performed, and the seeks among them. */
+  readonly #underWay = new Map<number, { readonly all: Promise<unknown>; readonly seeks: Promise<unknown> }>();
   #group: Group | undefined;
   #trouble: string | undefined;
   #cancelResume: CancelTimer | undefined;
@@ -128,7 +130,7 @@ class MemberSubscription implements Subscription {
     partition.start().catch((error: unknown) => {
       this.#trouble = messageOf(error);
       log.error({ subscription: name, partition: number, err: error }, "a partition could not be started");
-      this.#owned.delete(number);
+      this.#disown(partition);
       void partition.stop(true);
       this.runtime.platform.clock.after(againMs, () => this.#assignAgain(number, lease), true);
     });
@@ -142,7 +144,7 @@ class MemberSubscription implements Subscription {
   /** Nothing of the partition can be committed any more. */
   #lost(partition: Partition, error: TidingsError): void {
     const { number } = partition;
-    this.#owned.delete(number);
+    this.#disown(partition);
     this.#trouble = error.code === "TIDINGS_FENCED" ? undefined : error.message;
     this.runtime.log.warn({ subscription: this.runtime.name, partition: number, code: error.code }, error.message);
     void partition.stop(true);
@@ -154,7 +156,12 @@ class MemberSubscription implements Subscription {
     if (!owned) return;
     this.runtime.log.info({ subscription: this.runtime.name, partition: number, reason }, "a partition is given up");
     await owned.partition.stop(reason === "lost");
-    this.#owned.delete(number);
+    this.#disown(owned.partition);
+  }
+
+  /** Another one may have taken its place. */
+  #disown(partition: Partition): void {
+    if (this.#owned.get(partition.number)?.partition === partition) this.#owned.delete(partition.number);
   }
 
   control(paused: Paused | undefined): void {
@@ -184,23 +191,30 @@ class MemberSubscription implements Subscription {
     void this.#group?.leave();
   }
 
+  /** A seek takes the partition apart, so it waits for everything before it, and everything after waits for it. */
   async perform(intent: Intent): Promise<void> {
-    const owned = this.#owned.get(intent.partition);
-    if (!owned || this.#performing.has(intent.id)) return;
-    this.#performing.add(intent.id);
+    const { id, partition, kind } = intent;
+    if (!this.#owned.has(partition) || this.#performing.has(id)) return;
+    this.#performing.add(id);
+    const before = this.#underWay.get(partition);
+    const turn = kind === "seek" ? before?.all : before?.seeks;
+    const mine = Promise.resolve(turn).then(() => this.#performOnce(intent));
+    const all = Promise.allSettled([before?.all, mine]).then(() => undefined);
+    this.#underWay.set(partition, { all, seeks: kind === "seek" ? all : Promise.resolve(turn) });
     try {
-      await this.#performOnce(intent, owned);
+      await mine;
     } finally {
-      this.#performing.delete(intent.id);
+      this.#performing.delete(id);
     }
   }
 
-  async #performOnce(intent: Intent, owned: Owned): Promise<void> {
+  async #performOnce(intent: Intent): Promise<void> {
     const { engine, name } = this.runtime;
     const key = `${name}/${intent.id}`;
     // Who told us of it may have looked before it was done.
     const [there] = (await engine.state?.get(collections.intents, [key])) ?? [];
-    if (!there) return;
+    const owned = this.#owned.get(intent.partition);
+    if (!there || !owned) return;
     const answer = await this.#answer(intent, owned);
     // Fenced: what was done by one who lost the partition meanwhile was not committed, and is the next owner's.
     await engine.transact?.({
@@ -229,7 +243,7 @@ class MemberSubscription implements Subscription {
     try {
       await movePosition(this.runtime, partition, lease, intent);
     } finally {
-      this.#assign(partition.number, lease);
+      this.#assignAgain(partition.number, lease);
     }
   }
 
