@@ -113,3 +113,16 @@ describe("lanes", () => {
     assert.equal(lanes.running(), 0);
   });
 });
+
+describe("slots", () => {
+  it("are offered to the next one when whoever was woken has nothing to run any more", async () => {
+    const slots = createSlots(1);
+    const woken: string[] = [];
+    assert.ok(slots.take(() => undefined));
+    slots.take(() => void woken.push("one that has ended"));
+    slots.take(() => void woken.push("the next"));
+    slots.give();
+    await Promise.resolve();
+    assert.deepEqual(woken, ["one that has ended", "the next"]);
+  });
+});

@@ -247,6 +247,7 @@ export class Committer {
   /** Whether a commit of unknown outcome took effect stands in the position document. */
   #lookUp(group: Group): void {
     const { engine, clock, key } = this.#options;
+    if (this.#stopped) return;
     const state = engine.state as NonNullable<Engine["state"]>;
     state.get(collections.positions, [key]).then(
       ([found]) => {
@@ -255,7 +256,11 @@ export class Committer {
         if (there?.commit === group.document.commit) this.#succeeded(group);
         else this.#tryLater(group, "the outcome of a commit was unknown; it did not take effect");
       },
-      () => clock.after(this.#retryDelayMs, () => this.#lookUp(group)),
+      (error: unknown) => {
+        if (this.#stopped) return;
+        if (isTidingsError(error) && isFinal(error)) this.#lost(error);
+        else clock.after(this.#retryDelayMs, () => this.#lookUp(group));
+      },
     );
   }
 

@@ -12,6 +12,16 @@ export interface Slots {
 export function createSlots(size: number): Slots {
   let taken = 0;
   const waiting = new Set<() => void>();
+
+  /** Whoever is woken may have nothing to run any more: then the slot is the next one's. */
+  function wakeNext(): void {
+    while (taken < size && waiting.size > 0) {
+      const [wake] = waiting;
+      waiting.delete(wake as () => void);
+      (wake as () => void)();
+    }
+  }
+
   return {
     size,
     taken: () => taken,
@@ -25,10 +35,7 @@ export function createSlots(size: number): Slots {
     },
     give() {
       taken -= 1;
-      if (waiting.size === 0) return;
-      const [wake] = waiting;
-      waiting.delete(wake as () => void);
-      queueMicrotask(wake as () => void);
+      if (waiting.size > 0) queueMicrotask(wakeNext);
     },
   };
 }
