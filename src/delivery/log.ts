@@ -21,11 +21,19 @@ export function jsonLogger(nowMs: () => number, level: Level = "info"): Logger {
     (severity: Level) =>
     (fields: LogFields, message: string): void => {
       if (levels.indexOf(severity) < levels.indexOf(level)) return;
-      process.stderr.write(
-        `${JSON.stringify({ level: severity, time: new Date(nowMs()).toISOString(), msg: message, ...fields }, errorsReadable)}\n`,
-      );
+      const line = { level: severity, time: new Date(nowMs()).toISOString(), msg: message };
+      process.stderr.write(`${jsonOf({ ...line, ...fields }) ?? JSON.stringify(line)}\n`);
     };
   return { debug: write("debug"), info: write("info"), warn: write("warn"), error: write("error") };
+}
+
+/** Undefined for what cannot be written: a logger must not throw at whoever has something to tell. */
+function jsonOf(line: LogFields): string | undefined {
+  try {
+    return JSON.stringify(line, errorsReadable);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Errors have no enumerable properties; without this a logged one would be `{}`. */

@@ -20,6 +20,7 @@ export interface RetryRule {
   /** Matches errors with this code, or of a class with this name; absent matches all. */
   readonly code?: string;
   readonly errorName?: string;
+  /** A rule of which the predicate throws does not match. */
   readonly when?: (error: unknown) => boolean;
   /** Only from this failure on, counted from 1. */
   readonly fromFailure?: number;

@@ -39,6 +39,30 @@ export function actionOf(error: unknown): "terminal" | "retry-after" | "pause" |
     : undefined;
 }
 
+/**
+ * What was thrown, if it can be read and logged; otherwise an error that says so. A property of it may throw, be no text, or
+ * lead in a circle, and whoever looks at it later must not fall over that.
+ */
+export function legible(thrown: unknown): unknown {
+  try {
+    if (thrown instanceof Error) {
+      const { name, message, stack } = thrown as { [key in "name" | "message" | "stack"]: unknown };
+      if (typeof name === "string" && typeof message === "string" && typeof (stack ?? "") === "string") return thrown;
+    } else if (typeof thrown !== "object" || typeof JSON.stringify(thrown) === "string") {
+      textOf(thrown);
+      return thrown;
+    }
+  } catch {
+    // Said below.
+  }
+  return new Error(`The handler threw ${typeof thrown === "object" ? "an object" : "something"} that cannot be read.`);
+}
+
+/** The message of what was thrown. */
+export function textOf(error: unknown): string {
+  return String((error as { message?: unknown } | null | undefined)?.message ?? error);
+}
+
 /** Code of an error: ours, the system's (`ECONNREFUSED`), or the name of its class. */
 export function codeOf(error: unknown): string {
   if (error instanceof Error) {

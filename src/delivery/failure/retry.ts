@@ -54,7 +54,11 @@ function matches(rule: RetryRule, error: unknown, failures: number): boolean {
   if (rule.code !== undefined && codeOf(error) !== rule.code) return false;
   if (rule.errorName !== undefined && (error as { name?: unknown } | undefined)?.name !== rule.errorName) return false;
   if (rule.fromFailure !== undefined && failures < rule.fromFailure) return false;
-  return rule.when === undefined || rule.when(error);
+  try {
+    return rule.when === undefined || rule.when(error);
+  } catch {
+    return false;
+  }
 }
 
 /** Undefined for `retry`, which leaves the ladder to say when. */

@@ -1,7 +1,7 @@
 import type { StoredRecord } from "../../event/record.ts";
 import type { CancelTimer } from "../../platform/clock.ts";
 import type { Claims } from "../commit/claims.ts";
-import { actionOf, codeOf } from "../failure/failure.ts";
+import { actionOf, codeOf, legible, textOf } from "../failure/failure.ts";
 import { type NextStep, nextStep } from "../failure/retry.ts";
 import type { HeldKeys } from "../held/held-keys.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
@@ -51,7 +51,8 @@ export class Aftermath {
     this.#runs = runs;
   }
 
-  follow(delivery: Delivery, error: unknown): void {
+  follow(delivery: Delivery, thrown: unknown): void {
+    const error = legible(thrown);
     const step = this.#stepAfter(delivery, error);
     logFailure(this.#runtime, delivery, error, step);
     this.#take(
@@ -200,10 +201,6 @@ function logFailure(runtime: SubscriptionRuntime, delivery: Delivery, error: unk
   if (step.step === "park") runtime.log.error(fields, "gave up on an event");
   else if (step.step !== "retry-now") runtime.log.warn(fields, "an event failed");
   else runtime.log.debug(fields, "an event failed and is tried again at once");
-}
-
-function textOf(error: unknown): string {
-  return String((error as { message?: unknown } | undefined)?.message ?? error);
 }
 
 function placeOf({ topic, partition, position }: StoredRecord): string {

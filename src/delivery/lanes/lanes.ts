@@ -3,7 +3,6 @@ import type { StoredRecord } from "../../event/record.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Claims } from "../commit/claims.ts";
 import type { Committer } from "../commit/committer.ts";
-import { codeOf } from "../failure/failure.ts";
 import type { HeldKeys } from "../held/held-keys.ts";
 import type { Batches } from "../run/batches.ts";
 import { execute } from "../run/execute.ts";
@@ -42,6 +41,7 @@ export class Lanes implements DeliveryOwner {
   readonly #alone = new Map<Delivery, () => void>();
   #dispatching = false;
   #stopped = false;
+  #aborted = false;
   #idleWaiters: (() => void)[] = [];
   readonly #dispatchLater = (): void => this.dispatch();
 
@@ -62,15 +62,14 @@ export class Lanes implements DeliveryOwner {
     });
   }
 
-  /** A delivery with its place in a lane, not waiting yet. */
+  /** A delivery that is in no lane yet. */
   make(record: StoredRecord, route: ResolvedRoute): Delivery {
-    const delivery = new Delivery(record, route, this);
-    delivery.lane = this.#laneOf(record.key);
-    return delivery;
+    return new Delivery(record, route, this);
   }
 
   enqueue(delivery: Delivery): void {
-    const lane = delivery.lane as Lane;
+    const lane = this.#laneOf(delivery.record.key);
+    delivery.lane = lane;
     lane.queue.push(delivery);
     this.#ready.add(lane);
   }
@@ -184,7 +183,8 @@ export class Lanes implements DeliveryOwner {
     delivery.writes = undefined;
     if (delivery.discarded) return this.#restart(delivery);
     this.#leaveHot(delivery);
-    if (this.#stopped && codeOf(error) === "AbortError") return this.#abandon(delivery);
+    // What a handler throws that was told to stop says nothing about the event.
+    if (this.#aborted) return this.#abandon(delivery);
     this.#aftermath.follow(delivery, error);
   }
 
@@ -328,6 +328,7 @@ export class Lanes implements DeliveryOwner {
 
   /** Runs one delivery by itself; resolves when it is settled, held or given up. */
   runAlone(delivery: Delivery): Promise<void> {
+    if (!delivery.held) delivery.lane = this.#laneOf(delivery.record.key);
     return new Promise((resolve) => {
       this.#alone.set(delivery, () => {
         this.#alone.delete(delivery);
@@ -366,6 +367,7 @@ export class Lanes implements DeliveryOwner {
 
   /** Tells every running handler to stop. */
   abort(reason: unknown): void {
+    this.#aborted = true;
     for (const delivery of this.#running) delivery.unit?.abort(reason);
   }
 

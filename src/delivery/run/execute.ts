@@ -39,8 +39,8 @@ export function execute(delivery: Delivery, runtime: SubscriptionRuntime): void 
       currentUnit.run(unit, () => runAll(events, unit, runtime, handler)),
     );
   }
-  const result = currentUnit.run(unit, handler, event, unit);
-  if (result === undefined || typeof result.then !== "function") return undefined;
+  const result = currentUnit.run(unit, handler, event, unit) as Promise<void> | null | undefined;
+  if (typeof result?.then !== "function") return undefined;
   return limited(delivery, runtime, result);
 }
 
