@@ -54,7 +54,7 @@ function configured(command: Command): Command {
   return command
     .exitOverride()
     .showSuggestionAfterError(true)
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 10 })
     .configureOutput({
       // What is wrong is said once, by main, with its code.
       outputError: () => undefined,

@@ -210,9 +210,9 @@ const truth = (value: Value): boolean | undefined => (typeof value === "boolean"
 
 /** Only what data holds itself: never what JavaScript objects inherit. */
 function member(value: Value, name: Value): Value {
-  if (typeof value !== "object" || value === null || (typeof name !== "string" && typeof name !== "number"))
-    return undefined;
-  return Object.hasOwn(value, name) ? (value as Record<string | number, Value>)[name] : undefined;
+  if (Array.isArray(value)) return typeof name === "number" ? (value[name] as Value) : undefined;
+  if (typeof value !== "object" || value === null || typeof name !== "string") return undefined;
+  return Object.hasOwn(value, name) ? (value as Record<string, Value>)[name] : undefined;
 }
 
 function unquote(text: string): string {

@@ -8,6 +8,8 @@ import { goldenStore } from "./store.ts";
 import { ended, start, temporaryFile, tidings } from "./support.ts";
 
 const { url, folder } = temporaryFile();
+const escape = "\u001B";
+const byText = (a: unknown, b: unknown): number => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1);
 
 before(async () => {
   await goldenStore(url);
@@ -34,7 +36,6 @@ describe("exit statuses of the command line", () => {
     ],
     "2 for a file without its scheme": [["topic", "ls", "--url", "shop.db"], 2, /write sqlite:shop\.db/],
     "2 for the memory engine": [["topic", "ls", "--url", "memory:"], 2, /lives inside one process/],
-    "2 for a discard of several without --yes": [["dlq", "discard", "--all"], 0, /^$/],
     "2 for a seek without --yes": [
       ["sub", "seek", "mail", "--to", "start"],
       2,
@@ -67,7 +68,6 @@ describe("exit statuses of the command line", () => {
       /2 of 2 were refused\. \[TIDINGS_PARTLY_DONE\]/,
     ],
   };
-  delete (cases as Record<string, unknown>)["2 for a discard of several without --yes"];
   for (const [title, [args, status, message]] of Object.entries(cases)) {
     it(`are ${title}`, async () => {
       const result = await tidings(args, { url });
@@ -102,10 +102,10 @@ describe("output of the command line", () => {
     const plain = await tidings(["topic", "ls"], { url });
     const none = await tidings(["topic", "ls"], { url, env: { NO_COLOR: "1" } });
     const colored = await tidings(["topic", "ls", "--color", "always"], { url, env: { NO_COLOR: "1" } });
-    assert.doesNotMatch(plain.stdout + none.stdout, /\u001B/);
-    assert.match(colored.stdout, /\u001B\[1mTOPIC/);
+    assert.ok(!(plain.stdout + none.stdout).includes(escape));
+    assert.ok(colored.stdout.startsWith(`${escape}[1mTOPIC`));
     const wrong = await tidings(["topic", "show", "x", "--color=always"], { url });
-    assert.match(wrong.stderr, /\u001B\[31merror\u001B\[39m: /);
+    assert.ok(wrong.stderr.startsWith(`${escape}[31merror${escape}[39m: `));
   });
 
   it("fits into 40 columns by one field a line", async () => {
@@ -113,7 +113,7 @@ describe("output of the command line", () => {
     assert.match(stdout, /^GROUP {10}[0-9a-f]{16}\nCOUNT {10}1\nSUBSCRIPTIONS {2}pay\/orders\n/);
     const help = await tidings(["tail", "--help"], { url, env: { COLUMNS: "40" } });
     const prose = help.stdout.slice(help.stdout.indexOf("Usage:"));
-    for (const line of prose.split("\n")) assert.ok(line.length <= 60, line);
+    for (const line of prose.split("\n")) assert.ok(line.length <= 48, line);
   });
 
   it("takes global options before and after the command", async () => {
@@ -150,7 +150,7 @@ describe("output of the command line", () => {
     await tidings(["publish", "-t", "orders", "--type", "t", "--data", data, "--key", "ünï"], { url: fresh });
     const { stdout } = await tidings(["tail", "--until", "end"], { url: fresh });
     assert.match(stdout, /ünï/);
-    assert.doesNotMatch(stdout, /\u001B/);
+    assert.ok(!stdout.includes(escape));
   });
 
   it("explains every error code, also in the help of a group and of `help`", async () => {
@@ -186,7 +186,7 @@ describe("tidings publish", () => {
     for (const { status, stderr } of [one, two, three]) assert.deepEqual([status, stderr], [0, ""]);
     assert.equal((JSON.parse(one.stdout) as { duplicate: boolean }).duplicate, false);
     const events = (await read("orders")).map(({ event }) => event);
-    const told = events.map(({ partitionkey, data, source }) => [partitionkey, data, source]).sort();
+    const told = events.map(({ partitionkey, data, source }) => [partitionkey, data, source]).sort(byText);
     assert.deepEqual(told, [
       ["1", { orderId: "1" }, "/tidings/cli"],
       ["2", { orderId: "2" }, "/tidings/cli"],
@@ -202,7 +202,7 @@ describe("tidings publish", () => {
     const again = await tidings(copy, { url: fresh, stdin: stdout });
     assert.deepEqual([first.status, again.status], [0, 0]);
     assert.match(again.stdout, /was there already/);
-    const ids = async (topic: string) => (await read(topic)).map(({ event }) => event["id"]).sort();
+    const ids = async (topic: string) => (await read(topic)).map(({ event }) => event["id"]).sort(byText);
     assert.deepEqual(await ids("copies"), await ids("orders"));
   });
 
@@ -213,11 +213,8 @@ describe("tidings publish", () => {
     assert.equal(status, 2);
     assert.match(stderr, /^error: Line 4 is not JSON: .*\[TIDINGS_INVALID_INPUT\]$/m);
     assert.equal(stdout.trim().split("\n").length, 2);
-    const numbered = await read("--type", "numbered");
-    assert.deepEqual(
-      numbered.map(({ event }) => event["data"]),
-      [{ n: 1 }, { n: 2 }],
-    );
+    const numbered = (await read("--type", "numbered")).map(({ event }) => (event["data"] as { n: number }).n);
+    assert.deepEqual(numbered.sort(byText), [1, 2]);
   });
 
   it("publishes nothing with --dry-run, and refuses what does not go together", async () => {
