@@ -1,6 +1,6 @@
 // Which Node runs a command: the one at hand when it is new enough, else an exact one from the npm registry, kept in
 // the ignored folder .node/ of the repository and used for nothing else.
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
 import { withLock } from "./lock.mjs";
@@ -72,6 +72,8 @@ async function install(name, home) {
       npm(["install", "--prefix", draft, "--no-save", "--no-package-lock", "--ignore-scripts", "--force", name], draft),
     );
     rmSync(home, { recursive: true, force: true });
+    // A temporary folder is its owner's alone; tests start this Node as other users, too.
+    chmodSync(draft, 0o755);
     renameSync(draft, home);
   } finally {
     rmSync(draft, { recursive: true, force: true });

@@ -42,13 +42,13 @@ export interface ReadLimits {
 /** A page of a partition in position order. */
 export interface ReadPage {
   readonly records: readonly StoredRecord[];
-  /** Where to go on reading; greater than the asked position even if all of the range was gone or empty. */
+  /** Where to go on reading: behind the last record, behind what is gone, and at the end the asked position itself. */
   readonly next: number;
-  /** True when positions between the asked one and the first record are gone by retention. */
+  /** How many positions from the asked one on are gone by retention. */
   readonly lost: number;
 }
 
-/** What retention may remove. Events at or behind `floor` stay unless `force`. */
+/** What retention may remove. Events at or after `floor` stay; leave it out to remove them all the same. */
 export interface RetentionRule {
   /** Remove events appended before this instant. */
   readonly appendedBeforeMs?: number;
@@ -75,7 +75,8 @@ export interface Topics {
    * capabilities state; never before. Calls commit in call order per partition, so that two
    * publishes to one key without waiting in between stand in that order. The result has one element
    * per entry. The same (source, id) with another payload rejects with TIDINGS_ID_CONFLICT.
-   * After TIDINGS_OUTCOME_UNKNOWN the events may or may not be there: repeat with `checkId`.
+   * After TIDINGS_OUTCOME_UNKNOWN the events may or may not be there: repeating is safe for entries that had `checkId`
+   * from the first.
    * Publishes that were accepted before `close` are settled before close resolves.
    */
   publish(entries: readonly TopicEntry[]): Promise<readonly Appended[]>;

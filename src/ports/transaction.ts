@@ -1,6 +1,6 @@
 import type { Appended, TopicEntry } from "./topics.ts";
 
-/** The transaction fails unless the lease `name` still has this token (expired but untaken is fine). */
+/** The transaction fails unless the lease still has this token: expired but untaken is fine, released is not. */
 export interface Fence {
   readonly lease: string;
   readonly token: number;
@@ -39,7 +39,10 @@ export interface Transaction {
   readonly documents?: readonly DocumentWrite[];
   readonly timers?: readonly TimerWrite[];
   readonly publish?: readonly TopicEntry[];
-  /** The user's own SQL, each called once with the engine's handle, synchronously, inside the transaction. */
+  /**
+   * The user's own SQL, each called with the engine's handle, synchronously, inside the transaction, in this order. Called
+   * again when the transaction has to be done again: its effects happen once.
+   */
   readonly sql?: readonly ((handle: unknown) => void)[];
   /**
    * False: the commit need only survive the death of the process, not the power's, and may be faster.
