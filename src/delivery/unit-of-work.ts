@@ -56,6 +56,8 @@ export class UnitOfWork implements Context {
   #abort: AbortController | undefined;
   #log: Logger | undefined;
   writes: UnitWrites | undefined;
+  /** How many of its reads wait for an earlier delivery of its lane to be committed. */
+  waitsForCommits = 0;
 
   constructor(host: UnitHost, delivery: UnitDelivery) {
     this.#host = host;
@@ -186,7 +188,11 @@ export class UnitOfWork implements Context {
     const own = this.writes?.documents?.findLast((write) => write.collection === collection && write.key === key);
     if (own) return own.value === null ? undefined : (JSON.parse(own.value) as Value);
     const earlier = this.#delivery.laneCommitted(collection, key);
-    if (earlier) await earlier;
+    if (earlier) {
+      this.waitsForCommits += 1;
+      await earlier;
+      this.waitsForCommits -= 1;
+    }
     const state = this.#host.engine.state;
     if (!state) throw new TidingsError("TIDINGS_UNSUPPORTED", `The engine "${this.#host.engine.name}" holds no state.`);
     const [document] = await state.get(collection, [key]);

@@ -1,6 +1,7 @@
 import type { Context } from "../delivery/context.ts";
 import type { Middleware } from "../delivery/middleware/middleware.ts";
 import type { BatchHandler, Handler, Route, Service } from "../delivery/service.ts";
+import type { UnitOfWork } from "../delivery/unit-of-work.ts";
 import { systemClock } from "../platform/system.ts";
 
 /** One run of a handler; of a batch handler, with all its items. */
@@ -14,6 +15,8 @@ export interface HandlerRun {
   readonly attempt: number;
   /** How long the kit has waited for it in real time. */
   waitedMs: number;
+  /** Whether it waits for a commit, which may take virtual time, and for nothing real. */
+  waitsForCommit(): boolean;
 }
 
 /** What is told of handlers while they run. */
@@ -139,5 +142,6 @@ function runOf(service: string, { type }: { readonly type: string }, contexts: r
     positions: contexts.map(({ position }) => position),
     attempt: first.attempt,
     waitedMs: 0,
+    waitsForCommit: () => contexts.some((ctx) => (ctx as UnitOfWork).waitsForCommits > 0),
   };
 }

@@ -80,7 +80,8 @@ function stateOf(position: number, running: readonly HandlerRun[], partition: nu
   return failures > 0 ? `failed ${times(failures)}, soon tried again` : "waiting";
 }
 
-const runningState = ({ attempt }: HandlerRun): string => (attempt === 1 ? "running" : `running (attempt ${attempt})`);
+const runningState = (run: HandlerRun): string =>
+  `running${run.attempt === 1 ? "" : ` (attempt ${run.attempt})`}${run.waitsForCommit() ? ", waits for a commit before it" : ""}`;
 const times = (count: number): string => (count === 1 ? "once" : `${count} times`);
 
 /** What waits behind held keys: the head of each, with the number of those behind it. */

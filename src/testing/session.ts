@@ -80,7 +80,7 @@ export class Session {
       else if (this.clock.soonPending() > 0) continue;
       else if (this.#dueNow()) this.clock.fireNext();
       else {
-        const running = this.#process.handlers.running();
+        const running = this.#process.handlers.running().filter((run) => !run.waitsForCommit());
         if (running.length === 0) return undefined;
         if (running.every(({ waitedMs }) => waitedMs >= this.options.handlerTimeoutMs))
           return { kind: "handlers", count: running.length };
@@ -128,10 +128,15 @@ export class Session {
 
   /** Stops the process as a deploy does and starts a new one. */
   async replace(services: readonly Service[]): Promise<void> {
-    await this.drive(this.#process.app.stop());
+    const process = this.#process;
+    try {
+      await this.drive(process.app.stop());
+    } catch (error) {
+      // Handlers that run to their end may come to a crash point.
+      if (process.alive()) throw error;
+    }
     this.services = services;
-    this.#process = this.#create();
-    await this.#start();
+    await this.#restart();
   }
 
   async close(): Promise<void> {

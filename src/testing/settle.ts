@@ -12,9 +12,10 @@ export async function settle(session: Session): Promise<void> {
   if (unrest) throw await notSettled(session, () => reasonOf(session, unrest));
   await session.recording.read();
   const { subscriptions } = await session.drive(session.process.app.health());
-  // Whoever runs and has nothing to do now waits for time; what is behind it waits with it.
-  if (subscriptions.some(({ running }) => running > 0)) return;
-  const idleWithLag = subscriptions.filter(({ lag, status }) => lag > 0 && status !== "paused" && status !== "failing");
+  // Whoever runs and has nothing to do now waits for time, and so does whoever is in trouble with the store. What is
+  // behind it waits with it, also in other subscriptions: after a crash suspects run alone.
+  if (subscriptions.some(({ running, status }) => running > 0 || status === "failing")) return;
+  const idleWithLag = subscriptions.filter(({ lag, status }) => lag > 0 && status !== "paused");
   if (idleWithLag.length > 0) throw await notSettled(session, () => lagText(idleWithLag));
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { service, type Service } from "tidings";
+import { PauseError, service, type Service } from "tidings";
 import { type CrashPoint, testApp } from "tidings/testing";
 import { failingFirst, messageOf, OrderPlaced, PaymentCaptured, PaymentRefused, payments } from "./support.ts";
 
@@ -160,6 +160,31 @@ describe("a crash", () => {
     assert.equal(kit.crashes, 4);
     await kit.when(OrderPlaced, { orderId: "7", total: 9 });
     await kit.thenPublished([PaymentCaptured, { orderId: "7" }]);
+  });
+
+  it("leaves a key in order when a suspect of it pauses the subscription", async () => {
+    let pauses = true;
+    const handled: number[] = [];
+    const sink = service("sink").on(OrderPlaced, ({ data }) => {
+      if (pauses) throw new PauseError("maintenance", 1000);
+      handled.push(data.total);
+    });
+    await using kit = await testApp({ services: [sink] });
+    await kit.crash({ at: "before-handler" });
+    await kit.given(...[1, 2, 3].map((total) => [OrderPlaced, { orderId: "42", total }] as const));
+    assert.equal(kit.crashes, 1);
+    pauses = false;
+    await kit.advance("1s");
+    assert.deepEqual(handled, [1, 2, 3]);
+  });
+
+  it("while commits are delayed is waited out in virtual time", async () => {
+    await using kit = await testApp({ services: [payments()] });
+    kit.fail("commit", { times: 4 });
+    await kit.given(...[1, 2, 3].map((total) => [OrderPlaced, { orderId: "42", total }] as const));
+    await kit.crash();
+    await kit.advance("2s");
+    await kit.thenState("payments", "sums", "42", 6);
   });
 
   it("at no such point is refused", async () => {

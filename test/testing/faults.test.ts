@@ -45,6 +45,15 @@ describe("a store that fails", () => {
     });
   }
 
+  it("a commit lets the next handler of the key wait in virtual time, not in real time", async () => {
+    await using kit = await testApp({ services: [payments()] });
+    kit.fail("commit", { times: 2 });
+    await kit.given([OrderPlaced, { orderId: "42", total: 1 }], [OrderPlaced, { orderId: "42", total: 2 }]);
+    await kit.thenState("payments", "sums", "42", undefined);
+    await kit.advance("1s");
+    await kit.thenState("payments", "sums", "42", 3);
+  });
+
   it("a read is read again", async () => {
     await using kit = await testApp({ services: [payments()] });
     kit.fail("read", { times: 2 });

@@ -55,8 +55,13 @@ async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Pro
       if (options.stopped()) return;
       const delivery = options.ingest.take(record);
       if (!delivery) continue;
-      found += 1;
-      await runtime.gate.alone(() => runSuspect(delivery, claimed, options));
+      const stalls = recall(delivery, claimed, runtime);
+      // A pause leaves it where it is, and whoever comes behind it in its lane must not overtake it.
+      if (runtime.paused() || options.lanes.waits(record.key)) options.lanes.enqueue(delivery);
+      else {
+        found += 1;
+        await runtime.gate.alone(() => runSuspect(delivery, stalls, options));
+      }
     }
   }
   if (found > 0) {
@@ -67,8 +72,8 @@ async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Pro
   }
 }
 
-async function runSuspect(delivery: Delivery, claimed: ClaimDocument, options: SuspectsOptions): Promise<void> {
-  const { runtime, claims, lanes } = options;
+/** Gives a suspect the tries that the claim remembers; returns how often it has killed its process. */
+function recall(delivery: Delivery, claimed: ClaimDocument, runtime: SubscriptionRuntime): number {
   const { position } = delivery.record;
   const solo = claimed.solo?.position === position ? claimed.solo : undefined;
   const stalls = solo ? solo.stalls + 1 : 0;
@@ -76,7 +81,11 @@ async function runSuspect(delivery: Delivery, claimed: ClaimDocument, options: S
   delivery.tries = { ...delivery.tries, failures: claimed.failures?.[position] ?? 0, stalls, deliveries: stalls };
   if (stalls >= delivery.route.policy.retry.stallsMax)
     delivery.commitError = stalledError(delivery.record, runtime.name, stalls);
-  await claims.solo(position, stalls);
+  return stalls;
+}
+
+async function runSuspect(delivery: Delivery, stalls: number, { claims, lanes }: SuspectsOptions): Promise<void> {
+  await claims.solo(delivery.record.position, stalls);
   await lanes.runAlone(delivery);
 }
 
