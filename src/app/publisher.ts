@@ -4,7 +4,6 @@ import { encode, type PublishOptions } from "../event/encode.ts";
 import { type Event, eventOf } from "../event/envelope.ts";
 import type { EventLimits } from "../event/limits.ts";
 import { keylessPartitions, partitionOf } from "../event/partitioner.ts";
-import { dataBytes } from "../event/record.ts";
 import type { Hooks } from "../delivery/hooks.ts";
 import type { Counter, Histogram, Metrics } from "../delivery/metrics.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -51,25 +50,34 @@ export class Publisher {
     this.#encodeContext = { source, nowMs: 0, nextId: platform.ids.next, limits };
   }
 
-  async publish(contract: Contract, data: unknown, options: PublishOptions | undefined): Promise<Event> {
+  publish(contract: Contract, data: unknown, options: PublishOptions | undefined): Promise<Event> {
+    const partitions = this.#options.topics.known(contract.topic);
+    if (partitions === undefined) return this.#declareAndPublish(contract, data, options);
+    try {
+      this.#admit(1);
+      const entry = this.#entryOf(contract, data, options, partitions);
+      return this.#append([entry], () => eventOf(entry.record, data));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  async #declareAndPublish(contract: Contract, data: unknown, options: PublishOptions | undefined): Promise<Event> {
     this.#admit(1);
-    const { topics } = this.#options;
-    const partitions = topics.known(contract.topic) ?? (await topics.declare(contract.topic));
-    const entry = this.#entryOf(contract, data, options, partitions);
-    await this.#append([entry]);
-    return eventOf(entry.record, data);
+    await this.#options.topics.declare(contract.topic);
+    return this.publish(contract, data, options);
   }
 
   /** All or none. */
   async publishAll(publications: readonly Publication[]): Promise<readonly Event[]> {
     this.#admit(publications.length);
     const { topics } = this.#options;
-    for (const [contract] of publications) await topics.declare(contract.topic);
+    // Nothing is awaited where nothing has to be: publishes to a key commit in the order of the calls.
+    for (const [{ topic }] of publications) if (topics.known(topic) === undefined) await topics.declare(topic);
     const entries = publications.map(([contract, data, options]) =>
       this.#entryOf(contract, data, options, topics.known(contract.topic) as number),
     );
-    await this.#append(entries);
-    return entries.map(({ record }, i) => eventOf(record, publications[i]?.[1]));
+    return this.#append(entries, () => entries.map(({ record }, i) => eventOf(record, publications[i]?.[1])));
   }
 
   pending(): { readonly events: number; readonly bytes: number } {
@@ -98,19 +106,29 @@ export class Publisher {
     return options?.id === undefined ? { topic, partition, record } : { topic, partition, record, checkId: true };
   }
 
-  async #append(entries: readonly TopicEntry[]): Promise<void> {
+  /** A chain without async functions, because every single publish goes through it. */
+  #append<Result>(entries: readonly TopicEntry[], answer: () => Result): Promise<Result> {
     const { engine, platform } = this.#options;
-    const size = entries.reduce((sum, { record }) => sum + dataBytes(record.data) + 200, 0);
+    let size = 0;
+    for (const { record } of entries) size += (record.data?.length ?? 0) + 200;
     const startedAt = platform.clock.monotonic();
     this.#events += entries.length;
     this.#bytes += size;
-    try {
-      await engine.topics.publish(entries);
-      this.#sent.add(entries.length);
-      this.#duration.record((platform.clock.monotonic() - startedAt) / 1000);
-    } finally {
+    const settled = (): void => {
       this.#events -= entries.length;
       this.#bytes -= size;
-    }
+    };
+    return engine.topics.publish(entries).then(
+      () => {
+        settled();
+        this.#sent.add(entries.length);
+        this.#duration.record((platform.clock.monotonic() - startedAt) / 1000);
+        return answer();
+      },
+      (error: unknown) => {
+        settled();
+        throw error;
+      },
+    );
   }
 }
