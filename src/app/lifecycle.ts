@@ -62,7 +62,8 @@ export class Lifecycle {
       await engine.close().catch(() => undefined);
       throw error;
     }
-    if (options.signal?.aborted) await this.stop();
+    // Not awaited: the stop waits for the start.
+    if (options.signal?.aborted) this.#onAbort();
     else options.signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 

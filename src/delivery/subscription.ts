@@ -75,7 +75,9 @@ class MemberSubscription implements Subscription {
   /** By partition: resolves when the intents that were seen so far are performed, and the seeks among them. */
   readonly #underWay = new Map<number, { readonly all: Promise<unknown>; readonly seeks: Promise<unknown> }>();
   #group: Group | undefined;
-  #trouble: string | undefined;
+  /** Why partitions could not be started or were lost, by their number, until they are started again. */
+  readonly #troubles = new Map<number, string>();
+  #superseded: string | undefined;
   #cancelResume: CancelTimer | undefined;
   #left = false;
 
@@ -127,13 +129,16 @@ class MemberSubscription implements Subscription {
     const partition = createPartition(this.runtime, number, lease, (error) => this.#lost(partition, error));
     this.#owned.set(number, { partition, lease });
     // Suspects may take long; the group need not wait for them.
-    partition.start().catch((error: unknown) => {
-      this.#trouble = messageOf(error);
-      log.error({ subscription: name, partition: number, err: error }, "a partition could not be started");
-      this.#disown(partition);
-      void partition.stop(true);
-      this.runtime.platform.clock.after(againMs, () => this.#assignAgain(number, lease), true);
-    });
+    partition.start().then(
+      () => void this.#troubles.delete(number),
+      (error: unknown) => {
+        this.#troubles.set(number, messageOf(error));
+        log.error({ subscription: name, partition: number, err: error }, "a partition could not be started");
+        this.#disown(partition);
+        void partition.stop(true);
+        this.runtime.platform.clock.after(againMs, () => this.#assignAgain(number, lease), true);
+      },
+    );
   }
 
   #assignAgain(number: number, lease: Lease): void {
@@ -145,7 +150,7 @@ class MemberSubscription implements Subscription {
   #lost(partition: Partition, error: TidingsError): void {
     const { number } = partition;
     this.#disown(partition);
-    this.#trouble = error.code === "TIDINGS_FENCED" ? undefined : error.message;
+    if (error.code !== "TIDINGS_FENCED") this.#troubles.set(number, error.message);
     this.runtime.log.warn({ subscription: this.runtime.name, partition: number, code: error.code }, error.message);
     void partition.stop(true);
     void this.#group?.rebalanceNow();
@@ -153,6 +158,7 @@ class MemberSubscription implements Subscription {
 
   async #revoke(number: number, reason: string): Promise<void> {
     const owned = this.#owned.get(number);
+    this.#troubles.delete(number);
     if (!owned) return;
     this.runtime.log.info({ subscription: this.runtime.name, partition: number, reason }, "a partition is given up");
     await owned.partition.stop(reason === "lost");
@@ -183,7 +189,7 @@ class MemberSubscription implements Subscription {
     const mine = this.#registration.definition.epoch;
     if (this.#left || epoch <= mine) return;
     this.#left = true;
-    this.#trouble = `epoch ${epoch} has taken over; this member has left`;
+    this.#superseded = `epoch ${epoch} has taken over; this member has left`;
     this.runtime.log.warn(
       { subscription: this.runtime.name, epoch: mine, newerEpoch: epoch },
       "a newer definition is registered: this member drains and leaves",
@@ -257,6 +263,7 @@ class MemberSubscription implements Subscription {
   }
 
   trouble(): string | undefined {
-    return this.#trouble ?? this.#group?.trouble();
+    const [trouble] = this.#troubles.values();
+    return this.#superseded ?? trouble ?? this.#group?.trouble();
   }
 }

@@ -112,6 +112,24 @@ describe("lanes", () => {
     assert.equal(runtime.slots.taken(), 0);
     assert.equal(lanes.running(), 0);
   });
+
+  it("give a key one lane, also when an event of it waits elsewhere while the lane comes to its end", () => {
+    let release: (() => void) | undefined;
+    const { lanes, ran, waiting, send } = workshop((position) =>
+      position === 1 ? new Promise<void>((resolve) => (release = resolve)) : undefined,
+    );
+    const first = send(0, "k");
+    lanes.dispatch();
+    // At most once, an event is taken out of a page and waits for a commit before it is put into its lane.
+    const late = lanes.make({ ...first.record, position: 1 }, first.route);
+    waiting[0]?.committed();
+    lanes.enqueue(late);
+    send(2, "k");
+    lanes.dispatch();
+    assert.deepEqual(ran, [0, 1]);
+    assert.ok(release);
+    release();
+  });
 });
 
 describe("slots", () => {

@@ -93,7 +93,9 @@ class OwnedPartition implements Partition {
       ...works,
       runtime: this.#runtime,
       number: this.number,
-      claimed: claim && (JSON.parse(claim.value) as ClaimDocument),
+      // At most once, what has begun is settled as unknown before: what the claim covers beyond that has never begun.
+      claimed:
+        claim && this.#runtime.guarantee !== "at-most-once" ? (JSON.parse(claim.value) as ClaimDocument) : undefined,
       heldSuspects,
       stopped: () => this.#stopped || this.#draining,
     });
