@@ -126,7 +126,7 @@ export function normalized(text: string, path: string): string {
     .replaceAll(/("(?:databaseBytes|walBytes|diskFreeBytes|chunks|documents|commits|timers)":)\d+/g, "$10")
     .replaceAll(/((?:databaseBytes|walBytes|diskFreeBytes|chunks|documents|commits|timers) +)\d+/g, "$10")
     .replaceAll(/("(?:host|node|sqlite)":")[^"]*/g, "$1<x>")
-    .replaceAll(/((?:host|node|sqlite) +)\S+$/gm, "$1<x>")
+    .replaceAll(/^((?:host|node|sqlite) +)\S+$/gm, "$1<x>")
     .replaceAll(/\(node [\d.]+\)/g, "(node <x>)")
     .replaceAll(/("stack":")(?:[^"\\]|\\.)*/g, "$1<stack>")
     .replaceAll(/^ {2}(TerminalError: .*)\n(?: {6}at .*\n)+/gm, "  $1\n      at <stack>\n")
