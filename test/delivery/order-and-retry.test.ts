@@ -205,4 +205,28 @@ describe("deliveries of one key", () => {
     assert.equal((await totalsOf(b)).deadLetters, 0);
     await b.app.stop();
   });
+
+  it("that blocks its partition lets nothing of it go on, and goes on with all of it", async () => {
+    const seen: string[] = [];
+    let failures = 0;
+    const sink = service("sink", {
+      onFailure: "blockPartition",
+      retry: { immediateMs: [], delayedMs: [1000], ...noJitter },
+    }).on(Happened, ({ data }) => {
+      if (data.key === "bad" && failures++ === 0) throw new Error("not yet");
+      seen.push(`${data.key}${data.n}`);
+    });
+    const b = await bench([sink]);
+    await b.feed("bad", 0);
+    for (const key of ["a", "b", "c", "d"]) await b.feed(key, 0);
+    // Those of the other partition go on.
+    const before = seen.length;
+    assert.ok(before < 4 && !seen.includes("bad0"));
+    await b.clock.advance(900);
+    assert.equal(seen.length, before);
+    await b.clock.advance(200);
+    assert.deepEqual([...seen].sort(), ["a0", "b0", "bad0", "c0", "d0"]);
+    assert.equal((await totalsOf(b)).pending, 0);
+    await b.app.stop();
+  });
 });

@@ -22,6 +22,8 @@ export interface FailedRuns {
   goOn(lane: Lane): void;
   /** The key is held from now on. */
   closeLane(lane: Lane): void;
+  /** Nothing else of the partition starts until the delivery has come to an end. */
+  blockOthers(delivery: Delivery): void;
   stopped(): boolean;
 }
 
@@ -166,7 +168,10 @@ export class Aftermath {
   /** Nothing of the partition goes on before this event does: it is tried again for ever, or the subscription pauses. */
   #blockPartition(delivery: Delivery, error: unknown, step: AsideStep): void {
     const runs = this.#runs;
-    if (step.step === "hold") return this.#runLater(delivery, step.delayMs);
+    if (step.step === "hold") {
+      runs.blockOthers(delivery);
+      return this.#runLater(delivery, step.delayMs);
+    }
     const reason = `event ${delivery.record.id} at ${placeOf(delivery.record)} blocks its partition: ${textOf(error)}`;
     void this.#runtime.pause(reason, undefined);
     runs.free(delivery);

@@ -39,6 +39,8 @@ export class Lanes implements DeliveryOwner {
   readonly #running = new Set<Delivery>();
   /** Deliveries that run by themselves, with whom to tell when they are settled, held or given up. */
   readonly #alone = new Map<Delivery, () => void>();
+  /** Deliveries before which nothing of the partition goes on. */
+  readonly #blocking = new Set<Delivery>();
   #dispatching = false;
   #stopped = false;
   #aborted = false;
@@ -58,6 +60,7 @@ export class Lanes implements DeliveryOwner {
       restart: (delivery) => this.#restart(delivery),
       goOn: (lane) => this.#goOn(lane),
       closeLane: (lane) => void this.#lanes.delete(lane.key as string),
+      blockOthers: (delivery) => void this.#blocking.add(delivery),
       stopped: () => this.#stopped,
     });
   }
@@ -104,7 +107,7 @@ export class Lanes implements DeliveryOwner {
     const startedAt = this.#clock.monotonic();
     let started = 0;
     for (let lane = this.#ready.first(); lane; lane = this.#ready.first()) {
-      if (this.#stopped || runtime.paused()) break;
+      if (this.#stopped || this.#blocking.size > 0 || runtime.paused()) break;
       const delivery = lane.queue[0];
       if (delivery === undefined || lane.blocked) {
         this.#ready.shift();
@@ -204,6 +207,7 @@ export class Lanes implements DeliveryOwner {
   #free(delivery: Delivery): void {
     this.#running.delete(delivery);
     this.#runtime.slots.give();
+    if (this.#blocking.size > 0 && this.#blocking.delete(delivery)) this.#clock.soon(this.#dispatchLater);
     if (delivery.lane?.running === delivery) delivery.lane.running = undefined;
     if (delivery.held) this.#alone.get(delivery)?.();
     if (this.#running.size === 0 && this.#idleWaiters.length > 0) {
