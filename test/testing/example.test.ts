@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { it } from "node:test";
 
-import { command, root } from "../../scripts/test/tool.ts";
+import { command } from "../../scripts/test/tool.ts";
 
 it("the example's test file passes as a user runs it", async () => {
   const args = ["--conditions=tidings-source", "--test", join("examples", "testing", "payments.test.ts")];
