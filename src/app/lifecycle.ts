@@ -39,12 +39,12 @@ export class Lifecycle {
     );
   }
 
-  /** Opens the engine and runs. Throws TIDINGS_ALREADY_STARTED the second time. */
+  /** Opens the engine and runs. Throws TIDINGS_ALREADY_STARTED the second time, and when it was stopped before. */
   async start(): Promise<void> {
-    if (this.#starting) {
+    if (this.#starting || this.#stopping) {
       throw new TidingsError(
         "TIDINGS_ALREADY_STARTED",
-        `The application "${this.#options.name}" was started before; make another one.`,
+        `The application "${this.#options.name}" was ${this.#starting ? "started" : "stopped"} before; make another one.`,
       );
     }
     this.#starting = this.#begin();

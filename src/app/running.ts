@@ -70,8 +70,14 @@ export async function run(given: RunOptions): Promise<Running> {
     topics: [...topics.values()],
     everyMs: options.retentionEveryMs ?? 60_000,
   });
-  await Promise.all(subscriptions.map((subscription) => subscription.start()));
-  await signals.look();
+  try {
+    await Promise.all(subscriptions.map((subscription) => subscription.start()));
+    await signals.look();
+  } catch (error) {
+    signals.stop();
+    await drain(subscriptions, platform, log, options.drainTimeoutMs ?? 30_000);
+    throw error;
+  }
   if (services.length > 0) maintenance.start();
   const publisher = new Publisher({
     engine,
@@ -106,17 +112,18 @@ async function drain(
   const stopped = Promise.all(subscriptions.map((subscription) => subscription.stop()));
   let giveUp: () => void = () => undefined;
   const deadline = new Promise<void>((resolve) => (giveUp = resolve));
-  const cancel = clock.after(timeoutMs, () => {
+  let cancel = clock.after(timeoutMs, () => {
     const error = new TidingsError(
       "TIDINGS_DRAIN_TIMEOUT",
       `Handlers were still running ${timeoutMs} ms after stop; what they did is not committed and will be repeated.`,
     );
     log.warn({ code: error.code }, messageOf(error));
     for (const subscription of subscriptions) subscription.abort(error);
-    clock.after(Math.min(1000, timeoutMs), giveUp);
+    cancel = clock.after(Math.min(1000, timeoutMs), giveUp);
   });
   await Promise.race([stopped, deadline]);
   cancel();
+  await Promise.all(subscriptions.map((subscription) => subscription.abandon()));
 }
 
 function requireStore(engine: Engine): void {

@@ -29,6 +29,8 @@ export interface Subscription {
   /** Drains and leaves. */
   stop(): Promise<void>;
   abort(reason: unknown): void;
+  /** Gives up what has not drained: nothing of it is committed, and others may take it. */
+  abandon(): Promise<void>;
   /** What the store says about pausing. */
   control(paused: Paused | undefined): void;
   /** A definition with this epoch is registered: older members drain and leave. */
@@ -122,6 +124,11 @@ class MemberSubscription implements Subscription {
 
   abort(reason: unknown): void {
     for (const { partition } of this.#owned.values()) partition.abort(reason);
+  }
+
+  async abandon(): Promise<void> {
+    for (const { partition } of this.#owned.values()) void partition.stop(true);
+    await this.#group?.abandon();
   }
 
   #assign(number: number, lease: Lease): void {

@@ -37,6 +37,8 @@ export interface Group {
    * member id, which others wait for until they expire. Never rejects, calling it twice is fine.
    */
   leave(options?: { readonly returning?: boolean }): Promise<void>;
+  /** Lets go of everything now, whatever has not drained: its tokens are void from then on. Never rejects. */
+  abandon(): Promise<void>;
   /** What keeps this member from its work; undefined when nothing does. */
   trouble(): string | undefined;
 }
@@ -62,6 +64,7 @@ export async function joinGroup(options: GroupOptions): Promise<Group> {
     },
     rebalanceNow: () => askRound(member),
     leave: ({ returning = false } = {}) => (member.leaving ??= leave(member, returning)),
+    abandon: () => abandon(member),
     trouble: () => troubleOf(member),
   };
 }
@@ -101,7 +104,7 @@ async function runRounds(member: Member): Promise<void> {
     watchExpiry(member);
   } while (member.roundAgain);
   member.round = undefined;
-  if (member.phase === "left") return;
+  if (hasLeft(member)) return;
   member.cancelHeartbeat = platform.clock.after(delayMs, () => void askRound(member));
 }
 
@@ -129,9 +132,28 @@ async function leave(member: Member, keepLease: boolean): Promise<void> {
   await Promise.all([...member.slots.values()].map((slot) => revoke(member, slot, "leave", { changed, keepLease })));
   await gone;
   await within(member, () => member.round?.done);
+  if (hasLeft(member)) return;
+  end(member);
+  touchHint(member);
+}
+
+/** No timer of the member is left, and no round begins any more. */
+function end(member: Member): void {
   member.phase = "left";
+  member.cancelHint?.();
   member.cancelHeartbeat?.();
   member.cancelWatchdog?.();
+}
+
+const hasLeft = (member: Member): boolean => member.phase === "left";
+
+async function abandon(member: Member): Promise<void> {
+  if (hasLeft(member)) return;
+  end(member);
+  const open = [...member.slots.values()].filter(({ phase }) => phase !== "over");
+  for (const slot of open) slot.phase = "over";
+  const leases = [...(member.self ? [member.self] : []), ...open.map(({ lease }) => lease)];
+  await within(member, () => member.settings.leases.release(leases));
   touchHint(member);
 }
 

@@ -105,7 +105,9 @@ export function within(member: Member, work: () => Promise<unknown> | void): Pro
   const { clock } = member.settings.platform;
   const { drainTimeoutMs } = member.settings;
   return new Promise((resolve) => {
-    const cancel = clock.after(drainTimeoutMs, () => resolve(new Error(`Not done within ${drainTimeoutMs} ms.`)));
+    const late = (): void => resolve(new Error(`Not done within ${drainTimeoutMs} ms.`));
+    // Whoever has given up waiting may end the process meanwhile.
+    const cancel = clock.after(drainTimeoutMs, late, true);
     const settle = (outcome: unknown): void => {
       cancel();
       resolve(outcome);
