@@ -16,6 +16,8 @@ export interface HeldEntry {
   deadLetter: string | undefined;
   redriving: boolean;
   running: HeldDocument["running"];
+  /** Its head may have killed a process: it runs alone, and only a death under that run is held against it. */
+  suspect: boolean;
   note: string | undefined;
   /** Its last event is being settled: gone as soon as that is committed, unless another one joins. */
   releasing: boolean;
@@ -55,6 +57,7 @@ export function newEntry(id: string, key: string | null, blocking: boolean, nowM
     deadLetter: undefined,
     redriving: false,
     running: undefined,
+    suspect: false,
     note: undefined,
     releasing: false,
     busy: false,

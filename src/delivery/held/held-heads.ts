@@ -96,27 +96,37 @@ export class HeldHeads {
     const delivery = new Delivery(record, route, owner());
     delivery.held = entry;
     delivery.tries = entry.tries;
-    if (entry.running === "solo" && entry.tries.stalls >= route.policy.retry.stallsMax)
+    if (entry.suspect && entry.tries.stalls >= route.policy.retry.stallsMax)
       delivery.commitError = stalledError(record, runtime.name, entry.tries.stalls);
     return delivery;
   }
 
   async #start(entry: HeldEntry, delivery: Delivery): Promise<void> {
-    const { runtime, fence, start } = this.#options;
-    const alone = entry.running === "solo";
-    entry.running ??= "shared";
-    // Before it runs, so that a death of the process is seen to have happened under it.
+    const { gate } = this.#runtime;
+    if (!entry.suspect) {
+      await this.#claim(entry, "shared");
+      if (!this.#entries.stopped()) void this.#options.start(delivery);
+      return;
+    }
+    gate.enter();
+    try {
+      await gate.alone(async () => {
+        // Only now: others that wait for their turn must not be blamed for what this one does.
+        await this.#claim(entry, "solo");
+        if (!this.#entries.stopped()) await this.#options.start(delivery);
+      });
+    } finally {
+      gate.leave();
+    }
+  }
+
+  /** Says in the store that the head runs, before it does, so that a death of the process is seen to have happened under it. */
+  async #claim(entry: HeldEntry, running: HeldEntry["running"]): Promise<void> {
+    const { runtime, fence } = this.#options;
+    entry.running = running;
     await runtime.engine
       .transact?.({ documents: [this.#documents.entry(entry)], durable: false, fences: [fence] })
       .catch(() => undefined);
-    if (this.#entries.stopped()) return;
-    if (!alone) return void start(delivery);
-    runtime.gate.enter();
-    try {
-      await runtime.gate.alone(() => start(delivery));
-    } finally {
-      runtime.gate.leave();
-    }
   }
 
   succeeded(delivery: Delivery): void {
@@ -204,6 +214,7 @@ export class HeldHeads {
     entry.headSeq += 1;
     entry.tries = noTries;
     entry.running = undefined;
+    entry.suspect = false;
     entry.redriving = false;
     entry.deadLetter = undefined;
     // An operator may have paused the key while its head ran: what waits behind it goes on waiting.
@@ -220,6 +231,7 @@ export class HeldHeads {
     const entry = delivery.held as HeldEntry;
     entry.tries = delivery.tries;
     entry.running = undefined;
+    entry.suspect = false;
     void this.#withLetter(entry, (before) => this.#hold(delivery, entry, error, step, before));
   }
 
@@ -263,6 +275,8 @@ export class HeldHeads {
 
   putBack(entry: HeldEntry): void {
     entry.busy = false;
+    entry.running = entry.suspect ? "shared" : undefined;
+    this.#entries.settle([this.#documents.entry(entry)]);
     if (entry.reason !== "paused") entry.dueAtMs = this.#runtime.platform.clock.now() + againMs;
     this.#entries.arm(entry);
   }

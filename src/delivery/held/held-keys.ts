@@ -87,7 +87,7 @@ export class HeldKeys {
     for (const entry of this.#entries.values()) {
       if (entry.running === undefined) continue;
       // One that should have run alone has still to do so, but nobody died under it.
-      entry.running = entry.running === "solo" ? "shared" : undefined;
+      entry.running = entry.suspect ? "shared" : undefined;
       this.#settle([this.#documents.entry(entry)]);
     }
   }

@@ -92,5 +92,7 @@ async function runSuspect(delivery: Delivery, stalls: number, { claims, lanes }:
 /** A held head that was running: at its next run it is alone, and a death then counts. */
 function noteHeldSuspect(entry: HeldEntry, options: SuspectsOptions): void {
   if (entry.running === "solo") options.held.stalled(entry);
-  entry.running = "solo";
+  entry.suspect = true;
+  // Until it runs alone, nobody can have died under that.
+  entry.running = "shared";
 }
