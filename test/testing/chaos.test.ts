@@ -26,7 +26,7 @@ type Chance = ReturnType<typeof chanceOf>;
 function servicesOf(chance: Chance): readonly Service[] {
   const failRate = chance.one([0, 0.1, 0.3]);
   const shared = chance.in(0.4);
-  const retry = { immediateMs: chance.one([[], [0], [0, 50]]), delayedMs: Array<number>(40).fill(200) };
+  const retry = { immediateMs: chance.one([[], [0], [0, 50]]), delayedMs: Array<number>(40).fill(200), stallsMax: 100 };
   const stumble = (): void => {
     if (!chance.in(failRate)) return;
     throw chance.one([

@@ -178,6 +178,43 @@ describe("a crash", () => {
     assert.deepEqual(handled, [1, 2, 3]);
   });
 
+  it("under a held event is not held against those that wait for their turn to run alone", async () => {
+    let fails = true;
+    const sink = service("sink", { retry: { immediateMs: [], delayedMs: [1000], jitter: "none" } }).on(
+      OrderPlaced,
+      () => {
+        if (fails) throw new Error("not yet");
+      },
+    );
+    await using kit = await testApp({ services: [sink], partitions: 1 });
+    await kit.given(...["a", "b", "c"].map((orderId) => [OrderPlaced, { orderId, total: 1 }] as const));
+    fails = false;
+    await kit.crash({ at: "before-handler", times: 4 });
+    await kit.advance("1s");
+    assert.equal(kit.crashes, 4);
+    assert.deepEqual(
+      (await kit.deadLetters()).map(({ reason }) => reason),
+      ["stalled"],
+    );
+  });
+
+  it("leaves no gaps that keep a partition from being fetched", async () => {
+    let pauses = true;
+    const handled: number[] = [];
+    const sink = service("sink", { prefetch: { events: 1 } }).on(OrderPlaced, ({ data }) => {
+      if (pauses) throw new PauseError("maintenance", 1000);
+      handled.push(data.total);
+    });
+    await using kit = await testApp({ services: [sink], partitions: 1 });
+    await kit.crash({ at: "before-handler" });
+    const filtered = Array.from({ length: 10 }, () => [PaymentRefused, { orderId: "42" }] as const);
+    await kit.given([OrderPlaced, { orderId: "42", total: 1 }], ...filtered);
+    await kit.restart();
+    pauses = false;
+    await kit.advance("1s");
+    assert.deepEqual(handled, [1]);
+  });
+
   it("while commits are delayed is waited out in virtual time", async () => {
     await using kit = await testApp({ services: [payments()] });
     kit.fail("commit", { times: 4 });

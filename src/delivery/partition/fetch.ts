@@ -93,7 +93,8 @@ export class Fetch {
       ingest.events() < prefetch.events &&
       ingest.bytes() < prefetch.bytes &&
       held.size() < heldMax &&
-      progress.gaps() < prefetch.events * 4
+      // Gaps that an earlier life has left close only by fetching what stands before them.
+      (ingest.events() === 0 || progress.gaps() < prefetch.events * 4)
     );
   }
 
