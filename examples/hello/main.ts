@@ -1,4 +1,4 @@
-// The program of the README: one event, one service that answers with another.
+// The program of the README: an event, a service that answers with another, and one that listens to that.
 import { service, tidings, topic } from "tidings";
 import { z } from "zod";
 
@@ -6,17 +6,22 @@ const orders = topic("orders", { key: (data: { orderId: string }) => data.orderI
 const OrderPlaced = orders.event("shop.order.placed", { data: z.object({ orderId: z.string(), total: z.number() }) });
 const PaymentCaptured = orders.event("shop.payment.captured", { data: z.object({ orderId: z.string() }) });
 
-const payments = service("payments", { from: "start" }).on(OrderPlaced, (order, ctx) => {
-  console.log(`payments: capturing ${order.data.total} for the order ${order.data.orderId}`);
+const payments = service("payments").on(OrderPlaced, (order, ctx) => {
+  console.log(`capturing ${order.data.total} for order ${order.data.orderId}`);
   ctx.publish(PaymentCaptured, { orderId: order.data.orderId });
 });
 
-const mail = service("mail", { from: "start" }).on(PaymentCaptured, (payment) => {
-  console.log(`mail: thank you for the order ${payment.data.orderId}`);
+const mail = service("mail").on(PaymentCaptured, (payment) => {
+  console.log(`thank you for order ${payment.data.orderId}`);
 });
 
-const app = tidings({ name: "hello", url: process.argv[2] ?? "memory:", services: [payments, mail] });
-await app.start();
+const url = process.argv[2] ?? "sqlite:hello.db";
+const app = await tidings({ name: "shop", url, services: [payments, mail] }).start();
 await app.publish(OrderPlaced, { orderId: "42", total: 99.9 });
 await app.settled();
 await app.stop();
+
+// Prints: Run again, it goes on in the same file with a further order 42.
+//
+// capturing 99.9 for order 42
+// thank you for order 42

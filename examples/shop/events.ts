@@ -26,7 +26,7 @@ const partitions = 6;
 
 const orders = topic("orders", { key, partitions });
 const payments = topic("payments", { key, partitions });
-const stock = topic("stock", { key, partitions });
+export const stock = topic("stock", { key, partitions });
 const shipments = topic("shipments", { key, partitions });
 export const messages = topic("messages", { key, partitions });
 

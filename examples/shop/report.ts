@@ -56,11 +56,15 @@ function page(summary: Summary, { options, again, seconds }: Circumstances): str
     ],
     ["left over", `${count(summary.deadLetters)} dead letters, ${count(summary.pending)} pending`],
   ];
-  const title = again
-    ? `All of this was done by an earlier run on ${options.url}; started again, the shop sums up what is there.`
-    : `Done in ${seconds.toFixed(1)} s on ${options.url}.`;
+  const title = again ? doneBefore(options) : `Done in ${seconds.toFixed(1)} s on ${options.url}.`;
   const table = rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`);
   return [title, "", ...table, "", ...next(options)].join("\n");
+}
+
+function doneBefore({ url, fail, poison, kills, speed }: Options): string {
+  const title = `All of this was done by an earlier run on ${url}; started again, the shop sums up what is there.`;
+  const idle = fail > 0 || poison > 0 || kills > 0 || speed !== undefined;
+  return idle ? `${title}\nNothing was left to go wrong: add --fresh to begin anew.` : title;
 }
 
 /** What to try from here. */

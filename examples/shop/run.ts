@@ -76,11 +76,14 @@ async function lead({ options, timeline, link, signal }: Run, app: App): Promise
 /** The deployment of a mended handler, and the redrive that follows it. */
 async function repair(options: Options, link: Link, app: App, progress: Progress, signal: AbortSignal): Promise<void> {
   const trouble = await listTrouble(app, 1000);
-  progress.stop();
+  // An earlier run has repaired it all.
+  if (trouble.length === 0) return;
+  progress.say("The handler fails for good on some orders.");
   await printTrouble(trouble, options);
   await link.mend();
+  progress.doing("redriving");
   const redriven = await redriveAll(app, signal);
-  process.stderr.write(`The handler is mended and ${redriven} dead letters are redriven.\n`);
+  progress.say(`The handler is mended, and ${redriven} dead letters were redriven.`);
 }
 
 /** How far the feed has come on this file. Throws when the file holds the orders of another feed. */
