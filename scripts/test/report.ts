@@ -13,6 +13,14 @@ interface FileAccount {
   said: string;
 }
 
+/** What the runner counts for a file. */
+interface Counts {
+  readonly tests: number;
+  readonly passed: number;
+  readonly skipped: number;
+  readonly todo: number;
+}
+
 const slowestShown = 8;
 
 /** Takes the runner's events one by one. */
@@ -88,18 +96,17 @@ export class Report {
   }
 
   /** The counts are the runner's own: a test that a suite of the sources defines is told under the name of that file. */
-  #fileEnded(path: string, ms: number, counts: { passed: number; failed: number; skipped: number }): void {
+  #fileEnded(path: string, ms: number, { tests, passed, skipped, todo }: Counts): void {
     const file = this.#file(path);
     file.ms = ms;
     this.#finished += 1;
-    const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : "";
-    const failed = counts.failed > 0 ? `, ${counts.failed} failed` : "";
+    const failures = tests - passed - skipped - todo;
+    const skips = skipped > 0 ? `, ${skipped} skipped` : "";
+    const failed = failures > 0 ? `, ${failures} failed` : "";
     const place = `${String(this.#finished).padStart(String(this.#expected).length)}/${this.#expected}`;
-    const mark = counts.failed > 0 ? "FAIL" : "ok  ";
-    console.log(
-      `${mark} ${place} ${show(path)}: ${counts.passed} passed${failed}${skipped} (${(ms / 1000).toFixed(1)} s)`,
-    );
-    if (counts.failed > 0) this.#printed(file);
+    const mark = failures > 0 ? "FAIL" : "ok  ";
+    console.log(`${mark} ${place} ${show(path)}: ${passed} passed${failed}${skips} (${(ms / 1000).toFixed(1)} s)`);
+    if (failures > 0) this.#printed(file);
     file.said = "";
   }
 

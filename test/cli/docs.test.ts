@@ -14,7 +14,7 @@ const names = catalog.map(({ path }) => path.join(" "));
 describe("docs/cli.md", () => {
   it("has a section for every command, and no other", () => {
     const sections = [...docs.matchAll(/^### tidings (.*)$/gm)].map(([, name]) => name);
-    assert.deepEqual([...sections].sort(), [...names].sort());
+    assert.deepEqual(new Set(sections), new Set(names));
   });
 
   it("shows the output that the commands have", () => {

@@ -50,7 +50,10 @@ describe("a subscription", () => {
     assert.equal((await totalsOf(b)).paused?.reason, "maintenance");
     assert.equal((await drive(b.clock, b.app.health())).subscriptions[0]?.status, "paused");
     await b.clock.advance(61_000);
-    assert.deepEqual(seen.toSorted((a, b) => a - b), [0, 1, 5]);
+    assert.deepEqual(
+      seen.toSorted((a, b) => a - b),
+      [0, 1, 5],
+    );
     assert.deepEqual(
       seen.filter((n) => n < 2),
       [0, 1],
