@@ -47,7 +47,7 @@ const pairsOf = (pairs: unknown): readonly (readonly [Contract, unknown, Publish
  * An application under test: in memory, on a clock that stands still. Every verb comes back when the application is at
  * rest again. Made by `testApp`.
  */
-export class TestKit implements AsyncDisposable {
+export class TestKit {
   readonly #session: Session;
 
   /** @internal */

@@ -57,7 +57,7 @@ function servicesOf(chance: Chance): readonly Service[] {
   if (chance.in(0.7)) asked.on(Asked, (event, ctx) => handle(event.data, ctx));
   else {
     asked.onBatch(Asked, async (items) => {
-      for (const { event, ctx, fail } of items) await handle(event.data, ctx).catch(fail);
+      for (const item of items) await handle(item.event.data, item.ctx).catch((error: unknown) => item.fail(error));
     });
   }
   const inbox = chance.in(0.3) ? { inbox: { windowMs: 1_000_000_000 } } : {};
