@@ -1,3 +1,5 @@
+import { after } from "node:test";
+
 import { type App, PauseError, service, type Service, TerminalError, tidings, topic } from "tidings";
 import { z } from "zod";
 
@@ -45,6 +47,10 @@ export interface Shop {
   publish(orderId: string, total: number, bad?: boolean): Promise<string>;
 }
 
+/** A test that fails must not leave an application behind that keeps the process alive. */
+const started: App[] = [];
+after(() => Promise.all(started.map((app) => app.stop())));
+
 /** Starts the shop on the data of a world. */
 export async function startShop(world: MemoryWorld, how: Behaviour = behaviour()): Promise<Shop> {
   const app = await tidings({
@@ -54,6 +60,7 @@ export async function startShop(world: MemoryWorld, how: Behaviour = behaviour()
     logger: silentLogger,
     memberTtlMs: 1000,
   }).start();
+  started.push(app);
   return {
     app,
     how,
