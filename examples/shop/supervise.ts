@@ -34,6 +34,8 @@ export class Supervisor {
   /** Resolves when the lead has nothing left to do but print; a new one for each lead. */
   #leadDone = Promise.withResolvers<void>();
   #leadWaits = false;
+  /** How long a process took to be ready, last time: on a slow machine kills must wait longer to hit any work. */
+  #startMs = 300;
   #kills = 0;
   #mended = false;
   #stopping = false;
@@ -58,6 +60,7 @@ export class Supervisor {
     const env = { ...process.env, [roleVariable]: role };
     const child = fork(join(import.meta.dirname, "main.ts"), this.#argv, { env });
     const ready = Promise.withResolvers<void>();
+    const beganMs = performance.now();
     place.child = child;
     place.ready = ready.promise;
     if (place.leads) {
@@ -65,8 +68,10 @@ export class Supervisor {
       this.#leadDone = Promise.withResolvers();
     }
     child.on("message", (message: FromShop) => {
-      if (message === "ready") ready.resolve();
-      else if (message === "mend") this.#mend(place);
+      if (message === "ready") {
+        this.#startMs = performance.now() - beganMs;
+        ready.resolve();
+      } else if (message === "mend") this.#mend(place);
       else this.#leadIsDone();
     });
     child.once("exit", (code, killedBy) => {
@@ -98,7 +103,7 @@ export class Supervisor {
       const place = chance.pick(this.#places);
       if (chance.next() < 0.8) await place.ready;
       // A lead that is through must not make the rest of the kills wait.
-      await Promise.race([sleep(chance.between(0, 400)), this.#leadDone.promise]);
+      await Promise.race([sleep(chance.next() * this.#startMs * 1.5), this.#leadDone.promise]);
       if (this.#stopping) return;
       this.#kills++;
       const which = `process ${this.#places.indexOf(place) + 1} of ${this.#places.length}`;
