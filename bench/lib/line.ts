@@ -1,4 +1,6 @@
 // What a measurement prints: one JSON object per line.
+import { loadavg } from "node:os";
+
 import { median, rounded, spread } from "./stats.ts";
 
 export type Facts = Readonly<Record<string, string | number | boolean>>;
@@ -25,18 +27,27 @@ export interface Measured {
   readonly peer?: { readonly name: string; readonly values: readonly number[] };
 }
 
-/** The median of all repetitions; how far they lie apart goes into the settings. */
+/**
+ * The median of all repetitions; how far they lie apart goes into the settings, with the median of each repetition's own
+ * ratio, which a machine that is busy now and then disturbs less.
+ */
 export function lineOf({ name, unit, better, values, settings, peer }: Measured): Line {
   const value = median(values);
-  const facts = { ...settings, repetitions: values.length, range: spread(values) };
+  const facts = {
+    ...settings,
+    repetitions: values.length,
+    range: spread(values),
+    loadAverage: rounded(loadavg()[0] ?? 0),
+  };
   if (!peer) return { name, value: rounded(value), unit, better, settings: facts };
   const peerValue = median(peer.values);
+  const paired = median(values.map((each, i) => each / (peer.values[i] ?? Number.NaN)).filter(Number.isFinite));
   return {
     name,
     value: rounded(value),
     unit,
     better,
-    settings: { ...facts, peerRange: spread(peer.values) },
+    settings: { ...facts, peerRange: spread(peer.values), pairedRatio: rounded(paired) },
     peer: peer.name,
     peerValue: rounded(peerValue),
     ratio: rounded(value / peerValue),
