@@ -49,6 +49,11 @@ export interface Transaction {
    * True (the default): as a publish.
    */
   readonly durable?: boolean;
+  /**
+   * True: nobody waits for this commit, and an engine may let it wait a few milliseconds for company, so that it shares a
+   * sync. It keeps its place among the other calls.
+   */
+  readonly patient?: boolean;
 }
 
 /** Why a transaction was not applied. Nothing of it took effect. */

@@ -34,6 +34,7 @@ export interface GroupFrame {
 export const documentName = (collection: string, key: string): string => `${collection}\u0000${key}`;
 
 /** Most settlements and bytes of one transaction: large enough to pay for its sync, small enough not to stall the loop. */
+const patientMax = 64;
 const groupMax = { settlements: 512, bytes: 1024 * 1024 };
 
 /** How many from the front may stand in one transaction: none that reads what an earlier one of them writes. */
@@ -71,6 +72,8 @@ export function buildGroup(
   const checkStarts: number[] = [];
   const publishStarts: number[] = [];
   let durable = false;
+  // What only moves the position is waited for by nobody; a large group is company enough.
+  let patient = settlements.length < patientMax;
   for (const { position, as } of passed) {
     progress.settle(position);
     count(changes, as, 1);
@@ -86,6 +89,7 @@ export function buildGroup(
     for (const name in settlement.counts) count(changes, name, settlement.counts[name as keyof Counts] as number);
     const { writes } = settlement;
     if (!writes) continue;
+    patient = false;
     if (writes.checks) for (const check of writes.checks) checks.push(check);
     if (writes.documents) for (const write of writes.documents) documents.push(write);
     if (writes.timers) for (const write of writes.timers) timers.push(write);
@@ -98,7 +102,7 @@ export function buildGroup(
   return {
     settlements,
     passed,
-    transaction: { fences: [frame.fence], checks, documents, timers, publish, sql, durable },
+    transaction: { fences: [frame.fence], checks, documents, timers, publish, sql, durable, patient },
     checkStarts,
     publishStarts,
     document,

@@ -6,8 +6,10 @@ import type { Committer } from "../commit/committer.ts";
 import type { HeldKeys } from "../held/held-keys.ts";
 import type { Batches } from "../run/batches.ts";
 import { execute } from "../run/execute.ts";
+import { beginHook, type EndHook, endHook } from "../hooks.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import { Aftermath } from "./aftermath.ts";
+import { AtMostOnce } from "./at-most-once.ts";
 import { Delivery, type DeliveryOwner, type ResolvedRoute } from "./delivery.ts";
 import { Lane } from "./lane.ts";
 import { ReadyLanes } from "./ready-lanes.ts";
@@ -34,6 +36,7 @@ export class Lanes implements DeliveryOwner {
   readonly #runtime: SubscriptionRuntime;
   readonly #clock: Clock;
   readonly #aftermath: Aftermath;
+  readonly #atMostOnce: AtMostOnce | undefined;
   readonly #lanes = new Map<string, Lane>();
   readonly #ready = new ReadyLanes();
   readonly #running = new Set<Delivery>();
@@ -51,6 +54,10 @@ export class Lanes implements DeliveryOwner {
     this.#options = options;
     this.#runtime = options.runtime;
     this.#clock = options.runtime.platform.clock;
+    if (options.runtime.guarantee === "at-most-once")
+      this.#atMostOnce = new AtMostOnce(options.committer, (delivery) =>
+        delivery.discarded ? this.#restart(delivery) : this.#begin(delivery),
+      );
     this.#aftermath = new Aftermath(options, {
       run: (delivery) => this.#begin(delivery),
       finish: (delivery) => this.#finish(delivery),
@@ -99,7 +106,7 @@ export class Lanes implements DeliveryOwner {
 
   /** Starts whatever may start. */
   dispatch(): void {
-    const { claims, batches } = this.#options;
+    const { claims } = this.#options;
     const runtime = this.#runtime;
     if (this.#dispatching || this.#stopped || this.#ready.first() === undefined || runtime.paused()) return;
     if (!runtime.gate.open(this.#dispatchLater)) return;
@@ -118,8 +125,7 @@ export class Lanes implements DeliveryOwner {
       lane.queue.shift();
       lane.running = delivery;
       this.#running.add(delivery);
-      if (delivery.route.batch) batches.add(delivery);
-      else this.#run(delivery);
+      this.#begin(delivery);
       if ((++started & 15) === 0 && this.#clock.monotonic() - startedAt > sliceMs) {
         this.#clock.soon(this.#dispatchLater);
         break;
@@ -129,17 +135,14 @@ export class Lanes implements DeliveryOwner {
   }
 
   #begin(delivery: Delivery): void {
+    if (this.#atMostOnce?.mayBegin(delivery) === false) return;
     if (delivery.route.batch) this.#options.batches.add(delivery);
     else this.#run(delivery);
   }
 
   #run(delivery: Delivery): void {
     const startedAt = this.#clock.monotonic();
-    const hook = this.#runtime.hooks.onDelivery?.({
-      subscription: this.#runtime.name,
-      record: delivery.record,
-      attempt: delivery.attempt,
-    });
+    const hook = beginHook(this.#runtime, delivery);
     let work: void | Promise<void>;
     try {
       work = execute(delivery, this.#runtime);
@@ -165,9 +168,9 @@ export class Lanes implements DeliveryOwner {
     );
   }
 
-  #note(startedAt: number, hook: ((error?: unknown) => void) | void, error: unknown): void {
+  #note(startedAt: number, hook: EndHook, error: unknown): void {
     this.#runtime.metrics.duration.record((this.#clock.monotonic() - startedAt) / 1000);
-    hook?.(error);
+    endHook(this.#runtime, hook, error);
   }
 
   /** The handler is through with this delivery. */
@@ -263,10 +266,10 @@ export class Lanes implements DeliveryOwner {
 
   conflicted(delivery: Delivery, changed: string): void {
     this.#runtime.metrics.conflicts.add();
-    if (delivery.conflicts > conflictsMax) {
+    if (delivery.conflicts > conflictsMax || delivery.as === "unknown") {
       delivery.commitError = new TidingsError(
         "TIDINGS_CONFLICT",
-        `The state that "${delivery.record.type}" reads in "${this.#runtime.name}" changed before each of ${conflictsMax} commits.`,
+        `The state that "${delivery.record.type}" reads in "${this.#runtime.name}" changed before each of ${delivery.conflicts} commits.`,
       );
     }
     if (delivery.held) return this.#options.held.conflicted(delivery);
@@ -366,6 +369,7 @@ export class Lanes implements DeliveryOwner {
       for (const delivery of lane.uncommitted) this.#leaveHot(delivery);
       lane.wakeAll();
     }
+    for (const delivery of this.#atMostOnce?.giveUp() ?? []) this.#abandon(delivery);
     for (const told of Array.from(this.#alone.values())) told();
   }
 

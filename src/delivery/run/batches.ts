@@ -1,10 +1,9 @@
 import type { CancelTimer } from "../../platform/clock.ts";
-import type { Event } from "../../event/envelope.ts";
+import { beginHook, endHook } from "../hooks.ts";
 import type { Delivery } from "../lanes/delivery.ts";
-import { currentUnit, limited, prepare } from "./execute.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
-import type { BatchItem, Route } from "../service.ts";
-import type { UnitOfWork } from "../unit-of-work.ts";
+import type { BatchHandler, Route } from "../service.ts";
+import { runBatch } from "./batch-run.ts";
 
 /** Puts deliveries of batch handlers together and runs them. */
 export interface Batches {
@@ -31,7 +30,7 @@ interface Gathering {
 export function createBatches(runtime: SubscriptionRuntime, outcome: () => BatchOutcome): Batches {
   const gatherings = new Map<Route, Gathering>();
 
-  function runBatch(route: Route): void {
+  function run(route: Route): void {
     const gathering = gatherings.get(route);
     if (!gathering) return;
     gatherings.delete(route);
@@ -40,29 +39,15 @@ export function createBatches(runtime: SubscriptionRuntime, outcome: () => Batch
   }
 
   async function handle(route: Route, deliveries: readonly Delivery[]): Promise<void> {
-    const failures = new Map<Delivery, unknown>();
-    const items: BatchItem<string, never>[] = [];
-    const present: Delivery[] = [];
-    for (const delivery of deliveries) {
-      try {
-        const events = prepare(delivery, runtime);
-        present.push(delivery);
-        for (const event of events) items.push(itemOf(event, delivery, failures));
-      } catch (error) {
-        failures.set(delivery, error);
-      }
-    }
-    const [first] = present;
-    if (first && items.length > 0) {
-      try {
-        const work = async (): Promise<void> => route.batch?.handler(items);
-        await limited(first, runtime, currentUnit.run(first.unit as UnitOfWork, work));
-      } catch (error) {
-        for (const delivery of present) if (!failures.has(delivery)) failures.set(delivery, error);
-      }
-    }
-    for (const delivery of deliveries) {
-      if (failures.has(delivery)) outcome().failed(delivery, failures.get(delivery));
+    const { clock } = runtime.platform;
+    const startedAt = clock.monotonic();
+    const hooks = deliveries.map((delivery) => beginHook(runtime, delivery));
+    const failures = await runBatch(route.batch?.handler as BatchHandler<string, never>, deliveries, runtime);
+    for (const [index, delivery] of deliveries.entries()) {
+      runtime.metrics.duration.record((clock.monotonic() - startedAt) / 1000);
+      const failed = failures.has(delivery);
+      endHook(runtime, hooks[index], failed ? failures.get(delivery) : undefined);
+      if (failed) outcome().failed(delivery, failures.get(delivery));
       else outcome().ended(delivery);
     }
   }
@@ -75,22 +60,14 @@ export function createBatches(runtime: SubscriptionRuntime, outcome: () => Batch
       if (!gathering) {
         gathering = { deliveries: [], cancel: undefined };
         gatherings.set(route, gathering);
-        gathering.cancel = runtime.platform.clock.after(waitMs, () => runBatch(route));
+        gathering.cancel = runtime.platform.clock.after(waitMs, () => run(route));
       }
       gathering.deliveries.push(delivery);
       // With every slot taken nobody else can come.
-      if (gathering.deliveries.length >= Math.min(batchMax, runtime.slots.size)) runBatch(route);
+      if (gathering.deliveries.length >= Math.min(batchMax, runtime.slots.size)) run(route);
     },
     stop() {
-      for (const route of Array.from(gatherings.keys())) runBatch(route);
+      for (const route of Array.from(gatherings.keys())) run(route);
     },
-  };
-}
-
-function itemOf(event: Event, delivery: Delivery, failures: Map<Delivery, unknown>): BatchItem<string, never> {
-  return {
-    event: event as Event<string, never>,
-    ctx: delivery.unit as UnitOfWork,
-    fail: (error) => void failures.set(delivery, error),
   };
 }

@@ -54,10 +54,14 @@ async function runAll(
   for (const event of events) await compose(runtime.middlewares, event, unit, () => handler(event, unit));
 }
 
-/** Fails the delivery when the handler takes longer than it may; the handler is told by its signal. */
-export function limited(delivery: Delivery, runtime: SubscriptionRuntime, work: Promise<void>): Promise<void> {
+/** Fails the delivery when the handler takes longer than it may; the handler is told by the signal of each unit. */
+export function limited(
+  delivery: Delivery,
+  runtime: SubscriptionRuntime,
+  work: Promise<void>,
+  units: readonly UnitOfWork[] = delivery.unit ? [delivery.unit] : [],
+): Promise<void> {
   const { timeoutMs } = delivery.route.policy;
-  const { unit } = delivery;
   return new Promise((resolve, reject) => {
     const unwatch = runtime.deadlines.watch(timeoutMs, () => {
       const error = new TidingsError(
@@ -65,7 +69,7 @@ export function limited(delivery: Delivery, runtime: SubscriptionRuntime, work: 
         `The handler of "${delivery.record.type}" in "${runtime.name}" ran longer than ${timeoutMs} ms.`,
         { details: { subscription: runtime.name, type: delivery.record.type, event: delivery.record.id, timeoutMs } },
       );
-      unit?.abort(error);
+      for (const unit of units) unit.abort(error);
       reject(error);
     });
     work.then(

@@ -24,6 +24,9 @@ export interface Committer {
 
 /** So often a group that is held back looks for members that have waited too long. */
 const parkedMs = 50;
+/** How long patient calls wait for company, in milliseconds, and how many of them wait no longer. */
+const lingerMs = 4;
+const lingerMax = 16;
 
 /**
  * One transaction and one sync for all calls that wait, on the thread that called: groups are kept small, so that
@@ -35,9 +38,17 @@ export function committerOf(parts: CommitterParts): Committer {
   const sql = groupSql(connection);
   const schedule = (): void => {
     if (state.scheduled || state.queue.length === 0) return;
+    state.cancelLinger?.();
+    state.cancelLinger = undefined;
     state.scheduled = true;
     platform.clock.soon(run);
   };
+
+  /** Calls that nobody waits for are given a moment to find company with which they share a sync. */
+  function linger(): void {
+    if (state.queue.length >= lingerMax) schedule();
+    else if (!state.scheduled) state.cancelLinger ??= platform.clock.after(lingerMs, schedule);
+  }
 
   function run(): void {
     state.scheduled = false;
@@ -71,7 +82,8 @@ export function committerOf(parts: CommitterParts): Committer {
     submit(member) {
       if (state.failed) return member.reject(state.failed);
       state.queue.push(member);
-      schedule();
+      if (member.patient) linger();
+      else schedule();
     },
     wake() {
       const { unpark } = state;
@@ -80,8 +92,9 @@ export function committerOf(parts: CommitterParts): Committer {
     },
     drained: () =>
       new Promise((resolve) => {
-        if (state.queue.length === 0 && !state.scheduled) resolve();
-        else state.idle.push(resolve);
+        if (state.queue.length === 0 && !state.scheduled) return resolve();
+        state.idle.push(resolve);
+        schedule();
       }),
     fail(reason, cause) {
       state.failed ??= diskFailed(parts.settings.path, reason, cause);

@@ -1,3 +1,4 @@
+import type { CancelTimer } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Connection, Statement } from "./binding.ts";
 import { diskFailed, toTidingsError } from "./failure.ts";
@@ -38,6 +39,8 @@ export interface State {
   commits: number;
   /** Ends the waiting of a group that is held back. */
   unpark: (() => void) | undefined;
+  /** Ends the time that a queue of patient calls is given to find company. */
+  cancelLinger: CancelTimer | undefined;
   idle: (() => void)[];
 }
 
@@ -45,7 +48,7 @@ export interface State {
 export function newState(): State {
   return {
     queue: [], scheduled: false, alone: 0, tries: 0, full: undefined, failed: undefined,
-    unsynced: true, durable: true, commits: 0, unpark: undefined, idle: [],
+    unsynced: true, durable: true, commits: 0, unpark: undefined, cancelLinger: undefined, idle: [],
   }; // prettier-ignore
 }
 

@@ -10,6 +10,8 @@ import { append, applyTransaction, type Writer } from "./writer.ts";
 export interface Member {
   /** Whether the call is answered only after a sync. */
   readonly durable: boolean;
+  /** Whether it may wait a little for company. */
+  readonly patient: boolean;
   readonly events: number;
   readonly bytes: number;
   /** How many rows it writes beside its events, roughly. */
@@ -29,6 +31,7 @@ export interface Member {
 /** What a member is made of; `run` throws errors of ours before it writes anything. */
 interface Making<Result> {
   readonly durable?: boolean;
+  readonly patient?: boolean;
   readonly events?: number;
   readonly bytes?: number;
   readonly rows?: number;
@@ -39,11 +42,12 @@ interface Making<Result> {
 
 function memberOf<Result>(
   sinceMs: number,
-  { durable = true, events = 0, bytes = 0, rows = 1, run, resolve, reject }: Making<Result>,
+  { durable = true, patient = false, events = 0, bytes = 0, rows = 1, run, resolve, reject }: Making<Result>,
 ): Member {
   let result: Result;
   return {
     durable,
+    patient,
     events,
     bytes,
     rows,
@@ -82,7 +86,7 @@ export function callsOf(monotonic: () => number, submit: (member: Member) => voi
     },
 
     async transact(transaction: Transaction): Promise<Outcome> {
-      const { fences, checks, documents, timers, sql = [], durable = true } = transaction;
+      const { fences, checks, documents, timers, sql = [], durable = true, patient = false } = transaction;
       const drafts = (transaction.publish ?? []).map(draftOf);
       const applied = { fences: copy(fences), checks: copy(checks), documents: copy(documents), timers: copy(timers) };
       const functions = [...sql];
@@ -96,7 +100,7 @@ export function callsOf(monotonic: () => number, submit: (member: Member) => voi
           ? applyTransaction(writer, applied, drafts)
           : runUserSql(writer, functions, (userSql) => applyTransaction(writer, applied, drafts, userSql));
       // Events are always synced before anybody can see them.
-      return call({ durable: durable || drafts.length > 0, events, bytes: size, rows, run });
+      return call({ durable: durable || drafts.length > 0, patient, events, bytes: size, rows, run });
     },
 
     declare: (specs: readonly TopicSpec[], now: () => number): Promise<void> =>

@@ -90,3 +90,56 @@ describe("logDeliveries", () => {
     await b.app.stop();
   });
 });
+
+describe("middlewares around a batch handler", () => {
+  it("run for each event, and fail or pass over each by itself", async () => {
+    const seen: string[] = [];
+    const handled: string[][] = [];
+    const picky: Middleware = async (event, _ctx, next) => {
+      const { key } = event.data as { key: string };
+      if (key === "skipped") return;
+      if (key === "refused") throw new Error("refused");
+      await next().catch((error: unknown) => {
+        seen.push(`${key} failed`);
+        throw error;
+      });
+      seen.push(`${key} done`);
+    };
+    const sink = service("sink", { use: [picky], retry: { immediateMs: [], delayedMs: [] } }).onBatch(
+      Happened,
+      (items) => {
+        handled.push(items.map(({ event }) => event.data.key));
+        for (const item of items) if (item.event.data.key === "bad") item.fail(new Error("bad"));
+      },
+      { batchMax: 10, waitMs: 10 },
+    );
+    const b = await bench([sink]);
+    await Promise.all(["good", "bad", "skipped", "refused"].map((key) => b.feed(key, 0)));
+    await b.clock.advance(100);
+    assert.deepEqual(handled.flat().toSorted(), ["bad", "good"]);
+    assert.deepEqual(seen.toSorted(), ["bad failed", "good done"]);
+    const totals = await totalsOf(b);
+    assert.deepEqual([totals.handled, totals.deadLetters], [2, 2]);
+    await b.app.stop();
+  });
+});
+
+describe("a hook that throws", () => {
+  it("is logged and changes nothing", async () => {
+    const warnings: string[] = [];
+    const logger: Logger = {
+      debug() {},
+      info() {},
+      error() {},
+      warn: (_fields, message) => void warnings.push(message),
+    };
+    const onDelivery = (): never => {
+      throw new Error("no tracer");
+    };
+    const b = await bench([service("sink").on(Happened, () => undefined)], { logger, hooks: { onDelivery } });
+    await b.feed("k", 1, 2);
+    assert.equal((await totalsOf(b)).handled, 2);
+    assert.equal(warnings[0], "the hook onDelivery threw");
+    await b.app.stop();
+  });
+});
