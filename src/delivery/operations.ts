@@ -40,7 +40,7 @@ async function dispatch(intent: Intent, parts: PartitionParts, runtime: Subscrip
       const waiting = parts.lanes.takeWaiting(intent.key);
       parts.held.pauseKey(intent.key, intent.reason, intent.untilMs);
       const entry = parts.held.find(heldIdOfKey(intent.key));
-      if (entry) for (const delivery of waiting) parts.held.append(entry, delivery.record);
+      if (entry) for (const delivery of waiting) parts.held.append(entry, delivery);
       return;
     }
     case "resume-key": {

@@ -1,5 +1,5 @@
 import type { StoredRecord } from "../../event/record.ts";
-import type { DocumentWrite, Fence } from "../../ports/transaction.ts";
+import type { DocumentWrite, Fence, TimerWrite } from "../../ports/transaction.ts";
 import type { Committer } from "../commit/committer.ts";
 import type { Settlement } from "../commit/settlement.ts";
 import { type Delivery, type DeliveryOwner, noTries } from "../lanes/delivery.ts";
@@ -28,6 +28,9 @@ export interface HeldKeysOptions {
 
 /** How long a head waits for its lane, in milliseconds. */
 const laneMs = 20;
+
+/** An event that waits, and what remembers it in the inbox. */
+type Waiting = Pick<Delivery, "record"> & Partial<Pick<Delivery, "identity">>;
 
 /** The held keys of one partition, in the hands of its owner. */
 export class HeldKeys {
@@ -113,21 +116,23 @@ export class HeldKeys {
   }
 
   /** Lets an event wait behind its key. */
-  append(entry: HeldEntry, record: StoredRecord): void {
-    const seq = entry.nextSeq++;
-    this.#size += 1;
+  append(entry: HeldEntry, waiting: Waiting): void {
     if (entry.releasing) {
       entry.releasing = false;
       entry.reason = "drain";
     }
+    this.#insert(entry, entry.nextSeq++, waiting);
+  }
+
+  #insert(entry: HeldEntry, seq: number, { record, identity }: Waiting): void {
+    this.#size += 1;
     this.#runtime.metrics.held.add();
-    this.#settle([this.#documents.event(entry, seq, record), this.#documents.entry(entry)], {
-      position: record.position,
-      committed: () => {
-        this.#options.onHeld(record);
-        if (!entry.busy) this.#arm(entry);
-      },
-    });
+    const documents = [this.#documents.event(entry, seq, record), this.#documents.entry(entry)];
+    const committed = (): void => {
+      this.#options.onHeld(record);
+      if (!entry.busy) this.#arm(entry);
+    };
+    this.#settle(documents, { position: record.position, committed }, identity);
   }
 
   /** Holds a failed delivery, and with it what waited in its lane. */
@@ -135,29 +140,35 @@ export class HeldKeys {
     const { record } = delivery;
     const nowMs = this.#runtime.platform.clock.now();
     const id = alone ? heldIdOfPosition(record.position) : heldIdOfKey(record.key as string);
-    // An operator may have paused the key while the delivery ran: then it goes in front of what waits already.
-    const paused = this.#entries.get(id);
-    const entry = paused ?? newEntry(id, record.key, !alone, nowMs, delivery.tries);
-    if (paused) entry.headSeq -= 1;
-    else entry.nextSeq += 1;
+    // An operator may have paused the key while the delivery ran: then all of it goes in front of what waits already.
+    const there = this.#entries.get(id);
+    const entry = there ?? newEntry(id, record.key, !alone, nowMs, delivery.tries);
+    if (there) entry.headSeq -= 1 + followers.length;
+    else entry.nextSeq += 1 + followers.length;
     entry.tries = delivery.tries;
     entry.busy = true;
+    entry.releasing = false;
     this.#entries.set(id, entry);
     const documents = [this.#documents.event(entry, entry.headSeq, record)];
     if (step.step === "park") documents.push(this.#heads.park(entry, record, error, step.reason));
-    else if (!paused) entry.dueAtMs = nowMs + step.delayMs;
+    else if (entry.reason !== "paused") {
+      entry.reason = "retry";
+      entry.dueAtMs = nowMs + step.delayMs;
+    }
     documents.push(this.#documents.entry(entry));
     this.#size += 1;
     this.#runtime.metrics.held.add();
-    this.#settle(documents, {
+    const more = {
       ...(delivery.as === "unknown" ? { counts: { unknown: -1, held: 1 } } : { position: record.position }),
-      committed: () => {
+      committed: (): void => {
         delivery.owner.committed(delivery);
         entry.busy = false;
         this.#arm(entry);
       },
-    });
-    for (const follower of followers) this.append(entry, follower.record);
+    };
+    this.#settle(documents, more, delivery.identity);
+    let seq = entry.headSeq;
+    for (const follower of followers) this.#insert(entry, ++seq, follower);
   }
 
   succeeded(delivery: Delivery): void {
@@ -205,6 +216,7 @@ export class HeldKeys {
     this.#entries.set(id, entry);
     entry.cancelTimer?.();
     entry.reason = "paused";
+    entry.releasing = false;
     entry.note = reason;
     entry.dueAtMs = untilMs;
     this.#settle([this.#documents.entry(entry)], { committed: () => this.#arm(entry) });
@@ -248,7 +260,9 @@ export class HeldKeys {
   #release(entry: HeldEntry): void {
     entry.releasing = true;
     entry.reason = "drain";
-    this.#settle([this.#documents.entry(entry)], { committed: () => this.#released(entry), durable: false });
+    // What joins it meanwhile lets it go on by itself.
+    const committed = (): void => void (entry.releasing && this.#released(entry));
+    this.#settle([this.#documents.entry(entry)], { committed, durable: false });
   }
 
   #released(entry: HeldEntry): void {
@@ -264,7 +278,7 @@ export class HeldKeys {
   }
 
   /** Commits documents with whatever else is settled by them. */
-  #settle(documents: readonly DocumentWrite[], more: Partial<Settlement> = {}): void {
+  #settle(documents: readonly DocumentWrite[], more: Partial<Settlement> = {}, identity?: TimerWrite): void {
     const { runtime, partition, committer } = this.#options;
     const bytes = documents.reduce((sum, { value }) => sum + (value?.length ?? 0) + 64, 0);
     committer.add({
@@ -272,7 +286,7 @@ export class HeldKeys {
       as: "held",
       counts: undefined,
       durable: true,
-      writes: { documents: [...documents], bytes },
+      writes: { documents: [...documents], bytes, ...(identity ? { timers: [identity] } : {}) },
       committed() {},
       conflicted() {},
       refused(error) {

@@ -1,5 +1,6 @@
 import { TidingsError } from "../../errors/tidings-error.ts";
 import type { StoredRecord } from "../../event/record.ts";
+import type { TimerWrite } from "../../ports/transaction.ts";
 import type { Committer } from "../commit/committer.ts";
 import type { Progress } from "../commit/progress.ts";
 import type { HeldKeys } from "../held/held-keys.ts";
@@ -22,14 +23,12 @@ export interface IngestOptions {
 export class Ingest {
   readonly #options: IngestOptions;
   readonly #runtime: SubscriptionRuntime;
-  readonly #atMostOnce: boolean;
   #events = 0;
   #bytes = 0;
 
   constructor(options: IngestOptions) {
     this.#options = options;
     this.#runtime = options.runtime;
-    this.#atMostOnce = options.runtime.guarantee === "at-most-once";
   }
 
   /** Fetched and not settled. */
@@ -49,7 +48,6 @@ export class Ingest {
 
   /** Sends a page on its way. A Promise only where something must be written or read first. */
   page(records: readonly StoredRecord[]): Promise<void> | undefined {
-    if (this.#atMostOnce) return this.#allAtMostOnce(records);
     const { inbox, lanes } = this.#options;
     if (inbox) return this.#allOnce(records, inbox);
     for (const record of records) {
@@ -60,7 +58,7 @@ export class Ingest {
   }
 
   /** The delivery of an event that is to be run, not in its lane yet; undefined when nothing is to be run now. */
-  take(record: StoredRecord): Delivery | undefined {
+  take(record: StoredRecord, identity?: TimerWrite): Delivery | undefined {
     const { progress, held, lanes } = this.#options;
     if (!progress.fetched(record.position)) return undefined;
     const route = this.#runtime.routes.get(record.type);
@@ -71,9 +69,10 @@ export class Ingest {
     this.#events += 1;
     this.#bytes += weightOf(record);
     const entry = record.key === null ? undefined : held.blocks(record.key);
-    if (!entry) return lanes.make(record, route);
-    held.append(entry, record);
-    return undefined;
+    if (entry) return void held.append(entry, { record, identity });
+    const delivery = lanes.make(record, route);
+    delivery.identity = identity;
+    return delivery;
   }
 
   #pass(record: StoredRecord, as: "filtered" | "expired"): undefined {
@@ -83,56 +82,36 @@ export class Ingest {
   }
 
   async #allOnce(records: readonly StoredRecord[], inbox: Inbox): Promise<void> {
-    for (const record of records) await this.#once(record, inbox);
+    for (const record of records) {
+      const delivery = await this.#takeOnce(record, inbox);
+      if (delivery) this.#options.lanes.enqueue(delivery);
+    }
   }
 
-  async #once(record: StoredRecord, inbox: Inbox): Promise<void> {
-    const { progress, lanes } = this.#options;
+  /** As `take`, but what the inbox knows of is no event of its own. */
+  takeOnce(record: StoredRecord): Promise<Delivery | undefined> | Delivery | undefined {
+    const { inbox } = this.#options;
+    return inbox ? this.#takeOnce(record, inbox) : this.take(record);
+  }
+
+  async #takeOnce(record: StoredRecord, inbox: Inbox): Promise<Delivery | undefined> {
+    const { progress } = this.#options;
     const route = this.#runtime.routes.get(record.type);
     const seen = route ? await inbox.seen(record) : "new";
     if (seen === "duplicate") {
       this.#runtime.metrics.duplicates.add();
       if (progress.fetched(record.position)) this.#pass(record, "filtered");
-      return;
+      return undefined;
     }
-    const identity = route && seen === "new" ? inbox.remember(record) : undefined;
-    const delivery = this.take(record);
-    if (!delivery) return;
-    delivery.identity = identity;
-    if (seen === "id-conflict") {
+    const delivery = this.take(record, route && seen === "new" ? inbox.remember(record) : undefined);
+    if (delivery && seen === "id-conflict") {
       delivery.commitError = new TidingsError(
         "TIDINGS_ID_CONFLICT",
         `The event ${record.id} of ${record.source} was handled before with another payload.`,
         { details: { id: record.id, topic: record.topic, subscription: this.#runtime.name } },
       );
     }
-    lanes.enqueue(delivery);
-  }
-
-  /** At most once: the position is committed before anything runs; a crash in between leaves a count of unknown outcomes. */
-  async #allAtMostOnce(records: readonly StoredRecord[]): Promise<void> {
-    const { committer, lanes } = this.#options;
-    const begun: Delivery[] = [];
-    for (const record of records) {
-      const delivery = this.take(record);
-      if (!delivery) continue;
-      begun.push(delivery);
-      committer.add({
-        position: record.position,
-        as: "unknown",
-        counts: undefined,
-        writes: undefined,
-        durable: true,
-        committed() {},
-        conflicted() {},
-        refused() {},
-      });
-    }
-    await committer.drained();
-    for (const delivery of begun) {
-      delivery.as = "unknown";
-      lanes.enqueue(delivery);
-    }
+    return delivery;
   }
 }
 

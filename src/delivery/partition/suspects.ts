@@ -53,7 +53,7 @@ async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Pro
     if (page.lost > 0 || page.records.length === 0) break;
     for (const record of page.records) {
       if (options.stopped()) return;
-      const delivery = options.ingest.take(record);
+      const delivery = await options.ingest.takeOnce(record);
       if (!delivery) continue;
       const stalls = recall(delivery, claimed, runtime);
       // A pause leaves it where it is, and whoever comes behind it in its lane must not overtake it.

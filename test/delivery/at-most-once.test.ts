@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { service } from "tidings";
+import { memoryWorld } from "../../src/engines/memory/factory.ts";
+import { virtualPlatform } from "../../src/platform/virtual.ts";
+import { bench, drive, gate, Happened, totalsOf } from "./support.ts";
+
+describe("at most once", () => {
+  it("only what has begun is unknown after a crash, and all the rest is handled", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const never = gate();
+    const runs: number[] = [];
+    const make = (until: Promise<void>) =>
+      service("sink", { guarantee: "at-most-once" }).on(Happened, async ({ data }) => {
+        runs.push(data.n);
+        await until;
+      });
+    const first = await bench([make(never.opened)], { world, platform, memberId: "one" });
+    await first.feed("k", 0, 1, 2);
+    world.crash(first.app.engine);
+    const second = await bench([make(Promise.resolve())], { world, platform, memberId: "one" });
+    await second.clock.advance(100);
+    assert.deepEqual(runs, [0, 1, 2]);
+    const totals = await totalsOf(second);
+    assert.deepEqual([totals.unknown, totals.handled], [1, 2]);
+    await second.app.stop();
+  });
+
+  it("a stop leaves what has not begun to the next member", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const runs: number[] = [];
+    const opened = gate();
+    const make = () =>
+      service("sink", { guarantee: "at-most-once" }).on(Happened, async ({ data }) => {
+        await opened.opened;
+        runs.push(data.n);
+      });
+    const first = await bench([make()], { world, platform, memberId: "one" });
+    await first.feed("k", 0, 1, 2);
+    const stopping = first.app.stop();
+    await first.rest();
+    opened.open();
+    await drive(first.clock, stopping);
+    assert.deepEqual(runs, [0]);
+    const second = await bench([make()], { world, platform, memberId: "one" });
+    await second.clock.advance(100);
+    assert.deepEqual(runs, [0, 1, 2]);
+    const totals = await totalsOf(second);
+    assert.deepEqual([totals.unknown, totals.handled], [0, 3]);
+    await second.app.stop();
+  });
+
+  it("what waits when its key is paused is held, and counted once", async () => {
+    const runs: number[] = [];
+    const opened = gate();
+    const sink = service("sink", { guarantee: "at-most-once" }).on(Happened, async ({ data }) => {
+      if (data.n === 0) await opened.opened;
+      runs.push(data.n);
+    });
+    const b = await bench([sink]);
+    await b.feed("k", 0, 1, 2);
+    const { heldKeys } = b.app.admin;
+    await drive(b.clock, heldKeys.pause("sink/things", "k", { reason: "not now" }));
+    const held = await totalsOf(b);
+    assert.deepEqual([held.unknown, held.held], [1, 2]);
+    opened.open();
+    await drive(b.clock, heldKeys.resume("sink/things", "k"));
+    await b.clock.advance(1000);
+    assert.deepEqual(runs, [0, 1, 2]);
+    const totals = await totalsOf(b);
+    assert.deepEqual([totals.handled, totals.unknown, totals.held], [3, 0, 0]);
+    await b.app.stop();
+  });
+
+  it("a handler whose state was changed by another one becomes a dead letter and does not run again", async () => {
+    let runs = 0;
+    const read = gate();
+    const sink = service("sink", { guarantee: "at-most-once" }).on(Happened, async ({ data }, ctx) => {
+      runs += 1;
+      const box = ctx.state<number>("sums");
+      const before = (await box.get("all")) ?? 0;
+      if (data.n === 0) await read.opened;
+      box.set("all", before + 1);
+    });
+    const b = await bench([sink]);
+    await b.feed("a", 0);
+    await b.feed("b", 1);
+    read.open();
+    await b.rest();
+    assert.equal(runs, 2);
+    const totals = await totalsOf(b);
+    assert.deepEqual([totals.handled, totals.deadLetters, totals.unknown], [1, 1, 0]);
+    await b.app.stop();
+  });
+});

@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { service } from "tidings";
+import { memoryWorld } from "../../src/engines/memory/factory.ts";
+import { virtualPlatform } from "../../src/platform/virtual.ts";
+import { bench, type Bench, drive, gate, Happened, totalsOf } from "./support.ts";
+
+/** Publishes an event under an id of its own; the engine itself forgets ids at once. */
+async function send(b: Bench, n: number): Promise<void> {
+  await drive(b.clock, b.app.publish(Happened, { key: "k", n }, { id: `id ${n}` }));
+  await b.clock.advance(10);
+}
+
+const options = { deduplicationWindowMs: 1, memberId: "one" };
+const inbox = { windowMs: 3_600_000 };
+
+describe("an inbox", () => {
+  it("knows an event whose first copy was running when the process died", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const never = gate();
+    const stuck = service("sink", { inbox }).on(Happened, () => never.opened);
+    const first = await bench([stuck], { world, platform, ...options });
+    await send(first, 0);
+    await send(first, 0);
+    world.crash(first.app.engine);
+    const handled: number[] = [];
+    const sink = service("sink", { inbox }).on(Happened, ({ data }) => void handled.push(data.n));
+    const second = await bench([sink], { world, platform, ...options });
+    await send(second, 0);
+    assert.deepEqual(handled, [0]);
+    const totals = await totalsOf(second);
+    assert.deepEqual([totals.handled, totals.filtered], [1, 2]);
+    await second.app.stop();
+  });
+
+  it("knows what was held, its head and what waited behind it, also after a restart", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const handled: number[] = [];
+    let fail = true;
+    const make = () =>
+      service("sink", { inbox, retry: { immediateMs: [], delayedMs: [1000], jitter: "none" } }).on(
+        Happened,
+        (event) => {
+          if (fail) throw new Error("not yet");
+          handled.push(event.data.n);
+        },
+      );
+    const first = await bench([make()], { world, platform, ...options });
+    await send(first, 0);
+    await send(first, 1);
+    fail = false;
+    await first.clock.advance(2000);
+    assert.deepEqual(handled, [0, 1]);
+    await drive(first.clock, first.app.stop());
+    const second = await bench([make()], { world, platform, ...options });
+    await send(second, 0);
+    await send(second, 1);
+    assert.deepEqual(handled, [0, 1]);
+    await drive(second.clock, second.app.stop());
+  });
+});
