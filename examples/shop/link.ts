@@ -1,11 +1,20 @@
 // How a process of the shop speaks with the supervisor that started it, when there is one (see supervise.ts).
 
-/** What a process asks and tells. */
-export interface Link {
+/** What a process of the shop is for. */
+export interface Duty {
   /** Feeds and sums up; the others only handle. */
   readonly leads: boolean;
   /** Whether the handler is mended already. */
   readonly mended: boolean;
+  /** Whether a process before this one has begun the work and was killed. */
+  readonly restarted: boolean;
+  /** When the whole run began. */
+  readonly beganMs: number;
+}
+
+/** What a process asks and tells. */
+export interface Link {
+  readonly duty: Duty;
   /** The services run. */
   ready(): void;
   /** Has the handler mended in every process; resolves when it is. */
@@ -20,21 +29,19 @@ export interface Link {
 export type FromShop = "ready" | "mend" | "done";
 export type FromSupervisor = "mend" | "mended" | "finish";
 
-/** The variable that tells a process what it is for. */
-export const roleVariable = "SHOP_ROLE";
-export type Role = "lead" | "lead-mended" | "helper" | "helper-mended";
+/** The variable that tells a process its duty, as JSON. */
+export const dutyVariable = "SHOP_DUTY";
 
 /** The link of this process; one that is on its own answers itself. */
 export function connect(stop: (reason: string) => void): Link {
-  const role = process.env[roleVariable] as Role | undefined;
-  return role === undefined || !process.send ? alone() : supervised(role, stop);
+  const duty = process.env[dutyVariable];
+  return duty === undefined || !process.send ? alone() : supervised(JSON.parse(duty) as Duty, stop);
 }
 
 function alone(): Link {
   let mendHere = (): void => undefined;
   return {
-    leads: true,
-    mended: false,
+    duty: { leads: true, mended: false, restarted: false, beganMs: Date.now() },
     ready() {},
     mend: async () => mendHere(),
     onMend: (mend) => (mendHere = mend),
@@ -43,7 +50,7 @@ function alone(): Link {
   };
 }
 
-function supervised(role: Role, stop: (reason: string) => void): Link {
+function supervised(duty: Duty, stop: (reason: string) => void): Link {
   const listeners = new Map<FromSupervisor, () => void>();
   const receive = (message: FromSupervisor): void => listeners.get(message)?.();
   // A supervisor that was killed cannot stop us any more.
@@ -58,8 +65,7 @@ function supervised(role: Role, stop: (reason: string) => void): Link {
       tell(question);
     });
   return {
-    leads: role.startsWith("lead"),
-    mended: role.endsWith("-mended"),
+    duty,
     ready: () => void tell("ready"),
     mend: () => ask("mend", "mended"),
     onMend: (mend) => void listeners.set("mend", mend),

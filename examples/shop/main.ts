@@ -7,14 +7,14 @@ import { isTidingsError } from "tidings";
 import { readOrders } from "./feed/csv.ts";
 import { generateOrders } from "./feed/generator.ts";
 import { type Timeline, timelineOf } from "./feed/timeline.ts";
-import { connect, roleVariable } from "./link.ts";
+import { connect, dutyVariable } from "./link.ts";
 import { dataFolder, type Options, parseOptions } from "./options.ts";
 import { runShop } from "./run.ts";
 import { Supervisor } from "./supervise.ts";
 
 async function main(argv: readonly string[]): Promise<number> {
   const options = parseOptions(argv);
-  const isChild = process.env[roleVariable] !== undefined;
+  const isChild = process.env[dutyVariable] !== undefined;
   // All of the input is read before anything is touched: bad input leaves no file behind.
   const timeline = readTimeline(options, !isChild);
   if (!isChild) prepareFile(options);

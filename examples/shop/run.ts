@@ -28,17 +28,17 @@ export async function runShop(run: Run): Promise<number> {
   const { fail, poison, seed, url } = options;
   const faults = new Faults({ rate: fail, seed, poisoned: choosePoisoned(timeline.orderIds, poison, seed) });
   link.onMend(() => faults.mend());
-  if (link.mended) faults.mend();
+  if (link.duty.mended) faults.mend();
   const app = openShop({ url, faults, signal });
   try {
     await app.start();
     link.ready();
-    if (link.leads) return await lead(run, app);
+    if (link.duty.leads) return await lead(run, app);
     await until(signal);
     return 0;
   } catch (error) {
     if (!signal.aborted) throw error;
-    if (link.leads)
+    if (link.duty.leads)
       process.stderr.write("Stopped. Started again with the same options, the shop goes on where it was.\n");
     return signal.reason === "SIGINT" ? 130 : 143;
   } finally {
@@ -49,13 +49,12 @@ export async function runShop(run: Run): Promise<number> {
 /** Feeds the shop, waits for it to come to rest, repairs what is poisoned, and sums up. */
 async function lead({ options, timeline, link, signal }: Run, app: App): Promise<number> {
   const progress = new Progress(app);
-  const beganMs = performance.now();
   try {
     progress.doing("finishing what was begun");
     await app.settled({ signal });
     const from = (await markOf(app, timeline)).published;
-    const again = from === timeline.facts.length;
-    if (from > 0 && !again) progress.say(`Going on behind event ${from} of ${timeline.facts.length} of the feed.`);
+    const complete = from === timeline.facts.length;
+    if (from > 0 && !complete) progress.say(`Going on behind event ${from} of ${timeline.facts.length} of the feed.`);
     progress.doing("feeding");
     const advanced = (_: number, timeMs: number): void =>
       progress.doing(`feeding ${new Date(timeMs).toISOString().slice(0, 10)}`);
@@ -66,7 +65,10 @@ async function lead({ options, timeline, link, signal }: Run, app: App): Promise
     const summary = await summarize(app);
     await link.mayFinish();
     progress.stop();
-    await printSummary(summary, { options, again, seconds: (performance.now() - beganMs) / 1000 });
+    const { restarted, beganMs } = link.duty;
+    const seconds = (Date.now() - beganMs) / 1000;
+    const again = complete && !restarted;
+    await printSummary(summary, { options, again, seconds });
     return statusOf(summary);
   } finally {
     progress.stop();

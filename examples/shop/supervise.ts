@@ -4,13 +4,14 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { type FromShop, type FromSupervisor, type Role, roleVariable } from "./link.ts";
+import { type Duty, dutyVariable, type FromShop, type FromSupervisor } from "./link.ts";
 import type { Options } from "./options.ts";
 import { dice } from "./random.ts";
 
 /** One place among the processes, and the process that fills it now. */
 class Place {
   readonly leads: boolean;
+  restarted = false;
   child!: ChildProcess;
   exited!: Promise<unknown>;
   /** Resolves when its services run, or when it is gone. */
@@ -29,6 +30,7 @@ class Place {
 export class Supervisor {
   readonly #argv: readonly string[];
   readonly #options: Options;
+  readonly #beganMs = Date.now();
   readonly #places: readonly Place[];
   readonly #ended = Promise.withResolvers<number>();
   /** Resolves when the lead has nothing left to do but print; a new one for each lead. */
@@ -56,8 +58,9 @@ export class Supervisor {
   }
 
   #start(place: Place): void {
-    const role: Role = `${place.leads ? "lead" : "helper"}${this.#mended ? "-mended" : ""}`;
-    const env = { ...process.env, [roleVariable]: role };
+    const { leads, restarted } = place;
+    const duty: Duty = { leads, mended: this.#mended, restarted, beganMs: this.#beganMs };
+    const env = { ...process.env, [dutyVariable]: JSON.stringify(duty) };
     const child = fork(join(import.meta.dirname, "main.ts"), this.#argv, { env });
     const ready = Promise.withResolvers<void>();
     const beganMs = performance.now();
@@ -77,6 +80,7 @@ export class Supervisor {
     child.once("exit", (code, killedBy) => {
       ready.resolve();
       if (this.#stopping) return;
+      place.restarted = true;
       if (killedBy === "SIGKILL") this.#start(place);
       // A helper has no reason to end before it is told to; the lead ends when the work is done.
       else void this.#stop(place.leads ? (code ?? 1) : (code ?? 0) || 1);
