@@ -81,7 +81,7 @@ function runtimeOf(shared: Shared, service: Service, topic: string, pauseSwitch:
     metrics: subscriptionMetrics(shared.metrics, engine.name, topic, name),
     hooks: options.hooks ?? {},
     log,
-    prefetch: { events: prefetch?.events ?? 2048, bytes: prefetch?.bytes ?? 16 * 1024 * 1024 },
+    prefetch: { events: prefetch?.events ?? 512, bytes: prefetch?.bytes ?? 16 * 1024 * 1024 },
     inboxWindowMs: inbox?.windowMs,
     heldMax: 100_000,
     member: { host: host(), appVersion: options.version },
