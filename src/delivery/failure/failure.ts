@@ -19,6 +19,7 @@ const reasonByCode: Readonly<Record<string, DeadLetterReason>> = {
   TIDINGS_EVENT_TOO_LARGE: "terminal",
   TIDINGS_INVALID_OPTION: "terminal",
   TIDINGS_INVALID_NAME: "terminal",
+  TIDINGS_NOT_FOUND: "terminal",
   TIDINGS_TRANSACTION_MISUSE: "terminal",
   TIDINGS_PUBLISH_IN_HANDLER: "terminal",
   TIDINGS_HANDLER_ENDED: "terminal",

@@ -67,6 +67,8 @@ export class HeldHeads {
     const head = await this.#documents.head(entry);
     if (this.#entries.stopped()) return;
     if (!head) {
+      // What has just joined may still be on its way to the disk.
+      if (heldCount(entry) > 0) return this.#tryLater(entry);
       entry.busy = false;
       return this.#entries.release(entry);
     }
