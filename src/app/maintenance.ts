@@ -3,6 +3,7 @@ import { messageOf } from "../event/validate.ts";
 import type { Logger } from "../delivery/log.ts";
 import { collections, type DeadLetter } from "../delivery/records.ts";
 import { readDefinitions, readPositions } from "../delivery/totals.ts";
+import { releaseDead } from "./member-id.ts";
 import type { CancelTimer, Clock } from "../platform/clock.ts";
 import type { Engine } from "../ports/engine.ts";
 
@@ -46,6 +47,8 @@ export class Maintenance {
   /** Never rejects. */
   async #runAndGoOn(): Promise<void> {
     try {
+      // Their leases end by the wall clock, and that may have been set back by hours.
+      await releaseDead(this.#options.engine);
       await this.run();
     } catch (error) {
       this.#options.log.warn({ err: messageOf(error) }, "housekeeping failed and is tried again later");

@@ -81,6 +81,8 @@ class MemberSubscription implements Subscription {
   readonly #troubles = new Map<number, string>();
   #superseded: string | undefined;
   #cancelResume: CancelTimer | undefined;
+  /** A pause whose time has passed here, though the wall clock may say that it has not. */
+  #over: Paused | undefined;
   #left = false;
 
   constructor(
@@ -177,15 +179,21 @@ class MemberSubscription implements Subscription {
     if (this.#owned.get(partition.number)?.partition === partition) this.#owned.delete(partition.number);
   }
 
-  control(paused: Paused | undefined): void {
+  control(stored: Paused | undefined): void {
     const { name, platform, log } = this.runtime;
     const before = this.#pauseSwitch.paused;
+    const paused = isSame(stored, this.#over) ? undefined : stored;
+    if (this.#cancelResume && isSame(paused, before)) return;
     this.#cancelResume?.();
     this.#cancelResume = undefined;
     const leftMs = paused?.untilMs === undefined ? undefined : paused.untilMs - platform.clock.now();
     const now = leftMs !== undefined && leftMs <= 0 ? undefined : paused;
     this.#pauseSwitch.paused = now;
-    if (now && leftMs !== undefined) this.#cancelResume = platform.clock.after(leftMs, () => this.control(paused));
+    const end = (): void => {
+      this.#over = paused;
+      this.control(undefined);
+    };
+    if (now && leftMs !== undefined) this.#cancelResume = platform.clock.after(leftMs, end);
     if (before && !now) {
       log.info({ subscription: name }, "the subscription goes on");
       for (const { partition } of this.#owned.values()) partition.wake();
@@ -273,4 +281,8 @@ class MemberSubscription implements Subscription {
     const [trouble] = this.#troubles.values();
     return this.#superseded ?? trouble ?? this.#group?.trouble();
   }
+}
+
+function isSame(one: Paused | undefined, other: Paused | undefined): boolean {
+  return one?.sinceMs === other?.sinceMs && one?.untilMs === other?.untilMs && one?.reason === other?.reason;
 }

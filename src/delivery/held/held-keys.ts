@@ -236,16 +236,17 @@ export class HeldKeys {
     this.#runtime.metrics.stalls.add();
   }
 
-  #arm(entry: HeldEntry): void {
+  /** `waited`: as long as its document says, whatever the wall clock has done meanwhile. */
+  #arm(entry: HeldEntry, waited = false): void {
     entry.cancelTimer?.();
     entry.cancelTimer = undefined;
     if (!this.#begun || this.#stopped || this.#runtime.paused()) return;
     if (entry.busy || entry.releasing || entry.reason === "dead" || this.#entries.get(entry.id) !== entry) return;
     if (entry.reason === "paused" && entry.dueAtMs === undefined) return;
     const { clock } = this.#runtime.platform;
-    const delayMs = entry.dueAtMs === undefined ? 0 : Math.max(0, entry.dueAtMs - clock.now());
+    const delayMs = entry.dueAtMs === undefined || waited ? 0 : Math.max(0, entry.dueAtMs - clock.now());
     if (delayMs === 0) this.#due(entry);
-    else entry.cancelTimer = clock.after(delayMs, () => this.#arm(entry));
+    else entry.cancelTimer = clock.after(delayMs, () => this.#arm(entry, true));
   }
 
   #due(entry: HeldEntry): void {
@@ -253,7 +254,7 @@ export class HeldKeys {
     else if (heldCount(entry) === 0) this.#release(entry);
     else if (entry.blocking && this.#options.laneBusy(entry.key as string)) {
       // It ran already when an operator paused the key, and what was held then comes behind it.
-      entry.cancelTimer = this.#runtime.platform.clock.after(laneMs, () => this.#arm(entry));
+      entry.cancelTimer = this.#runtime.platform.clock.after(laneMs, () => this.#arm(entry, true));
     } else this.#heads.run(entry);
   }
 
