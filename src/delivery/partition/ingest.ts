@@ -69,7 +69,10 @@ export class Ingest {
     this.#events += 1;
     this.#bytes += weightOf(record);
     const entry = record.key === null ? undefined : held.blocks(record.key);
-    if (entry) return void held.append(entry, { record, identity });
+    if (entry) {
+      held.append(entry, { record, identity });
+      return undefined;
+    }
     const delivery = lanes.make(record, route);
     delivery.identity = identity;
     return delivery;

@@ -16,9 +16,9 @@ interface Turn {
   way: Promise<void>;
   /** Resolves when it has arrived, or when its way has ended before. */
   readonly here: Promise<void>;
-  noteHere(): void;
+  readonly noteHere: () => void;
   /** Ends its wait for the handler. */
-  leave(error: unknown): void;
+  readonly leave: (error: unknown) => void;
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Clock } from "../../platform/clock.ts";
 import type { Connection } from "./binding.ts";
 import { diskFailed, diskFull } from "./failure.ts";
 import { type CommitterParts, commitGroup, newState, type Sql, type State } from "./group.ts";
@@ -36,19 +37,7 @@ export function committerOf(parts: CommitterParts): Committer {
   const { platform, connection } = parts;
   const state = newState();
   const sql = groupSql(connection);
-  const schedule = (): void => {
-    if (state.scheduled || state.queue.length === 0) return;
-    state.cancelLinger?.();
-    state.cancelLinger = undefined;
-    state.scheduled = true;
-    platform.clock.soon(run);
-  };
-
-  /** Calls that nobody waits for are given a moment to find company with which they share a sync. */
-  function linger(): void {
-    if (state.queue.length >= lingerMax) schedule();
-    else if (!state.scheduled) state.cancelLinger ??= platform.clock.after(lingerMs, schedule);
-  }
+  const schedule = (): void => scheduleRun(state, platform.clock, run);
 
   function run(): void {
     state.scheduled = false;
@@ -82,7 +71,7 @@ export function committerOf(parts: CommitterParts): Committer {
     submit(member) {
       if (state.failed) return member.reject(state.failed);
       state.queue.push(member);
-      if (member.patient) linger();
+      if (member.patient) linger(state, platform.clock, schedule);
       else schedule();
     },
     wake() {
@@ -106,6 +95,20 @@ export function committerOf(parts: CommitterParts): Committer {
       (state.full === undefined ? undefined : diskFull(parts.settings.path, state.full).message),
     commits: () => state.commits,
   };
+}
+
+function scheduleRun(state: State, clock: Clock, run: () => void): void {
+  if (state.scheduled || state.queue.length === 0) return;
+  state.cancelLinger?.();
+  state.cancelLinger = undefined;
+  state.scheduled = true;
+  clock.soon(run);
+}
+
+/** Calls that nobody waits for are given a moment to find company with which they share a sync. */
+function linger(state: State, clock: Clock, schedule: () => void): void {
+  if (state.queue.length >= lingerMax) schedule();
+  else if (!state.scheduled) state.cancelLinger ??= clock.after(lingerMs, schedule);
 }
 
 function groupSql(connection: Connection): Sql {
