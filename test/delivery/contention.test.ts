@@ -57,6 +57,31 @@ describe("deliveries that collide over a document", () => {
     await drive(two.clock, one.app.stop());
     await drive(two.clock, two.app.stop());
   });
+
+  it("do not hold up others when their keys are paused while they wait for their turn", async () => {
+    const sum = service("sum").on(Happened, async (_event, ctx) => {
+      const box = ctx.state<number>("sum");
+      const before = (await box.get("all")) ?? 0;
+      await ctx.sleep(50);
+      box.set("all", before + 1);
+    });
+    const b = await bench([sum]);
+    const keys = [0, 1, 2, 3, 4, 5].map((i) => `k${i}`);
+    for (const key of keys) void b.app.publish(Happened, { key, n: 1 });
+    // One is through; the others have collided.
+    await b.clock.advance(70);
+    const { heldKeys } = b.app.admin;
+    await drive(b.clock, Promise.all(keys.map((key) => heldKeys.pause("sum/things", key, { reason: "not now" }))));
+    for (let i = 0; i < 6; i++) void b.app.publish(Happened, { key: `other${i}`, n: 1 });
+    await b.clock.advance(5000);
+    const { held, pending } = await totalsOf(b);
+    assert.ok(held > 0);
+    assert.equal(pending, 0);
+    await Promise.allSettled(keys.map((key) => drive(b.clock, heldKeys.resume("sum/things", key))));
+    await b.clock.advance(5000);
+    assert.equal((await totalsOf(b)).handled, 12);
+    await drive(b.clock, b.app.stop());
+  });
 });
 
 describe("a delivery that waits between two tries", () => {

@@ -40,6 +40,8 @@ export class Lanes implements DeliveryOwner {
   readonly #lanes = new Map<string, Lane>();
   readonly #ready = new ReadyLanes();
   readonly #running = new Set<Delivery>();
+  /** Those whose turn it is at a hot document. */
+  readonly #hot = new Set<Delivery>();
   /** Deliveries that run by themselves, with whom to tell when they are settled, held or given up. */
   readonly #alone = new Map<Delivery, () => void>();
   /** Deliveries before which nothing of the partition goes on. */
@@ -86,7 +88,11 @@ export class Lanes implements DeliveryOwner {
 
   /** Takes what waits behind a key out of its lane. */
   takeWaiting(key: string): readonly Delivery[] {
-    return this.#lanes.get(key)?.queue.splice(0) ?? [];
+    const lane = this.#lanes.get(key);
+    if (!lane) return [];
+    lane.blocked = undefined;
+    for (const delivery of lane.queue) this.#leaveHot(delivery);
+    return lane.queue.splice(0);
   }
 
   /** Whether something waits in the lane of this key. */
@@ -322,6 +328,7 @@ export class Lanes implements DeliveryOwner {
       // before it, may wait for somebody who waits for this document.
       if (this.#stopped || lane.blocked !== delivery) return this.#runtime.hotDocuments.leave(changed);
       delivery.hot = changed;
+      this.#hot.add(delivery);
       lane.blocked = undefined;
       this.#goOn(lane);
     });
@@ -329,6 +336,7 @@ export class Lanes implements DeliveryOwner {
 
   #leaveHot(delivery: Delivery): void {
     if (delivery.hot === undefined) return;
+    this.#hot.delete(delivery);
     this.#runtime.hotDocuments.leave(delivery.hot);
     delivery.hot = undefined;
   }
@@ -358,17 +366,15 @@ export class Lanes implements DeliveryOwner {
     this.#stopped = true;
     this.#options.batches.stop();
     this.#aftermath.stop();
-    for (const { queue } of this.#lanes.values()) for (const delivery of queue) this.#leaveHot(delivery);
+    // Whether any of them is committed yet is open: nobody shall wait for that.
+    for (const delivery of Array.from(this.#hot)) this.#leaveHot(delivery);
     if (this.#running.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
   /** Nothing will be committed any more: nobody shall wait for what has ended. */
   letGo(): void {
-    for (const lane of this.#lanes.values()) {
-      for (const delivery of lane.uncommitted) this.#leaveHot(delivery);
-      lane.wakeAll();
-    }
+    for (const lane of this.#lanes.values()) lane.wakeAll();
     for (const delivery of this.#atMostOnce?.giveUp() ?? []) this.#abandon(delivery);
     for (const told of Array.from(this.#alone.values())) told();
   }
