@@ -4,6 +4,7 @@ import { createMetrics, subscriptionMetrics } from "../delivery/metrics.ts";
 import type { SubscriptionRuntime } from "../delivery/runtime.ts";
 import { createSlots } from "../delivery/lanes/slots.ts";
 import { createSoloGate } from "../delivery/lanes/solo-gate.ts";
+import { Turns } from "../delivery/run/turns.ts";
 import type { AdminContext } from "./context.ts";
 
 /** A subscription without handlers, always paused: enough to open one of its partitions and to move what is held there. */
@@ -23,6 +24,7 @@ export function idleRuntime(context: AdminContext, name: string, topic: string):
     host: { service, subscription: name, source, engine, platform, limits, log, partitionOf: () => 0 },
     slots: createSlots(1),
     gate: createSoloGate(),
+    turns: new Turns(platform.clock),
     hotDocuments: createHotDocuments(),
     deadlines: createDeadlines(platform.clock),
     metrics: subscriptionMetrics(createMetrics(), engine.name, topic, name),

@@ -8,6 +8,7 @@ import { createHotDocuments } from "../delivery/lanes/hot-documents.ts";
 import type { Logger } from "../delivery/log.ts";
 import type { Metrics } from "../delivery/metrics.ts";
 import { createSoloGate } from "../delivery/lanes/solo-gate.ts";
+import { Turns } from "../delivery/run/turns.ts";
 import type { Subscription } from "../delivery/subscription.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
@@ -51,6 +52,7 @@ export async function run(given: RunOptions): Promise<Running> {
     ...given,
     memberId,
     gate: createSoloGate(),
+    turns: new Turns(platform.clock),
     hotDocuments: createHotDocuments(),
     deadlines: createDeadlines(platform.clock),
     partitionOf: partitioner(book, topics, platform),

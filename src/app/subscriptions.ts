@@ -11,6 +11,7 @@ import type { Registration } from "../delivery/registration.ts";
 import type { Guarantee, Service } from "../delivery/service.ts";
 import { createSlots } from "../delivery/lanes/slots.ts";
 import type { SoloGate } from "../delivery/lanes/solo-gate.ts";
+import type { Turns } from "../delivery/run/turns.ts";
 import { createSubscription, type PauseSwitch, type Subscription } from "../delivery/subscription.ts";
 import { host } from "./member-id.ts";
 import type { RunOptions } from "./running.ts";
@@ -20,6 +21,7 @@ import type { TopicBook } from "./topic-book.ts";
 export interface Shared extends RunOptions {
   readonly memberId: string;
   readonly gate: SoloGate;
+  readonly turns: Turns;
   readonly hotDocuments: HotDocuments;
   readonly deadlines: Deadlines;
   readonly partitionOf: (contract: Contract, key: string | null) => number;
@@ -76,6 +78,7 @@ function runtimeOf(shared: Shared, service: Service, topic: string, pauseSwitch:
     host: { service: service.name, subscription: name, source, engine, platform, limits, log, partitionOf },
     slots: createSlots(concurrency),
     gate: shared.gate,
+    turns: shared.turns,
     hotDocuments: shared.hotDocuments,
     deadlines: shared.deadlines,
     metrics: subscriptionMetrics(shared.metrics, engine.name, topic, name),

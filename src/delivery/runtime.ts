@@ -11,6 +11,7 @@ import type { Middleware } from "./middleware/middleware.ts";
 import type { Guarantee } from "./service.ts";
 import type { Slots } from "./lanes/slots.ts";
 import type { Deadlines } from "./run/deadlines.ts";
+import type { Turns } from "./run/turns.ts";
 import type { UnitHost } from "./unit-of-work.ts";
 
 /** What the partitions of one subscription share in one process. */
@@ -27,6 +28,7 @@ export interface SubscriptionRuntime {
   readonly host: UnitHost;
   readonly slots: Slots;
   readonly gate: SoloGate;
+  readonly turns: Turns;
   readonly hotDocuments: HotDocuments;
   readonly deadlines: Deadlines;
   readonly metrics: SubscriptionMetrics;

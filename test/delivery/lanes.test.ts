@@ -7,6 +7,7 @@ import { createHotDocuments } from "../../src/delivery/lanes/hot-documents.ts";
 import { Lanes, type LanesOptions } from "../../src/delivery/lanes/lanes.ts";
 import { createSlots } from "../../src/delivery/lanes/slots.ts";
 import { createSoloGate } from "../../src/delivery/lanes/solo-gate.ts";
+import { Turns } from "../../src/delivery/run/turns.ts";
 import { silentLogger } from "../../src/delivery/log.ts";
 import { createMetrics, subscriptionMetrics } from "../../src/delivery/metrics.ts";
 import { defaultPolicy } from "../../src/delivery/policy.ts";
@@ -31,6 +32,7 @@ function workshop(handler: (position: number) => void | Promise<void> = () => un
     member: { host: "here", appVersion: undefined },
     slots: createSlots(8),
     gate: createSoloGate(),
+    turns: new Turns(platform.clock),
     hotDocuments: createHotDocuments(),
     metrics: subscriptionMetrics(createMetrics(), "memory", "things", "sink/things"),
     paused: () => false,

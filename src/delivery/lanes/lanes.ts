@@ -25,8 +25,6 @@ export interface LanesOptions {
   readonly onSettled: (delivery: Delivery) => void;
 }
 
-/** How long a loop of synchronous handlers may keep the event loop, in milliseconds. */
-const sliceMs = 2;
 /** A delivery whose reads have changed so often is given to the retry ladder: somebody else writes without end. */
 const conflictsMax = 1000;
 
@@ -115,9 +113,8 @@ export class Lanes implements DeliveryOwner {
     const { claims } = this.#options;
     const runtime = this.#runtime;
     if (this.#dispatching || this.#stopped || this.#ready.first() === undefined || runtime.paused()) return;
-    if (!runtime.gate.open(this.#dispatchLater)) return;
+    if (!runtime.gate.open(this.#dispatchLater) || !runtime.turns.enter(this.#dispatchLater)) return;
     this.#dispatching = true;
-    const startedAt = this.#clock.monotonic();
     let started = 0;
     for (let lane = this.#ready.first(); lane; lane = this.#ready.first()) {
       if (this.#stopped || this.#blocking.size > 0 || runtime.paused()) break;
@@ -132,8 +129,8 @@ export class Lanes implements DeliveryOwner {
       lane.running = delivery;
       this.#running.add(delivery);
       this.#begin(delivery);
-      if ((++started & 15) === 0 && this.#clock.monotonic() - startedAt > sliceMs) {
-        this.#clock.soon(this.#dispatchLater);
+      if ((++started & 15) === 0 && runtime.turns.isOver()) {
+        runtime.turns.interrupt(this.#dispatchLater);
         break;
       }
     }
