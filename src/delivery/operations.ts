@@ -28,12 +28,12 @@ export function answerOf(error: unknown): Answer {
 async function dispatch(intent: Intent, parts: PartitionParts, runtime: SubscriptionRuntime): Promise<void> {
   switch (intent.kind) {
     case "redrive": {
-      const [letter, entry] = await find(intent.deadLetter, parts, runtime);
-      return redrive(letter, entry, intent, parts, runtime);
+      const letter = await read(intent.deadLetter, runtime);
+      return redrive(letter, headOf(letter, parts), intent, parts, runtime);
     }
     case "discard": {
-      const [, entry] = await find(intent.deadLetter, parts, runtime);
-      return parts.held.discarded(entry, intent.by);
+      const letter = await read(intent.deadLetter, runtime);
+      return parts.held.discarded(headOf(letter, parts), intent.by);
     }
     case "pause-key": {
       refuseDead(intent, parts);
@@ -69,18 +69,18 @@ function refuseDead(intent: Intent & { kind: "pause-key" }, parts: PartitionPart
   );
 }
 
-async function find(
-  id: string,
-  parts: PartitionParts,
-  runtime: SubscriptionRuntime,
-): Promise<readonly [DeadLetter, HeldEntry]> {
+async function read(id: string, runtime: SubscriptionRuntime): Promise<DeadLetter> {
   const [document] = (await runtime.engine.state?.get(collections.deadLetters(runtime.name), [id])) ?? [];
   if (!document)
     throw new TidingsError("TIDINGS_NOT_FOUND", `The subscription "${runtime.name}" has no open dead letter ${id}.`, {
       details: { deadLetter: id },
     });
-  const letter = JSON.parse(document.value) as DeadLetter;
-  const entry = parts.held.find(letter.heldId);
+  return JSON.parse(document.value) as DeadLetter;
+}
+
+/** The entry of a dead letter that nobody works on. Nothing may come between this and the work, or two would do it. */
+function headOf({ id, heldId }: DeadLetter, parts: PartitionParts): HeldEntry {
+  const entry = parts.held.find(heldId);
   if (!entry || entry.deadLetter !== id)
     throw new TidingsError("TIDINGS_NOT_FOUND", `The dead letter ${id} is not at the head of its key.`, {
       details: { deadLetter: id },
@@ -90,7 +90,7 @@ async function find(
       details: { deadLetter: id },
     });
   }
-  return [letter, entry];
+  return entry;
 }
 
 function redrive(
