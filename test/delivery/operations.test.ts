@@ -16,10 +16,7 @@ describe("a dead letter", () => {
     const { deadLetters } = b.app.admin;
     const [letter] = await drive(b.clock, deadLetters.list());
     const ids = [letter?.id as string];
-    const answers = await drive(
-      b.clock,
-      Promise.all([deadLetters.redrive("relay/things", ids), deadLetters.redrive("relay/things", ids)]),
-    );
+    const answers = await drive(b.clock, Promise.all([deadLetters.redrive({ ids }), deadLetters.redrive({ ids })]));
     assert.equal(answers.filter(({ refused }) => refused.length === 0).length, 1);
     await b.rest();
     const { handled, filtered, held } = await totalsOf(b);
