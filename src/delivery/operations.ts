@@ -37,10 +37,9 @@ async function dispatch(intent: Intent, parts: PartitionParts, runtime: Subscrip
     }
     case "pause-key": {
       refuseDead(intent, parts);
-      const waiting = parts.lanes.takeWaiting(intent.key);
       parts.held.pauseKey(intent.key, intent.reason, intent.untilMs);
-      const entry = parts.held.find(heldIdOfKey(intent.key));
-      if (entry) for (const delivery of waiting) parts.held.append(entry, delivery);
+      const lane = parts.lanes.find(intent.key);
+      if (lane) parts.lanes.holdBack(lane);
       return;
     }
     case "resume-key": {

@@ -100,6 +100,28 @@ describe("after the death of a process", () => {
     await second.app.stop();
   });
 
+  it("an event that was running when its key was paused comes before those that waited behind it", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const never = gate();
+    const first = await bench([service("sink").on(Happened, () => never.opened)], { world, platform, memberId: "one" });
+    await first.feed("k", 0, 1);
+    await drive(first.clock, first.app.admin.heldKeys.pause("sink/things", "k", { reason: "not now" }));
+    await first.feed("k", 2);
+    world.crash(first.app.engine);
+    const seen: number[] = [];
+    const sink = service("sink").on(Happened, ({ data }) => void seen.push(data.n));
+    const second = await bench([sink], { world, platform, memberId: "one" });
+    await second.clock.advance(1000);
+    assert.deepEqual(seen, []);
+    await drive(second.clock, second.app.admin.heldKeys.resume("sink/things", "k"));
+    await second.clock.advance(1000);
+    assert.deepEqual(seen, [0, 1, 2]);
+    const { handled, held, pending } = await totalsOf(second);
+    assert.deepEqual([handled, held, pending], [3, 0, 0]);
+    await second.app.stop();
+  });
+
   it("another member takes over, and the paused one that comes back changes nothing", async () => {
     const world = memoryWorld();
     const old = virtualPlatform({ seed: 1 });

@@ -26,6 +26,11 @@ export class Lane {
     );
   }
 
+  /** Whether one of its deliveries runs or is not committed yet. */
+  get busy(): boolean {
+    return this.running !== undefined || this.uncommitted.length > 0;
+  }
+
   /** Resolves when the last uncommitted delivery that writes this document is committed or taken back; undefined when there is none. */
   writtenBy(collection: string, key: string): Promise<void> | undefined {
     const writer = this.uncommitted.findLast(({ writes }) =>

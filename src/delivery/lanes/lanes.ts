@@ -84,24 +84,27 @@ export class Lanes implements DeliveryOwner {
     this.#ready.add(lane);
   }
 
-  /** Takes what waits behind a key out of its lane. */
-  takeWaiting(key: string): readonly Delivery[] {
-    const lane = this.#lanes.get(key);
-    if (!lane) return [];
+  /** The lane of a key, while something of it is under way. */
+  find(key: string | null): Lane | undefined {
+    return key === null ? undefined : this.#lanes.get(key);
+  }
+
+  /**
+   * Lets what waits in the lane of a held key wait behind the key, as soon as nothing before it is under way: were it settled
+   * sooner, whoever owns the partition next would find the earlier one behind it. False when the key is not held.
+   */
+  holdBack(lane: Lane): boolean {
+    const { held } = this.#options;
+    const entry = lane.key === null ? undefined : held.blocks(lane.key);
+    if (!entry) return false;
+    if (lane.busy) return true;
     lane.blocked = undefined;
-    for (const delivery of lane.queue) this.#leaveHot(delivery);
-    return lane.queue.splice(0);
-  }
-
-  /** Whether something waits in the lane of this key. */
-  waits(key: string | null): boolean {
-    return key !== null && (this.#lanes.get(key)?.queue.length ?? 0) > 0;
-  }
-
-  /** Whether a delivery of this key runs or is not committed yet. */
-  busy(key: string): boolean {
-    const lane = this.#lanes.get(key);
-    return lane !== undefined && (lane.running !== undefined || lane.uncommitted.length > 0);
+    for (const delivery of lane.queue.splice(0)) {
+      this.#leaveHot(delivery);
+      held.append(entry, delivery);
+    }
+    this.#lanes.delete(lane.key as string);
+    return true;
   }
 
   running(): number {
@@ -119,7 +122,7 @@ export class Lanes implements DeliveryOwner {
     for (let lane = this.#ready.first(); lane; lane = this.#ready.first()) {
       if (this.#stopped || this.#blocking.size > 0 || runtime.paused()) break;
       const delivery = lane.queue[0];
-      if (delivery === undefined || lane.blocked) {
+      if (delivery === undefined || lane.blocked || this.holdBack(lane)) {
         this.#ready.shift();
         continue;
       }
@@ -262,6 +265,7 @@ export class Lanes implements DeliveryOwner {
     if (lane) {
       lane.committed(delivery);
       if (lane.key !== null && lane.idle && this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key);
+      if (lane.queue.length > 0 && !this.#stopped && !this.holdBack(lane)) this.#ready.add(lane);
     }
     this.#alone.get(delivery)?.();
     this.#options.onSettled(delivery);

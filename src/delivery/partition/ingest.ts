@@ -69,7 +69,8 @@ export class Ingest {
     this.#events += 1;
     this.#bytes += weightOf(record);
     const entry = record.key === null ? undefined : held.blocks(record.key);
-    if (entry) {
+    // Behind an earlier one that is under way it waits in the lane, and is held after that.
+    if (entry && lanes.find(record.key)?.idle !== false) {
       held.append(entry, { record, identity });
       return undefined;
     }

@@ -57,7 +57,7 @@ async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Pro
       if (!delivery) continue;
       const stalls = recall(delivery, claimed, runtime);
       // A pause leaves it where it is, and whoever comes behind it in its lane must not overtake it.
-      if (runtime.paused() || options.lanes.waits(record.key)) options.lanes.enqueue(delivery);
+      if (runtime.paused() || (options.lanes.find(record.key)?.queue.length ?? 0) > 0) options.lanes.enqueue(delivery);
       else {
         found += 1;
         await runtime.gate.alone(() => runSuspect(delivery, stalls, options));

@@ -78,7 +78,7 @@ export function assemble(options: WorksOptions): Works {
     fence,
     start: (delivery) => lanes.runAlone(delivery),
     owner: () => lanes,
-    laneBusy: (key) => lanes.busy(key),
+    laneBusy: (key) => lanes.find(key)?.busy ?? false,
     onHeld: (record) => ingest.settled(record),
   });
   const lanes: Lanes = new Lanes({
