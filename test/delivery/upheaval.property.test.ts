@@ -42,7 +42,7 @@ class Upheaval {
     if (this.chance(0.04)) throw new RetryAfterError("later", 70);
     if (this.chance(0.04)) throw new ConflictError("again");
     if (this.chance(0.01)) throw new PauseError("nobody now", 100);
-    if (this.chance(0.01)) throw undefined;
+    if (this.chance(0.01)) throw undefined as unknown as Error;
   }
 
   async handle({ key }: { readonly key: string; readonly n: number }, ctx: Context): Promise<void> {
