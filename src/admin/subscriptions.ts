@@ -10,7 +10,7 @@ import {
   type PositionDocument,
   type SubscriptionDocument,
 } from "../delivery/records.ts";
-import { readDefinitions } from "../delivery/totals.ts";
+import { ageAt, readDefinitions } from "../delivery/totals.ts";
 import { memberOf, memberPrefix, partitionLeaseName, partitionPrefix } from "../membership/names.ts";
 import type { Bounds } from "../ports/topics.ts";
 import { type AdminContext, scanAll, storeOf } from "./context.ts";
@@ -190,18 +190,6 @@ async function partitionLags(
 function pendingOf({ low, finished }: PositionDocument, { next }: Bounds): number {
   const above = finished.reduce((sum, [from, to]) => sum + to - from + 1, 0);
   return Math.max(0, next - low - above);
-}
-
-async function ageAt(
-  engine: AdminContext["engine"],
-  topic: string,
-  partition: number,
-  position: number,
-  nowMs: number,
-): Promise<number> {
-  const page = await engine.topics.read(topic, partition, position, { events: 1, bytes: 1 });
-  const [oldest] = page.records;
-  return oldest ? Math.max(0, nowMs - oldest.appendedAtMs) : 0;
 }
 
 function equationOf(partitions: readonly PartitionLag[], pending: number): Equation {

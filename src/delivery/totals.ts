@@ -115,7 +115,8 @@ function goesOnByItself(held: HeldDocument): boolean {
   return held.reason === "retry" || held.reason === "drain";
 }
 
-async function ageAt(
+/** How long ago the first event from a position on was appended, in milliseconds; 0 when there is none. */
+export async function ageAt(
   engine: Engine,
   topic: string,
   partition: number,
