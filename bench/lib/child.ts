@@ -12,14 +12,16 @@ export type Task = Readonly<Record<string, string | number | boolean | undefined
 export interface ChildOptions {
   /** Where each child leaves a CPU profile; undefined for none. */
   readonly profiles: string | undefined;
+  /** Further options of Node.js. */
+  readonly node?: readonly string[];
 }
 
 /** Runs `children/<name>.ts` and answers with the JSON on its last line. Rejects with what it said when it failed. */
-export function runChild<Result>(name: string, task: Task, { profiles }: ChildOptions): Promise<Result> {
+export function runChild<Result>(name: string, task: Task, { profiles, node = [] }: ChildOptions): Promise<Result> {
   const profiling = profiles === undefined ? [] : ["--cpu-prof", `--cpu-prof-dir=${profiles}`];
   const child = spawn(
     process.execPath,
-    [...process.execArgv, ...profiling, join(folder, `${name}.ts`), JSON.stringify(task)],
+    [...process.execArgv, ...profiling, ...node, join(folder, `${name}.ts`), JSON.stringify(task)],
     { stdio: ["ignore", "pipe", "pipe"], timeout: timeoutMs },
   );
   let said = "";

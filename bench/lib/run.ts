@@ -24,7 +24,8 @@ export interface Run {
   size(normal: number, quick: number): number;
   /** A child in a folder of its own that is removed afterwards. */
   inFreshFolder<Result>(child: string, task: Task): Promise<Result>;
-  in<Result>(folder: string, child: string, task: Task): Promise<Result>;
+  /** A child in a folder; `node`: further options of Node.js. */
+  in<Result>(folder: string, child: string, task: Task, node?: readonly string[]): Promise<Result>;
   /** A folder with a file that holds so many orders nobody has handled; made once, kept until the end of the run. */
   filled(events: number): Promise<string>;
   say(text: string): void;
@@ -46,7 +47,8 @@ export function runOf(options: RunOptions, place: Place, redis: string | undefin
     redis,
     say,
     size: (normal, quick) => (options.quick ? quick : normal),
-    in: (folder, child, task) => runChild(child, { ...task, folder }, options.child),
+    in: (folder, child, task, node) =>
+      runChild(child, { ...task, folder }, { ...options.child, ...(node && { node }) }),
     async inFreshFolder(child, task) {
       const folder = place.fresh();
       try {

@@ -1,4 +1,5 @@
 import { createDeadlines } from "../delivery/run/deadlines.ts";
+import { handlerScope } from "../delivery/run/handler-scope.ts";
 import { createHotDocuments } from "../delivery/lanes/hot-documents.ts";
 import { createMetrics, subscriptionMetrics } from "../delivery/metrics.ts";
 import type { SubscriptionRuntime } from "../delivery/runtime.ts";
@@ -27,6 +28,7 @@ export function idleRuntime(context: AdminContext, name: string, topic: string):
     turns: new Turns(platform.clock),
     hotDocuments: createHotDocuments(),
     deadlines: createDeadlines(platform.clock),
+    scope: handlerScope(name),
     metrics: subscriptionMetrics(createMetrics(), engine.name, topic, name),
     hooks: {},
     log,

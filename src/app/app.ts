@@ -4,7 +4,7 @@ import type { PublishOptions } from "../event/encode.ts";
 import type { Event } from "../event/envelope.ts";
 import { type Admin, createAdmin } from "../admin/admin.ts";
 import type { StateBox } from "../delivery/context.ts";
-import { currentUnit } from "../delivery/run/execute.ts";
+import { handlingSubscription } from "../delivery/run/handler-scope.ts";
 import type { Logger } from "../delivery/log.ts";
 import type { Metric } from "../delivery/metrics.ts";
 import { readTotals, type Totals } from "../delivery/totals.ts";
@@ -110,12 +110,12 @@ export function tidings(options: AppOptions): App {
 }
 
 function refuseInHandlers(what: string): void {
-  const unit = currentUnit.getStore();
-  if (!unit) return;
+  const subscription = handlingSubscription();
+  if (subscription === undefined) return;
   throw new TidingsError(
     "TIDINGS_PUBLISH_IN_HANDLER",
-    `app.${what} was called inside a handler of "${unit.subscription}": use ctx.publish, which commits with the handler, or app.publishNow, which does not wait for it.`,
-    { details: { subscription: unit.subscription } },
+    `app.${what} was called inside a handler of "${subscription}": use ctx.publish, which commits with the handler, or app.publishNow, which does not wait for it.`,
+    { details: { subscription } },
   );
 }
 

@@ -1,6 +1,7 @@
 import { TidingsError } from "../errors/tidings-error.ts";
 import type { Contract } from "../event/contract.ts";
 import type { Deadlines } from "../delivery/run/deadlines.ts";
+import { handlerScope } from "../delivery/run/handler-scope.ts";
 import type { ResolvedRoute } from "../delivery/lanes/delivery.ts";
 import type { HotDocuments } from "../delivery/lanes/hot-documents.ts";
 import { subscriptionMetrics } from "../delivery/metrics.ts";
@@ -81,6 +82,7 @@ function runtimeOf(shared: Shared, service: Service, topic: string, pauseSwitch:
     turns: shared.turns,
     hotDocuments: shared.hotDocuments,
     deadlines: shared.deadlines,
+    scope: handlerScope(name),
     metrics: subscriptionMetrics(shared.metrics, engine.name, topic, name),
     hooks: options.hooks ?? {},
     log,

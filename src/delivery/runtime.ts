@@ -10,6 +10,7 @@ import type { SubscriptionMetrics } from "./metrics.ts";
 import type { Middleware } from "./middleware/middleware.ts";
 import type { Guarantee } from "./service.ts";
 import type { Slots } from "./lanes/slots.ts";
+import type { HandlerScope } from "./run/handler-scope.ts";
 import type { Deadlines } from "./run/deadlines.ts";
 import type { Turns } from "./run/turns.ts";
 import type { UnitHost } from "./unit-of-work.ts";
@@ -31,6 +32,7 @@ export interface SubscriptionRuntime {
   readonly turns: Turns;
   readonly hotDocuments: HotDocuments;
   readonly deadlines: Deadlines;
+  readonly scope: HandlerScope;
   readonly metrics: SubscriptionMetrics;
   readonly hooks: Hooks;
   readonly log: Logger;

@@ -46,6 +46,8 @@ export interface ReadPage {
   readonly next: number;
   /** How many positions from the asked one on are gone by retention. */
   readonly lost: number;
+  /** True when nothing stood behind the page when it was read: listeners of `watch` hear of what comes after. False says nothing. */
+  readonly end: boolean;
 }
 
 /** What retention may remove. Events at or after `floor` stay; leave it out to remove them all the same. */

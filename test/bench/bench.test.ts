@@ -69,6 +69,7 @@ describe("the bench of the embedded engine", { timeout: 300_000 }, () => {
         "latency-p99 / bare",
         "backlog / short backlog",
         "backlog-memory",
+        "backlog-small-heap",
         "publish-cost-subscriptions / 1 idle subscription",
         "publish-cost-keys / 1000 keys",
         "checksums",

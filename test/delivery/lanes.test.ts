@@ -7,6 +7,7 @@ import { createHotDocuments } from "../../src/delivery/lanes/hot-documents.ts";
 import { Lanes, type LanesOptions } from "../../src/delivery/lanes/lanes.ts";
 import { createSlots } from "../../src/delivery/lanes/slots.ts";
 import { createSoloGate } from "../../src/delivery/lanes/solo-gate.ts";
+import { handlerScope } from "../../src/delivery/run/handler-scope.ts";
 import { Turns } from "../../src/delivery/run/turns.ts";
 import { silentLogger } from "../../src/delivery/log.ts";
 import { createMetrics, subscriptionMetrics } from "../../src/delivery/metrics.ts";
@@ -36,6 +37,7 @@ function workshop(handler: (position: number) => void | Promise<void> = () => un
     hotDocuments: createHotDocuments(),
     metrics: subscriptionMetrics(createMetrics(), "memory", "things", "sink/things"),
     paused: () => false,
+    scope: handlerScope("sink/things"),
   } as unknown as SubscriptionRuntime;
   const lanes = new Lanes({
     runtime,

@@ -26,6 +26,26 @@ export const readCases: readonly Case[] = [
     },
   },
   {
+    name: "a page that says that it is the end has nothing behind it, and one that stops before never says so",
+    async run(env) {
+      const topic = await env.topic();
+      const read = (position: number, events: number) =>
+        env.engine.topics.read(topic, 0, position, { events, bytes: 1_000_000 });
+      await publishEach(env, topic, numbered(6));
+      const { next } = given((await env.engine.topics.bounds(topic))[0]);
+      for (const events of [1, 2, 5, 6, 100]) {
+        for (let position = 0; position < next; position += 1) {
+          const page = await read(position, events);
+          if (page.next < next) equal(page.end, false);
+          if (page.end) equal((await read(page.next, 100)).records.length, 0);
+        }
+      }
+      const { end } = await read(0, 100);
+      await publishEach(env, topic, ["later"]);
+      equal((await read(end ? next : 0, 100)).records.at(-1)?.data, "later");
+    },
+  },
+  {
     name: "a page holds at most as many bytes as asked for",
     async run(env) {
       const topic = await env.topic();
@@ -77,7 +97,7 @@ export const readCases: readonly Case[] = [
       const topic = await env.topic();
       for (const text of ["a", "b"]) {
         const end = given((await env.engine.topics.bounds(topic))[0]).next;
-        same(await env.engine.topics.read(topic, 0, end, plenty), { records: [], next: end, lost: 0 });
+        same(await env.engine.topics.read(topic, 0, end, plenty), { records: [], next: end, lost: 0, end: true });
         await publishOne(env, topic, text);
         const page = await env.engine.topics.read(topic, 0, end, plenty);
         same(

@@ -28,13 +28,14 @@ export interface GroupFrame {
   readonly key: string;
   readonly fence: Fence;
   readonly progress: Progress;
+  /** Groups of fewer settlements that only move the position may wait for company: nothing is held up by that. */
+  readonly patientMax: number;
 }
 
 /** The place of a document, as one text. */
 export const documentName = (collection: string, key: string): string => `${collection}\u0000${key}`;
 
 /** Most settlements and bytes of one transaction: large enough to pay for its sync, small enough not to stall the loop. */
-const patientMax = 64;
 const groupMax = { settlements: 512, bytes: 1024 * 1024 };
 
 /** How many from the front may stand in one transaction: none that reads what an earlier one of them writes. */
@@ -73,7 +74,7 @@ export function buildGroup(
   const publishStarts: number[] = [];
   let durable = false;
   // What only moves the position is waited for by nobody; a large group is company enough.
-  let patient = settlements.length < patientMax;
+  let patient = settlements.length < frame.patientMax;
   for (const { position, as } of passed) {
     progress.settle(position);
     count(changes, as, 1);

@@ -17,6 +17,8 @@ export interface CommitterOptions {
   readonly fence: Fence;
   readonly document: PositionDocument;
   readonly progress: Progress;
+  /** Groups of fewer settlements that only move the position may wait for company. */
+  readonly patientMax: number;
   /** A write of the claim that should go along with the next commit. */
   readonly claim: () => DocumentWrite | undefined;
   readonly claimWritten: () => void;

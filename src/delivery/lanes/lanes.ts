@@ -11,7 +11,8 @@ import type { SubscriptionRuntime } from "../runtime.ts";
 import { Aftermath } from "./aftermath.ts";
 import { AtMostOnce } from "./at-most-once.ts";
 import { Delivery, type DeliveryOwner, type ResolvedRoute } from "./delivery.ts";
-import { Lane } from "./lane.ts";
+import type { Lane } from "./lane.ts";
+import { LaneBook } from "./lane-book.ts";
 import { ReadyLanes } from "./ready-lanes.ts";
 
 /** What the lanes of a partition work with. */
@@ -35,8 +36,10 @@ export class Lanes implements DeliveryOwner {
   readonly #clock: Clock;
   readonly #aftermath: Aftermath;
   readonly #atMostOnce: AtMostOnce | undefined;
-  readonly #lanes = new Map<string, Lane>();
+  readonly #lanes = new LaneBook();
   readonly #ready = new ReadyLanes();
+  #runningCount = 0;
+  /** Those of them that are told when they shall stop: not those that have ended before anybody could. */
   readonly #running = new Set<Delivery>();
   /** Those whose turn it is at a hot document. */
   readonly #hot = new Set<Delivery>();
@@ -66,7 +69,7 @@ export class Lanes implements DeliveryOwner {
       abandon: (delivery) => this.#abandon(delivery),
       restart: (delivery) => this.#restart(delivery),
       goOn: (lane) => this.#goOn(lane),
-      closeLane: (lane) => void this.#lanes.delete(lane.key as string),
+      closeLane: (lane) => this.#lanes.close(lane),
       blockOthers: (delivery) => void this.#blocking.add(delivery),
       stopped: () => this.#stopped,
     });
@@ -78,7 +81,7 @@ export class Lanes implements DeliveryOwner {
   }
 
   enqueue(delivery: Delivery): void {
-    const lane = this.#laneOf(delivery.record.key);
+    const lane = this.#lanes.of(delivery.record.key);
     delivery.lane = lane;
     lane.queue.push(delivery);
     this.#ready.add(lane);
@@ -86,7 +89,7 @@ export class Lanes implements DeliveryOwner {
 
   /** The lane of a key, while something of it is under way. */
   find(key: string | null): Lane | undefined {
-    return key === null ? undefined : this.#lanes.get(key);
+    return this.#lanes.find(key);
   }
 
   /**
@@ -103,12 +106,12 @@ export class Lanes implements DeliveryOwner {
       this.#leaveHot(delivery);
       held.append(entry, delivery);
     }
-    this.#lanes.delete(lane.key as string);
+    this.#lanes.close(lane);
     return true;
   }
 
   running(): number {
-    return this.#running.size;
+    return this.#runningCount;
   }
 
   /** Starts whatever may start. */
@@ -130,7 +133,7 @@ export class Lanes implements DeliveryOwner {
       this.#ready.shift();
       lane.queue.shift();
       lane.running = delivery;
-      this.#running.add(delivery);
+      this.#runningCount += 1;
       this.#begin(delivery);
       if ((++started & 15) === 0 && runtime.turns.isOver()) {
         runtime.turns.interrupt(this.#dispatchLater);
@@ -142,8 +145,9 @@ export class Lanes implements DeliveryOwner {
 
   #begin(delivery: Delivery): void {
     if (this.#atMostOnce?.mayBegin(delivery) === false) return;
-    if (delivery.route.batch) this.#options.batches.add(delivery);
-    else this.#run(delivery);
+    if (!delivery.route.batch) return this.#run(delivery);
+    this.#running.add(delivery);
+    this.#options.batches.add(delivery);
   }
 
   #run(delivery: Delivery): void {
@@ -162,6 +166,7 @@ export class Lanes implements DeliveryOwner {
       this.ended(delivery);
       return;
     }
+    this.#running.add(delivery);
     work.then(
       () => {
         this.#note(startedAt, hook, undefined);
@@ -214,12 +219,13 @@ export class Lanes implements DeliveryOwner {
 
   /** Gives back the slot of a delivery that runs no more. */
   #free(delivery: Delivery): void {
-    this.#running.delete(delivery);
+    this.#runningCount -= 1;
+    if (this.#running.size > 0) this.#running.delete(delivery);
     this.#runtime.slots.give();
     if (this.#blocking.size > 0 && this.#blocking.delete(delivery)) this.#clock.soon(this.#dispatchLater);
     if (delivery.lane?.running === delivery) delivery.lane.running = undefined;
     if (delivery.held) this.#alone.get(delivery)?.();
-    if (this.#running.size === 0 && this.#idleWaiters.length > 0) {
+    if (this.#runningCount === 0 && this.#idleWaiters.length > 0) {
       const woken = this.#idleWaiters;
       this.#idleWaiters = [];
       for (const wake of woken) wake();
@@ -264,7 +270,7 @@ export class Lanes implements DeliveryOwner {
     this.#leaveHot(delivery);
     if (lane) {
       lane.committed(delivery);
-      if (lane.key !== null && lane.idle && this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key);
+      this.#lanes.leave(lane);
       if (lane.queue.length > 0 && !this.#stopped && !this.holdBack(lane)) this.#ready.add(lane);
     }
     this.#alone.get(delivery)?.();
@@ -344,7 +350,7 @@ export class Lanes implements DeliveryOwner {
 
   /** Runs one delivery by itself; resolves when it is settled, held or given up. */
   runAlone(delivery: Delivery): Promise<void> {
-    if (!delivery.held) delivery.lane = this.#laneOf(delivery.record.key);
+    if (!delivery.held) delivery.lane = this.#lanes.of(delivery.record.key);
     return new Promise((resolve) => {
       this.#alone.set(delivery, () => {
         this.#alone.delete(delivery);
@@ -358,7 +364,7 @@ export class Lanes implements DeliveryOwner {
     if (this.#stopped) return this.#alone.get(delivery)?.();
     if (!this.#runtime.slots.take(() => this.#startAlone(delivery))) return;
     if (delivery.lane) delivery.lane.running = delivery;
-    this.#running.add(delivery);
+    this.#runningCount += 1;
     this.#begin(delivery);
   }
 
@@ -369,13 +375,13 @@ export class Lanes implements DeliveryOwner {
     this.#aftermath.stop();
     // Whether any of them is committed yet is open: nobody shall wait for that.
     for (const delivery of Array.from(this.#hot)) this.#leaveHot(delivery);
-    if (this.#running.size === 0) return Promise.resolve();
+    if (this.#runningCount === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
   /** Nothing will be committed any more: nobody shall wait for what has ended. */
   letGo(): void {
-    for (const lane of this.#lanes.values()) lane.wakeAll();
+    for (const lane of this.#lanes.all()) lane.wakeAll();
     for (const delivery of this.#atMostOnce?.giveUp() ?? []) this.#abandon(delivery);
     for (const told of Array.from(this.#alone.values())) told();
   }
@@ -384,14 +390,5 @@ export class Lanes implements DeliveryOwner {
   abort(reason: unknown): void {
     this.#aborted = true;
     for (const delivery of this.#running) delivery.unit?.abort(reason);
-  }
-
-  #laneOf(key: string | null): Lane {
-    let lane = key === null ? undefined : this.#lanes.get(key);
-    if (!lane) {
-      lane = new Lane(key);
-      if (key !== null) this.#lanes.set(key, lane);
-    }
-    return lane;
   }
 }

@@ -90,8 +90,7 @@ export class Fetch {
     const { prefetch, heldMax } = this.#runtime;
     return (
       !this.#runtime.paused() &&
-      ingest.events() < prefetch.events &&
-      ingest.bytes() < prefetch.bytes &&
+      !ingest.isFull() &&
       held.size() < heldMax &&
       // Gaps that an earlier life has left close only by fetching what stands before them.
       (ingest.events() === 0 || progress.gaps() < prefetch.events * 4)
@@ -109,7 +108,7 @@ export class Fetch {
     if (!this.#open) return;
     this.#trouble = undefined;
     if (page.lost > 0) return this.#positionLost(page.lost);
-    if (page.records.length > 0) this.#hinted = true;
+    if (page.records.length > 0 && !page.end) this.#hinted = true;
     const sending = ingest.page(page.records);
     if (sending) await sending;
     progress.reached(page.next);

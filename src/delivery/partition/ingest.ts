@@ -40,6 +40,12 @@ export class Ingest {
     return this.#bytes;
   }
 
+  /** Whether as much is on the way as may be. */
+  isFull(): boolean {
+    const { events, bytes } = this.#runtime.prefetch;
+    return this.#events >= events || this.#bytes >= bytes;
+  }
+
   /** The event of this record is on its way no more. */
   settled(record: StoredRecord): void {
     this.#events -= 1;

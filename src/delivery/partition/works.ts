@@ -61,6 +61,7 @@ export function assemble(options: WorksOptions): Works {
     fence,
     document,
     progress,
+    patientMax: Math.min(64, runtime.prefetch.events / 8),
     claim: () => (options.ready() ? claims.due() : undefined),
     claimWritten: () => claims.written(),
     onCommitted: () => {

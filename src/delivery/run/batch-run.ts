@@ -4,7 +4,7 @@ import { compose } from "../middleware/middleware.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import type { BatchHandler, BatchItem } from "../service.ts";
 import type { UnitOfWork } from "../unit-of-work.ts";
-import { currentUnit, limited, prepare } from "./execute.ts";
+import { limited, prepare } from "./execute.ts";
 
 /** One event of a batch, on its way through the middlewares to the handler. */
 interface Turn {
@@ -42,7 +42,7 @@ export async function runBatch(
   const [first] = turns;
   if (!first) return failures;
   try {
-    await limited(first.delivery, runtime, handleAll(handler, turns, failures), unitsOf(turns));
+    await limited(first.delivery, runtime, handleAll(handler, turns, failures, runtime), unitsOf(turns));
   } catch (error) {
     for (const { delivery } of turns) if (!failures.has(delivery)) failures.set(delivery, error);
   }
@@ -72,7 +72,7 @@ function begin(event: Event, delivery: Delivery, failures: Map<Delivery, unknown
     here.resolve();
     return handled.promise;
   };
-  const way = currentUnit.run(unit, () => compose(runtime.middlewares, event, unit, arrive));
+  const way = runtime.scope(compose, runtime.middlewares, event, unit, arrive);
   turn.way = way.catch(fail).then(turn.noteHere);
   return turn;
 }
@@ -81,6 +81,7 @@ async function handleAll(
   handler: BatchHandler<string, never>,
   turns: readonly Turn[],
   failures: ReadonlyMap<Delivery, unknown>,
+  runtime: SubscriptionRuntime,
 ): Promise<void> {
   await Promise.all(turns.map(({ here }) => here));
   const present = turns.filter(({ arrived, delivery }) => arrived && !failures.has(delivery));
@@ -88,7 +89,7 @@ async function handleAll(
   const [first] = present;
   if (first) {
     const work = async (): Promise<void> => handler(present.map(({ item }) => item));
-    await currentUnit.run(first.delivery.unit as UnitOfWork, work).catch((error: unknown) => (thrown = { error }));
+    await runtime.scope(work).catch((error: unknown) => (thrown = { error }));
   }
   for (const { arrived, delivery, leave } of turns)
     if (arrived) leave(failures.has(delivery) ? failures.get(delivery) : thrown?.error);

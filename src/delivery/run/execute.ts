@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { TidingsError } from "../../errors/tidings-error.ts";
 import { decode } from "../../event/decode.ts";
 import type { Event } from "../../event/envelope.ts";
@@ -7,9 +6,6 @@ import { compose } from "../middleware/middleware.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import type { Handler } from "../service.ts";
 import { UnitOfWork } from "../unit-of-work.ts";
-
-/** The unit of work in which the running code stands, so that a stray `app.publish` in a handler is noticed. */
-export const currentUnit = new AsyncLocalStorage<UnitOfWork>();
 
 /** Decodes the event of a delivery and gives it a fresh unit of work. Throws what `decode` throws. */
 export function prepare(delivery: Delivery, runtime: SubscriptionRuntime): readonly Event[] {
@@ -33,13 +29,9 @@ export function execute(delivery: Delivery, runtime: SubscriptionRuntime): void 
   const unit = delivery.unit as UnitOfWork;
   const [event] = events;
   if (events.length !== 1 || event === undefined || runtime.middlewares.length > 0) {
-    return limited(
-      delivery,
-      runtime,
-      currentUnit.run(unit, () => runAll(events, unit, runtime, handler)),
-    );
+    return limited(delivery, runtime, runtime.scope(runAll, events, unit, runtime, handler));
   }
-  const result = currentUnit.run(unit, handler, event, unit) as Promise<void> | null | undefined;
+  const result = runtime.scope(handler, event, unit) as Promise<void> | null | undefined;
   if (typeof result?.then !== "function") return undefined;
   return limited(delivery, runtime, result);
 }

@@ -88,7 +88,7 @@ function read(world: World, name: string, partition: number, position: number, l
   const topic = topicOf(world, name);
   checkPartition(topic, partition);
   const log = topic.logs[partition];
-  if (!log) return { records: [], next: position, lost: 0 };
+  if (!log) return { records: [], next: position, lost: 0, end: true };
   const begin = Math.max(position, log.first);
   const records: StoredRecord[] = [];
   let bytes = 0;
@@ -97,7 +97,8 @@ function read(world: World, name: string, partition: number, position: number, l
     if (records.length > 0 && (records.length >= limits.events || bytes > limits.bytes)) break;
     records.push(copyOut(log.records[index] as StoredRecord));
   }
-  return { records, next: begin + records.length, lost: begin - position };
+  const next = begin + records.length;
+  return { records, next, lost: begin - position, end: next >= log.first + log.records.length };
 }
 
 function perPartition<Result>(topic: TopicData, of: (log: PartitionLog | undefined) => Result): Result[] {

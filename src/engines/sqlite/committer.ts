@@ -1,7 +1,7 @@
 import type { Clock } from "../../platform/clock.ts";
 import type { Connection } from "./binding.ts";
 import { diskFailed, diskFull } from "./failure.ts";
-import { type CommitterParts, commitGroup, newState, type Sql, type State } from "./group.ts";
+import { answer, type CommitterParts, commitGroup, newState, type Sql, type State } from "./group.ts";
 import type { Member } from "./members.ts";
 import { rejectAll } from "./recover.ts";
 import { backOff } from "./retry.ts";
@@ -9,6 +9,8 @@ import { backOff } from "./retry.ts";
 /** Gathers calls into group commits. */
 export interface Committer {
   submit(member: Member): void;
+  /** When a call comes, by the monotonic clock, which is read once a turn. */
+  stampMs(): number;
   /** Looks again whether a group may be committed. */
   wake(): void;
   /** Resolves when every call that was submitted is answered. */
@@ -42,9 +44,11 @@ export function committerOf(parts: CommitterParts): Committer {
   function run(): void {
     state.scheduled = false;
     state.unpark = undefined;
-    if (state.failed) rejectAll(state, state.failed);
+    state.stampMs = undefined;
+    if (state.unanswered.length > 0) answer(parts, state);
+    else if (state.failed) rejectAll(state, state.failed);
     else if (state.queue.length > 0) commitGroup(parts, state, sql, { later, park });
-    if (state.queue.length > 0) schedule();
+    if (isAtWork(state)) schedule();
     else settleIdle(state);
   }
 
@@ -74,6 +78,10 @@ export function committerOf(parts: CommitterParts): Committer {
       if (member.patient) linger(state, platform.clock, schedule);
       else schedule();
     },
+    stampMs() {
+      if (state.tries > 0 || state.unpark) return platform.clock.monotonic();
+      return (state.stampMs ??= platform.clock.monotonic());
+    },
     wake() {
       const { unpark } = state;
       state.unpark = undefined;
@@ -81,7 +89,7 @@ export function committerOf(parts: CommitterParts): Committer {
     },
     drained: () =>
       new Promise((resolve) => {
-        if (state.queue.length === 0 && !state.scheduled) return resolve();
+        if (!isAtWork(state) && !state.scheduled) return resolve();
         state.idle.push(resolve);
         schedule();
       }),
@@ -97,8 +105,13 @@ export function committerOf(parts: CommitterParts): Committer {
   };
 }
 
+/** Whether calls wait for their group, or for their answer. */
+function isAtWork({ queue, unanswered }: State): boolean {
+  return queue.length > 0 || unanswered.length > 0;
+}
+
 function scheduleRun(state: State, clock: Clock, run: () => void): void {
-  if (state.scheduled || state.queue.length === 0) return;
+  if (state.scheduled || !isAtWork(state)) return;
   state.cancelLinger?.();
   state.cancelLinger = undefined;
   state.scheduled = true;

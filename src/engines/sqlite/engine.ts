@@ -53,9 +53,8 @@ export async function openEngine(settings: Settings, context: EngineContext): Pr
       throw toTidingsError(error, settings.path);
     },
   );
-  const { clock } = context.platform;
   const calls = callsOf(
-    () => clock.monotonic(),
+    () => store.committer.stampMs(),
     (member) => store.committer.submit(member),
   );
   const stopForgetting = settings.readOnly ? undefined : forgetting(store);

@@ -26,6 +26,11 @@ export interface CommitterParts {
 /** What is queued, and how the last groups went. */
 export interface State {
   queue: Member[];
+  /** Calls whose group is committed and that are not answered yet, and with what those of them are that were refused. */
+  unanswered: Member[];
+  refused: ReadonlyMap<Member, Error>;
+  /** The monotonic time at which calls of this turn came. */
+  stampMs: number | undefined;
   scheduled: boolean;
   /** How many of the next members are tried one by one, after a group of them has failed. */
   alone: number;
@@ -47,7 +52,7 @@ export interface State {
 /** Nothing queued. Whoever had the file before may have left commits that are not synced. */
 export function newState(): State {
   return {
-    queue: [], scheduled: false, alone: 0, tries: 0, full: undefined, failed: undefined,
+    queue: [], unanswered: [], refused: new Map(), stampMs: undefined, scheduled: false, alone: 0, tries: 0, full: undefined, failed: undefined,
     unsynced: true, durable: true, commits: 0, unpark: undefined, cancelLinger: undefined, idle: [],
   }; // prettier-ignore
 }
@@ -58,6 +63,8 @@ const rowBytes = 4096;
 
 /** How many members are gathered between two looks at the clock. */
 const clockEvery = 16;
+/** How many calls are answered in one turn of the event loop: what their callers do next all happens in that turn. */
+const answersMax = 128;
 
 /** How a group is tried again. */
 export interface Again {
@@ -142,7 +149,7 @@ function gather(
     taken.push(member);
     const refusal = member.apply(writer);
     if (refusal) refused.set(member, refusal);
-    if (!connection.inTransaction()) throw refusal ?? new Error("The transaction ended by itself.");
+    if (member.userSql && !connection.inTransaction()) throw refusal ?? new Error("The transaction ended by itself.");
   }
 }
 
@@ -154,13 +161,8 @@ function rollBack({ connection, settings }: CommitterParts, state: State): void 
   }
 }
 
-function finish(
-  parts: CommitterParts,
-  state: State,
-  taken: readonly Member[],
-  refused: ReadonlyMap<Member, Error>,
-): void {
-  const { writer, settings } = parts;
+function finish(parts: CommitterParts, state: State, taken: Member[], refused: ReadonlyMap<Member, Error>): void {
+  const { writer } = parts;
   state.queue.splice(0, taken.length);
   state.alone = Math.max(0, state.alone - taken.length);
   state.tries = 0;
@@ -172,11 +174,19 @@ function finish(
     state.unsynced = !state.durable;
   }
   let bytes = groupBytes;
-  for (const member of taken) {
-    bytes += member.bytes + member.rows * rowBytes;
-    const refusal = refused.get(member);
+  for (const member of taken) bytes += member.bytes + member.rows * rowBytes;
+  state.unanswered = taken;
+  state.refused = refused;
+  answer(parts, state);
+  if (wrote) parts.committed(logs, [...writer.collections], bytes);
+}
+
+/** Answers the next calls of a committed group; the others have to wait for the next turn. */
+export function answer({ settings }: CommitterParts, state: State): void {
+  const { refused } = state;
+  for (const member of state.unanswered.splice(0, answersMax)) {
+    const refusal = refused.size > 0 ? refused.get(member) : undefined;
     if (refusal) member.reject(toTidingsError(refusal, settings.path));
     else member.settle();
   }
-  if (wrote) parts.committed(logs, [...writer.collections], bytes);
 }

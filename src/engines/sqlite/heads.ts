@@ -13,6 +13,8 @@ export interface Heads {
   /** Whether another connection has committed since the last look; then everything kept is forgotten. */
   changedElsewhere(): boolean;
   head(log: number): Head;
+  /** Whether it is known that nothing stands at this position or behind it. */
+  isEnd(log: number, position: number): boolean;
   /** Id of the next chunk: greater than every one before, also those that retention has removed. */
   nextChunk(): number;
   /** After a commit: what holds from now on. */
@@ -56,6 +58,7 @@ export function headsOf(connection: Connection): Heads {
       kept.set(log, found);
       return found;
     },
+    isEnd: (log, position) => kept.get(log)?.next === position,
     nextChunk: () => (next ??= (lastChunk.get() as { last: number }).last + 1),
     keep(heads, nextChunk) {
       for (const [log, { next: position, appendedMs }] of heads) kept.set(log, { next: position, appendedMs });

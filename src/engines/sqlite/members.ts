@@ -16,6 +16,8 @@ export interface Member {
   readonly bytes: number;
   /** How many rows it writes beside its events, roughly. */
   readonly rows: number;
+  /** Whether it runs SQL of the user, which may end the transaction. */
+  readonly userSql: boolean;
   /** When it came, by the monotonic clock. */
   readonly sinceMs: number;
   /**
@@ -28,61 +30,82 @@ export interface Member {
   reject(error: Error): void;
 }
 
-/** What a member is made of; `run` throws errors of ours before it writes anything. */
-interface Making<Result> {
+/** How much a call brings. */
+interface Load {
   readonly durable?: boolean;
   readonly patient?: boolean;
   readonly events?: number;
   readonly bytes?: number;
   readonly rows?: number;
-  readonly run: (writer: Writer) => Result;
-  readonly resolve: (result: Result) => void;
-  readonly reject: (error: Error) => void;
+  readonly userSql?: boolean;
 }
 
-function memberOf<Result>(
-  sinceMs: number,
-  { durable = true, patient = false, events = 0, bytes = 0, rows = 1, run, resolve, reject }: Making<Result>,
-): Member {
-  let result: Result;
-  return {
-    durable,
-    patient,
-    events,
-    bytes,
-    rows,
-    sinceMs,
-    apply(writer) {
-      try {
-        result = run(writer);
-        return undefined;
-      } catch (error) {
-        if (isTidingsError(error) || isThrownByUser(error)) return error;
-        throw error;
-      }
-    },
-    settle: () => resolve(result),
-    reject,
-  };
+/** A call that is answered with what `run` returns; `run` throws errors of ours before it writes anything. A class, because every publish is one. */
+class Call<Result> implements Member {
+  readonly durable: boolean;
+  readonly patient: boolean;
+  readonly events: number;
+  readonly bytes: number;
+  readonly rows: number;
+  readonly userSql: boolean;
+  readonly sinceMs: number;
+  readonly reject: (error: Error) => void;
+  readonly #run: (writer: Writer) => Result;
+  readonly #resolve: (result: Result) => void;
+  #result: Result | undefined;
+
+  constructor(
+    { durable = true, patient = false, events = 0, bytes = 0, rows = 1, userSql = false }: Load,
+    sinceMs: number,
+    run: (writer: Writer) => Result,
+    resolve: (result: Result) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.durable = durable;
+    this.patient = patient;
+    this.events = events;
+    this.bytes = bytes;
+    this.rows = rows;
+    this.userSql = userSql;
+    this.sinceMs = sinceMs;
+    this.#run = run;
+    this.#resolve = resolve;
+    this.reject = reject;
+  }
+
+  apply(writer: Writer): Error | undefined {
+    try {
+      this.#result = this.#run(writer);
+      return undefined;
+    } catch (error) {
+      if (isTidingsError(error) || isThrownByUser(error)) return error;
+      throw error;
+    }
+  }
+
+  settle(): void {
+    this.#resolve(this.#result as Result);
+  }
 }
 
 /** What a function of the user writes is unknown; the checkpoint thread corrects the guess. */
 const rowsOfUserSql = 10;
 
 /** How the calls of the ports become members: `submit` hands them over. */
-export function callsOf(monotonic: () => number, submit: (member: Member) => void) {
-  const call = <Result>(making: Omit<Making<Result>, "resolve" | "reject">): Promise<Result> =>
-    new Promise((resolve, reject) => submit(memberOf(monotonic(), { ...making, resolve, reject })));
+export function callsOf(stampMs: () => number, submit: (member: Member) => void) {
+  const call = <Result>(load: Load, run: (writer: Writer) => Result): Promise<Result> =>
+    new Promise((resolve, reject) => submit(new Call(load, stampMs(), run, resolve, reject)));
 
   return {
-    async publish(entries: readonly TopicEntry[]): Promise<readonly Appended[]> {
+    /** May throw at once. Not an async function: each more of them costs every publish a promise. */
+    publish(entries: readonly TopicEntry[]): Promise<readonly Appended[]> {
       const drafts = entries.map(draftOf);
       const run = (writer: Writer): readonly Appended[] => {
         const result = append(writer, drafts);
         if ("appended" in result) return result.appended;
         throw idConflict(drafts[result.conflict] as Draft, result.conflict);
       };
-      return call({ ...sizeOf(drafts), run });
+      return call(sizeOf(drafts), run);
     },
 
     async transact(transaction: Transaction): Promise<Outcome> {
@@ -100,14 +123,15 @@ export function callsOf(monotonic: () => number, submit: (member: Member) => voi
           ? applyTransaction(writer, applied, drafts)
           : runUserSql(writer, functions, (userSql) => applyTransaction(writer, applied, drafts, userSql));
       // Events are always synced before anybody can see them.
-      return call({ durable: durable || drafts.length > 0, patient, events, bytes: size, rows, run });
+      return call(
+        { durable: durable || drafts.length > 0, patient, events, bytes: size, rows, userSql: functions.length > 0 },
+        run,
+      );
     },
 
     declare: (specs: readonly TopicSpec[], now: () => number): Promise<void> =>
-      call({
-        run: (writer) => {
-          if (writer.logs.create(specs, now())) writer.wrote = true;
-        },
+      call({}, (writer) => {
+        if (writer.logs.create(specs, now())) writer.wrote = true;
       }),
 
     acquire: (requests: readonly LeaseRequest[]): Promise<readonly (Lease | undefined)[]> => {
@@ -128,12 +152,9 @@ export function callsOf(monotonic: () => number, submit: (member: Member) => voi
 
   /** Leases need not survive a power cut; a durable transaction that relies on one syncs it along. */
   function leaseCall<Result>(run: (writer: Writer) => Result): Promise<Result> {
-    return call({
-      durable: false,
-      run: (writer) => {
-        writer.wrote = true;
-        return run(writer);
-      },
+    return call({ durable: false }, (writer) => {
+      writer.wrote = true;
+      return run(writer);
     });
   }
 }

@@ -31,7 +31,7 @@ export interface SqliteOptions {
   readonly walBytesMaxWhileRead?: number;
   /** How often it is looked whether another process has written, while somebody watches; 25 ms. */
   readonly pollMs?: number;
-  /** Page cache of the main connection; 16 MiB. */
+  /** Page cache of the main connection; 8 MiB. */
   readonly cacheBytes?: number;
 }
 
@@ -48,7 +48,7 @@ const numbers = {
   walBytesMax: 64 * 1024 * 1024,
   walBytesMaxWhileRead: 1024 * 1024 * 1024,
   pollMs: 25,
-  cacheBytes: 16 * 1024 * 1024,
+  cacheBytes: 8 * 1024 * 1024,
 };
 const numberNames = Object.keys(numbers) as (keyof typeof numbers)[];
 const flagNames = ["readOnly", "exclusive"] as const;

@@ -48,7 +48,7 @@ export function portsOf(
 
 function topicsOf(store: Store, calls: Calls): Topics {
   const { read, logs, maintenance } = store;
-  const reader = readerOf(store.file.connection, logs);
+  const reader = readerOf(store.file.connection, logs, store.heads);
   const now = (): number => store.context.platform.clock.now();
   return {
     async declare(specs) {
@@ -65,9 +65,14 @@ function topicsOf(store: Store, calls: Calls): Topics {
         const found = logs.find(name);
         return found && { name: found.name, partitions: found.partitions };
       }),
-    async publish(entries) {
-      store.check(true);
-      return entries.length === 0 ? [] : calls.publish(entries);
+    // Not an async function: each more of them costs every publish a promise.
+    publish(entries) {
+      try {
+        store.check(true);
+        return entries.length === 0 ? Promise.resolve([]) : calls.publish(entries);
+      } catch (error) {
+        return Promise.reject(error);
+      }
     },
     read: (topic, partition, position, limits) => read(() => reader.read(topic, partition, position, limits)),
     bounds: (topic) => read(() => reader.bounds(topic)),

@@ -3,6 +3,7 @@ import type { StoredRecord } from "../../event/record.ts";
 import type { Bounds, ReadLimits, ReadPage } from "../../ports/topics.ts";
 import type { Connection } from "./binding.ts";
 import { type ChunkRow, corruptRecord, type LogPlace, type OpenChunk, openChunk } from "./chunk.ts";
+import type { Heads } from "./heads.ts";
 import type { Logs } from "./logs.ts";
 
 /** Reads the events of a file. */
@@ -16,7 +17,7 @@ export interface Reader {
 const openChunksMax = 8;
 
 /** Every chunk is verified when it is opened. */
-export function readerOf(connection: Connection, logs: Logs): Reader {
+export function readerOf(connection: Connection, logs: Logs, heads: Heads): Reader {
   const columns = "SELECT id, log, last, count, appended_ms, checksum, header, body FROM tidings_chunk";
   const from = connection.prepare(`${columns} WHERE log = ? AND last >= ? ORDER BY last`);
   const firstOf = connection.prepare("SELECT first FROM tidings_log WHERE id = ?");
@@ -76,9 +77,10 @@ export function readerOf(connection: Connection, logs: Logs): Reader {
       const page = pageOf(limits, Math.max(position, firstPosition(log)));
       const kept = open.get(log);
       if (kept && kept.first <= page.next && page.next <= kept.last) take(page, kept);
-      if (!page.full) readChunks(page, log, { topic, partition });
+      if (!page.full && !heads.isEnd(log, page.next)) readChunks(page, log, { topic, partition });
       const { records, next } = page;
-      return { records, next, lost: (records[0]?.position ?? next) - position };
+      const end = !page.full || heads.isEnd(log, next);
+      return { records, next, lost: (records[0]?.position ?? next) - position, end };
     },
     bounds: (topic) => logs.topic(topic).logs.map(bounds),
     positionsAt: (topic, timeMs) => logs.topic(topic).logs.map((log) => positionAt(log, timeMs)),

@@ -155,6 +155,12 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
       read: async (...asked) => ({ ...(await port.read(...asked)), lost: 0 }),
     })),
   ],
+  "says too soon that a page is the end": [
+    "topics",
+    topics((port) => ({
+      read: async (...asked) => ({ ...(await port.read(...asked)), end: true }),
+    })),
+  ],
   "goes past the end of a partition": [
     "topics",
     topics((port) => ({
