@@ -53,7 +53,7 @@ export const backlog: Measurement = {
 };
 
 /** What docs/performance.md advises where memory is short: V8 lets its young generation grow with the machine's memory. */
-const smallHeap = "--max-semi-space-size=16";
+const smallHeap = "--max-semi-space-size=8";
 
 /** Consuming leaves its position behind, so each run gets a copy of the file. */
 async function consume(run: Run, events: number, warmup: number, node?: readonly string[]): Promise<BacklogResult> {
