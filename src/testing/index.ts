@@ -6,6 +6,28 @@
 export { type TestAppOptions, testApp } from "./test-app.ts";
 export type { Expected, Given, TestKit } from "./kit.ts";
 export type { CrashOptions, CrashPoint } from "./crash-points.ts";
+export { check, type CheckReport } from "./check/check.ts";
+export { countFindings, type Finding, type InvariantId, invariants, type Violation } from "./check/violation.ts";
+export { identityOf } from "./check/history.ts";
+export type {
+  DeadLetterEnd,
+  Effect,
+  HeldEvent,
+  History,
+  Ledger,
+  LogEntry,
+  OwnedWrite,
+  PartitionEnd,
+  Poison,
+  PositionSample,
+  Publish,
+  ResourcePeak,
+  Run,
+  SubscriptionEnd,
+  TimerFiring,
+  Totals as HistoryTotals,
+  TracePair,
+} from "./check/history.ts";
 export type { Duration } from "./duration.ts";
 export type { ExpectedDeadLetter } from "./expectations.ts";
 export type { Failing, FailOptions } from "./faults.ts";
