@@ -24,7 +24,7 @@ export interface Diagnosis {
   readonly node: string;
   /** Free space where the file lies; undefined for engines without a file. */
   readonly diskFreeBytes: number | undefined;
-  readonly guarantees: readonly Guarantee[];
+  readonly guarantees: readonly Omit<Guarantee, "tests">[];
   readonly subscriptions: readonly Pick<
     SubscriptionReport,
     "subscription" | "status" | "pending" | "oldestAgeMs" | "heldKeys" | "deadLetters"
@@ -62,7 +62,7 @@ export async function diagnose(context: AdminContext, limits: DoctorLimits = {})
     engine: info,
     node: process.versions.node,
     diskFreeBytes,
-    guarantees: guarantees[engine.name] ?? [],
+    guarantees: (guarantees[engine.name] ?? []).map(({ tests: _, ...said }) => said),
     subscriptions: subscriptions.map(
       ({ subscription, status, pending, oldestAgeMs, heldKeys, deadLetters }) => ({
         subscription, status, pending, oldestAgeMs, heldKeys, deadLetters,

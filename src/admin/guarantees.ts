@@ -8,6 +8,8 @@ export interface Guarantee {
   readonly holds: Holds;
   /** What it means there, and what it rests on. */
   readonly note: string;
+  /** The tests of the repository that hold it up, as `file › title`; none where it does not hold. */
+  readonly tests: readonly string[];
 }
 
 const titles = Object.freeze({
@@ -22,43 +24,89 @@ const titles = Object.freeze({
   P9: "overload is refused, accepted work is kept",
 });
 
+type Promised = keyof typeof titles;
+
 const soon = "not in this version";
 
-function table(entries: Readonly<Record<keyof typeof titles, readonly [Holds, string]>>): readonly Guarantee[] {
+/** Tests of what tidings does above the ports: the same on every engine. */
+const above = {
+  P2: [
+    "test/delivery/held-order.property.test.ts › the events of a key succeed in the order of their publication, also across a crash, and all are accounted for",
+    "test/delivery/order-and-retry.test.ts › run one at a time in order, and those of other keys beside them",
+    "src/conformance/topics/order.ts › publishes that nobody waits for stand in the order of the calls",
+    "test/delivery/crash.test.ts › another member takes over, and the paused one that comes back changes nothing",
+  ],
+  P3: [
+    "test/delivery/order-and-retry.test.ts › becomes a dead letter when the ladder is used up, and keeps its key in order behind it",
+    "test/app/retention.test.ts › waits for what a subscription has not handled",
+    "test/app/retention.test.ts › that is forced pauses a subscription that has lost events, and says how many",
+  ],
+  P4: [
+    "test/delivery/crash.test.ts › what was running runs again alone, and every effect happens once",
+    "test/delivery/unit-of-work.test.ts › loses no update when many keys write one document",
+    "test/delivery/crash.test.ts › another member takes over, and the paused one that comes back changes nothing",
+  ],
+  P9: ["test/app/bad-input.test.ts › is refused at once when too much waits, and accepted work is kept"],
+};
+
+function table(
+  entries: Readonly<Record<Promised, readonly [holds: Holds, note: string, tests?: readonly string[]]>>,
+): readonly Guarantee[] {
   return Object.freeze(
-    Object.entries(entries).map(([promise, [holds, note]]) =>
-      Object.freeze({
-        promise: promise as Guarantee["promise"],
-        title: titles[promise as keyof typeof titles],
-        holds,
-        note,
-      }),
+    Object.entries(entries).map(([promise, [holds, note, tests = []]]) =>
+      Object.freeze({ promise: promise as Promised, title: titles[promise as Promised], holds, note, tests }),
     ),
   );
 }
 
-/** By engine, what is promised; `tidings doctor` and docs/guarantees.md print it. */
+/** By engine, what is promised; `tidings doctor` prints it, and docs/guarantees.md is made of it. */
 export const guarantees: Readonly<Record<string, readonly Guarantee[]>> = Object.freeze({
   sqlite: table({
-    P1: ["yes", "disk: the commit is synced (synchronous=FULL) before the acknowledgement"],
-    P2: ["with our help", "partitions have one fenced owner, keys have lanes and are held while they wait"],
-    P3: ["with our help", "counters commit with the position; retention waits for subscriptions unless forced"],
-    P4: ["yes", "effects, publishes and position are one SQLite transaction"],
+    P1: [
+      "yes",
+      "disk: the commit is synced (synchronous=FULL) before the acknowledgement",
+      [
+        "test/engines/sqlite/open.test.ts › sets what the promises rest on, and reads it back, also on an old file",
+        "test/engines/sqlite/processes.test.ts › lose nothing that was acknowledged when they are killed",
+        "test/engines/sqlite/commits.test.ts › a full disk refuses publishes with a code, reading goes on, and publishing resumes when there is space",
+      ],
+    ],
+    P2: ["with our help", "partitions have one fenced owner, keys have lanes and are held while they wait", above.P2],
+    P3: [
+      "with our help",
+      "counters commit with the position; retention waits for subscriptions unless forced",
+      above.P3,
+    ],
+    P4: [
+      "yes",
+      "effects, publishes and position are one SQLite transaction",
+      [
+        ...above.P4,
+        "test/app/sqlite.test.ts › runs the user's SQL inside the commit, once, and not when the handler fails",
+      ],
+    ],
     P5: ["no", soon],
     P6: ["no", `${soon}; retries that are due later survive a crash`],
     P7: ["no", `${soon}; a seek opens a new run`],
-    P8: ["yes", "each record carries a checksum that is verified when it is read"],
-    P9: ["with our help", "publishers of the process are refused beyond a limit; units of work are not"],
+    P8: [
+      "yes",
+      "each record carries a checksum that is verified when it is read",
+      [
+        "src/conformance/topics/read.ts › a record that was damaged in the store is refused and never served",
+        "test/engines/sqlite/records.test.ts › a chunk in which any byte was changed is told from a good one",
+      ],
+    ],
+    P9: ["with our help", "publishers of the process are refused beyond a limit; units of work are not", above.P9],
   }),
   memory: table({
     P1: ["no", "nothing outlives the process"],
-    P2: ["with our help", "as on sqlite"],
-    P3: ["with our help", "as on sqlite, for as long as the process lives"],
-    P4: ["yes", "effects, publishes and position are one transaction in memory"],
+    P2: ["with our help", "as on sqlite", above.P2],
+    P3: ["with our help", "as on sqlite, for as long as the process lives", above.P3],
+    P4: ["yes", "effects, publishes and position are one transaction in memory", above.P4],
     P5: ["no", soon],
     P6: ["no", "nothing outlives the process"],
     P7: ["no", `${soon}; a seek opens a new run`],
     P8: ["no", "memory has no checksums"],
-    P9: ["with our help", "as on sqlite"],
+    P9: ["with our help", "as on sqlite", above.P9],
   }),
 });
