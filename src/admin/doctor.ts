@@ -62,7 +62,7 @@ export async function diagnose(context: AdminContext, limits: DoctorLimits = {})
     engine: info,
     node: process.versions.node,
     diskFreeBytes,
-    guarantees: (guarantees[engine.name] ?? []).map(({ tests: _, ...said }) => said),
+    guarantees: (guarantees[engine.name] ?? []).map(({ promise, title, holds, note }) => ({ promise, title, holds, note })),
     subscriptions: subscriptions.map(
       ({ subscription, status, pending, oldestAgeMs, heldKeys, deadLetters }) => ({
         subscription, status, pending, oldestAgeMs, heldKeys, deadLetters,
