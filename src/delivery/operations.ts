@@ -1,9 +1,11 @@
 import { isTidingsError, TidingsError } from "../errors/tidings-error.ts";
+import { formatTime } from "../event/instant.ts";
 import { messageOf } from "../event/validate.ts";
-import type { HeldEntry } from "./held/held-entry.ts";
+import type { State } from "../ports/state.ts";
 import { heldIdOfKey } from "./held/held-entry.ts";
 import type { PartitionParts } from "./partition/partition.ts";
 import { type Answer, collections, type DeadLetter, type Intent, recordFromDocument } from "./records.ts";
+import { headOf, redriveMany, redriveOne } from "./redrive/perform.ts";
 import type { SubscriptionRuntime } from "./runtime.ts";
 
 /**
@@ -12,9 +14,7 @@ import type { SubscriptionRuntime } from "./runtime.ts";
  */
 export async function perform(intent: Intent, parts: PartitionParts, runtime: SubscriptionRuntime): Promise<Answer> {
   try {
-    await dispatch(intent, parts, runtime);
-    await parts.committer.drained();
-    return { ok: true };
+    return (await dispatch(intent, parts, runtime)) ?? { ok: true };
   } catch (error) {
     return answerOf(error);
   }
@@ -25,22 +25,27 @@ export function answerOf(error: unknown): Answer {
   return { ok: false, code: isTidingsError(error) ? error.code : "TIDINGS_HANDLER_FAILED", message: messageOf(error) };
 }
 
-async function dispatch(intent: Intent, parts: PartitionParts, runtime: SubscriptionRuntime): Promise<void> {
+async function dispatch(
+  intent: Intent,
+  parts: PartitionParts,
+  runtime: SubscriptionRuntime,
+): Promise<Answer | undefined> {
   switch (intent.kind) {
-    case "redrive": {
-      const letter = await read(intent.deadLetter, runtime);
-      return redrive(letter, headOf(letter, parts), intent, parts, runtime);
-    }
-    case "discard": {
-      const letter = await read(intent.deadLetter, runtime);
-      return parts.held.discarded(headOf(letter, parts), intent.by);
-    }
+    case "redrive":
+      return redriveOne(intent, parts, runtime);
+    case "redrive-many":
+      return redriveMany(intent, parts, runtime);
+    case "discard":
+      return discard(intent, parts, runtime);
+    case "undo-discard":
+      return undoDiscard(intent, parts, runtime);
     case "pause-key": {
       refuseDead(intent, parts);
       parts.held.pauseKey(intent.key, intent.reason, intent.untilMs);
       const lane = parts.lanes.find(intent.key);
       if (lane) parts.lanes.holdBack(lane);
-      return;
+      await parts.committer.drained();
+      return undefined;
     }
     case "resume-key": {
       const entry = parts.held.find(heldIdOfKey(intent.key));
@@ -50,7 +55,9 @@ async function dispatch(intent: Intent, parts: PartitionParts, runtime: Subscrip
           `The key ${JSON.stringify(intent.key)} of "${intent.subscription}" is not paused.`,
         );
       }
-      return parts.held.resumeKey(entry);
+      parts.held.resumeKey(entry);
+      await parts.committer.drained();
+      return undefined;
     }
     case "seek":
       throw new TidingsError("TIDINGS_UNSUPPORTED", "A seek restarts its partition.");
@@ -68,42 +75,55 @@ function refuseDead(intent: Intent & { kind: "pause-key" }, parts: PartitionPart
   );
 }
 
-async function read(id: string, runtime: SubscriptionRuntime): Promise<DeadLetter> {
-  const [document] = (await runtime.engine.state?.get(collections.deadLetters(runtime.name), [id])) ?? [];
-  if (!document)
-    throw new TidingsError("TIDINGS_NOT_FOUND", `The subscription "${runtime.name}" has no open dead letter ${id}.`, {
-      details: { deadLetter: id },
-    });
-  return JSON.parse(document.value) as DeadLetter;
-}
-
-/** The entry of a dead letter that nobody works on. Nothing may come between this and the work, or two would do it. */
-function headOf({ id, heldId }: DeadLetter, parts: PartitionParts): HeldEntry {
-  const entry = parts.held.find(heldId);
-  if (!entry || entry.deadLetter !== id)
-    throw new TidingsError("TIDINGS_NOT_FOUND", `The dead letter ${id} is not at the head of its key.`, {
-      details: { deadLetter: id },
-    });
-  if (entry.reason !== "dead" || entry.busy) {
-    throw new TidingsError("TIDINGS_DEAD_LETTER_STATE", `The dead letter ${id} is being redriven already.`, {
-      details: { deadLetter: id },
-    });
-  }
-  return entry;
-}
-
-function redrive(
-  letter: DeadLetter,
-  entry: HeldEntry,
-  intent: Intent & { kind: "redrive" },
+/** Gives a dead letter up; the event and its story are kept. */
+async function discard(
+  { deadLetter, by, undoMs, note }: Intent & { kind: "discard" },
   parts: PartitionParts,
   runtime: SubscriptionRuntime,
-): void {
-  const { topic, partition, position } = letter;
-  const changed = intent.edited ? { record: intent.edited, editedFrom: letter.editedFrom ?? letter.record.id } : {};
-  const next: DeadLetter = { ...letter, state: "redriving", redrives: letter.redrives + 1, ...changed };
-  const record =
-    intent.edited &&
-    recordFromDocument(intent.edited, { topic, partition, position, appendedAtMs: runtime.platform.clock.now() });
-  parts.held.runNow(entry, { redriving: true, ...(record ? { record } : {}) }, next);
+): Promise<undefined> {
+  const letter = await read(collections.deadLetters(runtime.name), deadLetter, runtime);
+  const entry = headOf(letter, parts, withoutHandlers(runtime));
+  if (entry instanceof TidingsError) throw entry;
+  const written = new Promise<void>((resolve, reject) => {
+    parts.held.discarded(entry, { by, undoMs, note }, resolve).catch(reject);
+  });
+  await parts.committer.through(written);
+}
+
+/** What nobody handles any more can be discarded all the same. */
+const withoutHandlers = (runtime: SubscriptionRuntime): SubscriptionRuntime => ({ ...runtime, routes: new Map() });
+
+/** Holds a discarded event again, as a dead letter that waits for people. */
+async function undoDiscard(
+  { deadLetter: id }: Intent & { kind: "undo-discard" },
+  parts: PartitionParts,
+  runtime: SubscriptionRuntime,
+): Promise<undefined> {
+  const letter = await read(collections.closedDeadLetters(runtime.name), id, runtime);
+  const { state, undoUntilMs = 0, run, topic, partition, position, parkedAtMs } = letter;
+  const refuse = (problem: string): never => {
+    throw new TidingsError("TIDINGS_DEAD_LETTER_STATE", `The dead letter ${id} ${problem}.`, {
+      details: { deadLetter: id },
+    });
+  };
+  if (state !== "discarded") refuse(`is ${state}, so there is no discard to undo`);
+  if (run !== parts.held.run()) refuse("belongs to an earlier run: its subscription was moved by a seek since");
+  if (undoUntilMs < runtime.platform.clock.now())
+    refuse(`was discarded for good: that could be undone until ${formatTime(undoUntilMs)}`);
+  if (!parts.held.mayRestore(letter)) refuse("is being restored already");
+  const record = recordFromDocument(letter.record, { topic, partition, position, appendedAtMs: parkedAtMs });
+  const written = parts.held.restore(letter, record);
+  const lane = parts.lanes.find(letter.key);
+  // What waits in its lane comes behind it.
+  if (lane) parts.lanes.holdBack(lane);
+  await parts.committer.through(written);
+}
+
+async function read(collection: string, id: string, { engine, name }: SubscriptionRuntime): Promise<DeadLetter> {
+  const [document] = await (engine.state as State).get(collection, [id]);
+  if (document) return JSON.parse(document.value) as DeadLetter;
+  const which = collection === collections.deadLetters(name) ? "open" : "discarded";
+  throw new TidingsError("TIDINGS_NOT_FOUND", `The subscription "${name}" has no ${which} dead letter ${id}.`, {
+    details: { deadLetter: id },
+  });
 }

@@ -23,6 +23,13 @@ export const collections = Object.freeze({
   intents: "$intent",
   /** What became of an intent, by its id. */
   answers: "$answer",
+  /** Redrive operations that are not over, by their id; see `redrive/documents.ts`. */
+  redrives: "$redrive",
+  endedRedrives: "$redrive-ended",
+  /** What they cover, in chunks, by `<id>/<number>`. */
+  redriveItems: "$redrive-item",
+  /** One document that changes with each new operation, so that two never cover the same dead letter. */
+  redriveGuard: "$redrive-guard",
   inbox: (subscription: string) => `$inbox/${subscription}`,
   once: (subscription: string) => `$once/${subscription}`,
   state: (service: string, box: string) => `state/${service}/${box}`,
@@ -171,6 +178,8 @@ export interface DeadLetter {
   readonly lastFailedAtMs: number;
   /** How often it was redriven. */
   readonly redrives: number;
+  /** The operation that redrove it last, so that none does it twice; and when it failed again under it. */
+  readonly redrive?: { readonly operation: string; readonly failedAtMs?: number };
   readonly run: number;
   readonly host: string;
   readonly appVersion?: string;
@@ -179,6 +188,8 @@ export interface DeadLetter {
   readonly editedFrom?: string;
   readonly closedAtMs?: number;
   readonly closedBy?: string;
+  /** Until when a discard can be undone. */
+  readonly undoUntilMs?: number;
   readonly note?: string;
   readonly record: RecordDocument;
 }
@@ -192,14 +203,37 @@ export type Intent = {
   readonly atMs: number;
 } & (
   | { readonly kind: "redrive"; readonly deadLetter: string; readonly edited?: RecordDocument }
-  | { readonly kind: "discard"; readonly deadLetter: string }
+  | { readonly kind: "redrive-many"; readonly operation: string; readonly letters: readonly RedriveLetter[] }
+  | { readonly kind: "discard"; readonly deadLetter: string; readonly undoMs?: number; readonly note?: string }
+  | { readonly kind: "undo-discard"; readonly deadLetter: string }
   | { readonly kind: "pause-key"; readonly key: string; readonly reason: string; readonly untilMs?: number }
   | { readonly kind: "resume-key"; readonly key: string }
   | { readonly kind: "seek"; readonly position: number; readonly retireHeld: boolean }
 );
 
+/** A dead letter that an operation covers: it is redriven only if nobody has redriven it since it was covered. */
+export interface RedriveLetter {
+  readonly id: string;
+  readonly redrives: number;
+}
+
+/** Something that was not done. */
+export interface Refused {
+  readonly id: string;
+  readonly code: string;
+  readonly message: string;
+}
+
 /** What became of an intent. */
-export type Answer = { readonly ok: true } | { readonly ok: false; readonly code: string; readonly message: string };
+export type Answer =
+  | {
+      readonly ok: true;
+      /** Of several: those that were not done. */
+      readonly refused?: readonly Refused[];
+      /** An edit was checked against the schema of its handler. */
+      readonly checked?: boolean;
+    }
+  | { readonly ok: false; readonly code: string; readonly message: string };
 
 /** The stored definition of a subscription. */
 export interface SubscriptionDocument {
@@ -211,6 +245,8 @@ export interface SubscriptionDocument {
   readonly guarantee: string;
   readonly onFailure: string;
   readonly partitions: number;
+  /** From how many pending events on publishers are refused; absent: never. */
+  readonly backlog?: { readonly eventsMax: number };
   readonly from: string;
   readonly createdAtMs: number;
 }

@@ -46,6 +46,7 @@ export class Committer {
   /** After a failed group: commit one settlement at a time until so many are through. */
   #single = 0;
   #waiters: (() => void)[] = [];
+  readonly #ends = new Set<() => void>();
   readonly #flushScheduled = (): void => {
     this.#scheduled = false;
     this.#flush();
@@ -89,10 +90,21 @@ export class Committer {
     });
   }
 
+  /** Resolves as the work does, or when nothing is committed any more: not when everything else is through, which under load never is. */
+  through(work: Promise<unknown>): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#ends.add(resolve);
+      work.then(() => resolve(), reject).finally(() => this.#ends.delete(resolve));
+    });
+  }
+
   /** Nothing is committed from now on. */
   stop(): void {
     this.#stopped = true;
     this.#wakeWaiters();
+    for (const end of this.#ends) end();
+    this.#ends.clear();
   }
 
   #isEmpty(): boolean {

@@ -38,6 +38,9 @@ export function deadLetterOf(parked: Parked, runtime: SubscriptionRuntime): Dead
     parkedAtMs: before?.parkedAtMs ?? nowMs,
     lastFailedAtMs: nowMs,
     redrives: before?.redrives ?? 0,
+    ...(before?.redrive === undefined
+      ? {}
+      : { redrive: { ...before.redrive, failedAtMs: before.redrive.failedAtMs ?? nowMs } }),
     run: parked.run,
     host: runtime.member.host,
     ...(runtime.member.appVersion === undefined ? {} : { appVersion: runtime.member.appVersion }),
@@ -53,16 +56,41 @@ export function writeDeadLetter(letter: DeadLetter): DocumentWrite {
   return { collection: collections.deadLetters(letter.subscription), key: letter.id, value: JSON.stringify(letter) };
 }
 
+/** How long a discard can be undone unless it says otherwise. */
+export const undoDefaultMs = 24 * 60 * 60 * 1000;
+
+/** How a dead letter is closed. */
+export interface Closing {
+  readonly state: "resolved" | "discarded";
+  readonly nowMs: number;
+  readonly by: string;
+  /** How long a discard can be undone. */
+  readonly undoMs?: number | undefined;
+  readonly note?: string | undefined;
+}
+
 /** Moves a dead letter among the closed ones. */
-export function closeDeadLetter(
-  letter: DeadLetter,
-  state: "resolved" | "discarded",
-  nowMs: number,
-  by: string,
-): DocumentWrite[] {
-  const closed: DeadLetter = { ...letter, state, closedAtMs: nowMs, closedBy: by };
+export function closeDeadLetter(letter: DeadLetter, closing: Closing): DocumentWrite[] {
+  const { state, nowMs, by, undoMs = undoDefaultMs, note } = closing;
+  const closed: DeadLetter = {
+    ...letter,
+    state,
+    closedAtMs: nowMs,
+    closedBy: by,
+    ...(state === "discarded" ? { undoUntilMs: nowMs + undoMs } : {}),
+    ...(note === undefined ? {} : { note }),
+  };
   return [
     { collection: collections.deadLetters(letter.subscription), key: letter.id, value: null },
     { collection: collections.closedDeadLetters(letter.subscription), key: letter.id, value: JSON.stringify(closed) },
+  ];
+}
+
+/** Opens a discarded dead letter again. */
+export function reopenDeadLetter(closed: DeadLetter): DocumentWrite[] {
+  const { closedAtMs: _, closedBy: __, undoUntilMs: ___, note: ____, ...letter } = closed;
+  return [
+    { collection: collections.closedDeadLetters(letter.subscription), key: letter.id, value: null },
+    writeDeadLetter({ ...letter, state: "open" }),
   ];
 }

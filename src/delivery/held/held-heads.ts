@@ -8,13 +8,16 @@ import { Delivery, noTries } from "../lanes/delivery.ts";
 import type { DeadLetter, DeadLetterReason } from "../records.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import type { UnitWrites } from "../unit-of-work.ts";
-import { closeDeadLetter, deadLetterOf, writeDeadLetter } from "./dead-letters.ts";
+import { closeDeadLetter, type Closing, deadLetterOf, writeDeadLetter } from "./dead-letters.ts";
 import type { HeldDocuments } from "./held-documents.ts";
 import { type HeldEntry, heldCount } from "./held-entry.ts";
 import type { HeldKeysOptions } from "./held-keys.ts";
 
 /** Steps that keep a key held. */
 export type HeldStep = NextStep & { step: "hold" | "park" };
+
+/** By whom a head is given up, and how long that can be undone. */
+export type Discard = Pick<Closing, "by" | "undoMs" | "note">;
 
 /** What becomes of an entry around a run of its head, in the hands of the held keys. */
 export interface HeldEntries {
@@ -175,7 +178,8 @@ export class HeldHeads {
     const unit = delivery.unit?.writes;
     const undo = { ...entry };
     const own = this.#behead(entry);
-    if (letter) own.push(...closeDeadLetter(letter, "resolved", this.#runtime.platform.clock.now(), "redrive"));
+    const nowMs = this.#runtime.platform.clock.now();
+    if (letter) own.push(...closeDeadLetter(letter, { state: "resolved", nowMs, by: "redrive" }));
     const writes: UnitWrites = {
       ...unit,
       documents: [...(unit?.documents ?? []), ...own],
@@ -283,16 +287,20 @@ export class HeldHeads {
     this.#entries.arm(entry);
   }
 
-  /** Resolves when the discard is on its way to the committer. */
-  async discarded(entry: HeldEntry, by: string): Promise<void> {
+  /** Resolves when the discard is on its way to the committer; `committed` is called when it is on disk. */
+  async discarded(entry: HeldEntry, how: Discard, committed?: () => void): Promise<void> {
     entry.busy = true;
     await this.#withLetter(entry, (letter) => {
       const own = this.#behead(entry);
-      if (letter) own.push(...closeDeadLetter(letter, "discarded", this.#runtime.platform.clock.now(), by));
+      const nowMs = this.#runtime.platform.clock.now();
+      if (letter) own.push(...closeDeadLetter(letter, { state: "discarded", nowMs, ...how }));
       this.#entries.settle(own, {
         as: "discarded",
         counts: { held: -1, discarded: 1 },
-        committed: () => this.#entries.released(entry),
+        committed: () => {
+          this.#entries.released(entry);
+          committed?.();
+        },
       });
     });
   }

@@ -5,10 +5,10 @@ import type { Settlement } from "../commit/settlement.ts";
 import { type Delivery, type DeliveryOwner, noTries } from "../lanes/delivery.ts";
 import type { DeadLetter } from "../records.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
-import { writeDeadLetter } from "./dead-letters.ts";
+import { reopenDeadLetter } from "./dead-letters.ts";
 import { HeldDocuments } from "./held-documents.ts";
 import { type HeldEntry, heldCount, heldIdOfKey, heldIdOfPosition, newEntry } from "./held-entry.ts";
-import { HeldHeads, type HeldStep } from "./held-heads.ts";
+import { type Discard, HeldHeads, type HeldStep } from "./held-heads.ts";
 
 /** What held keys of a partition work with. */
 export interface HeldKeysOptions {
@@ -187,27 +187,79 @@ export class HeldKeys {
     this.#heads.putBack(entry);
   }
 
-  /** Gives the head up. Resolves when that is on its way to the committer. */
-  discarded(entry: HeldEntry, by: string): Promise<void> {
-    return this.#heads.discarded(entry, by);
+  /** Gives the head up. Resolves when that is on its way to the committer; `committed` is called when it is on disk. */
+  discarded(entry: HeldEntry, how: Discard, committed?: () => void): Promise<void> {
+    return this.#heads.discarded(entry, how, committed);
   }
 
-  /** Runs the head now: a redrive, or an operator's retry. */
-  runNow(entry: HeldEntry, how: { redriving: boolean; record?: StoredRecord }, letter?: DeadLetter): void {
+  /**
+   * Runs the head of a dead letter once more: the dead letter, its key and what else is written change in one commit.
+   * Resolves when that is on disk, rejects when it was refused, and neither when the partition is lost before.
+   */
+  runNow(entry: HeldEntry, how: { record?: StoredRecord }, writes: readonly DocumentWrite[]): Promise<void> {
+    const undo = { ...entry };
     entry.reason = "retry";
-    entry.redriving = how.redriving;
+    entry.redriving = true;
     entry.dueAtMs = undefined;
     entry.tries = { ...noTries, attempts: entry.tries.attempts };
-    const writes = [this.#documents.entry(entry)];
-    if (how.record) writes.unshift(this.#documents.event(entry, entry.headSeq, how.record));
-    if (letter) writes.push(writeDeadLetter(letter));
-    this.#settle(writes, {
-      committed: () => {
-        entry.busy = false;
-        this.#arm(entry);
-      },
-    });
     entry.busy = true;
+    const all = [this.#documents.entry(entry), ...writes];
+    if (how.record) all.unshift(this.#documents.event(entry, entry.headSeq, how.record));
+    return new Promise((resolve, reject) => {
+      this.#settle(all, {
+        committed: () => {
+          entry.busy = false;
+          this.#arm(entry);
+          resolve();
+        },
+        refused: (error) => {
+          Object.assign(entry, { ...undo, nextSeq: entry.nextSeq, busy: false });
+          reject(error as Error);
+        },
+      });
+    });
+  }
+
+  /**
+   * Holds the event of a discarded dead letter again: in front of its key when nothing of the key is under way, else
+   * alone. Resolves and rejects as `runNow`.
+   */
+  restore(letter: DeadLetter, record: StoredRecord): Promise<void> {
+    const { clock } = this.#runtime.platform;
+    const blocking = this.#mayBlock(letter);
+    const id = blocking ? letter.heldId : heldIdOfPosition(letter.position);
+    const entry = newEntry(id, letter.key, blocking, clock.now(), letter.tries);
+    Object.assign(entry, { reason: "dead", deadLetter: letter.id, nextSeq: entry.nextSeq + 1 });
+    this.#entries.set(id, entry);
+    this.#size += 1;
+    const writes = [this.#documents.event(entry, entry.headSeq, record), this.#documents.entry(entry)];
+    return new Promise((resolve, reject) => {
+      this.#settle([...writes, ...reopenDeadLetter({ ...letter, heldId: id })], {
+        counts: { held: 1, discarded: -1 },
+        committed: resolve,
+        refused: (error) => {
+          this.#entries.delete(id);
+          this.#size -= 1;
+          reject(error as Error);
+        },
+      });
+    });
+  }
+
+  /** Whether an event may be put in front of its key: nothing of the key waits, and nothing of it runs. */
+  #mayBlock({ key, heldId }: DeadLetter): boolean {
+    return key !== null && heldId.startsWith("k:") && !this.#entries.has(heldId) && !this.#options.laneBusy(key);
+  }
+
+  /** Whether a discarded dead letter is not held: two operators may restore it at once. */
+  mayRestore({ id }: DeadLetter): boolean {
+    for (const { deadLetter } of this.#entries.values()) if (deadLetter === id) return false;
+    return true;
+  }
+
+  /** The run of its subscription: a seek begins another one. */
+  run(): number {
+    return this.#options.run;
   }
 
   pauseKey(key: string, reason: string, untilMs: number | undefined): void {

@@ -138,7 +138,7 @@ export class Aftermath {
     else delivery.as = "discarded";
     if (!delivery.held) return this.#runs.finish(delivery);
     this.#runs.free(delivery);
-    void this.#held.discarded(delivery.held, "policy");
+    void this.#held.discarded(delivery.held, { by: "policy" });
   }
 
   /** Holds the delivery or makes a dead letter of it, once everything before it in its lane is committed. */
