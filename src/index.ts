@@ -4,6 +4,7 @@
  * @module
  */
 export { type App, tidings } from "./app/app.ts";
+export type { Shedding } from "./app/admission/topic-gate.ts";
 export type { Health, SubscriptionHealth } from "./app/health.ts";
 export type { AppOptions, EngineFactory } from "./app/options.ts";
 export type { Publication } from "./app/publisher.ts";

@@ -87,14 +87,15 @@ export function tidings(options: AppOptions): App {
       return lifecycle.live().publisher.publishAll(publications);
     },
     async publishNow(contract, data, publishOptions) {
-      return lifecycle.live().publisher.publish(contract, data, publishOptions) as never;
+      const inHandler = handlingSubscription() !== undefined;
+      return lifecycle.live().publisher.publish(contract, data, publishOptions, inHandler) as never;
     },
     state: (service, box) => serviceState(lifecycle.live().engine, service, box),
     totals: () => readTotals(lifecycle.live().engine, platform.clock.now()),
     settled: (waiting = {}) => settledWithin(lifecycle.live().engine, platform.clock, waiting),
     health() {
-      const { engine, subscriptions } = lifecycle.live();
-      return readHealth(engine, platform.clock, subscriptions, options.stuckAfterMs ?? 60_000);
+      const { engine, subscriptions, admission } = lifecycle.live();
+      return readHealth(engine, platform.clock, subscriptions, admission.shedding(), options.stuckAfterMs ?? 60_000);
     },
     metrics: () => metrics.read(),
     get engine() {

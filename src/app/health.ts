@@ -1,3 +1,4 @@
+import type { Shedding } from "./admission/topic-gate.ts";
 import type { Subscription } from "../delivery/subscription.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Engine } from "../ports/engine.ts";
@@ -27,6 +28,8 @@ export interface Health {
   readonly status: "green" | "yellow" | "red";
   readonly engine: { readonly name: string; readonly trouble: string | undefined };
   readonly subscriptions: readonly SubscriptionHealth[];
+  /** Subscriptions, of whatever process, that are so far behind that publishers of this one are refused. */
+  readonly shedding: readonly Shedding[];
 }
 
 /** Reads the health. A subscription with lag that commits nothing for `stuckAfterMs` is stuck, whatever else looks well. */
@@ -34,17 +37,19 @@ export async function readHealth(
   engine: Engine,
   clock: Clock,
   subscriptions: readonly Subscription[],
+  shedding: readonly Shedding[],
   stuckAfterMs: number,
 ): Promise<Health> {
   const all: SubscriptionHealth[] = [];
   for (const subscription of subscriptions) all.push(await healthOf(subscription, engine, clock, stuckAfterMs));
   const trouble = engine.trouble();
   const red = trouble !== undefined || all.some(({ status }) => status === "stuck" || status === "failing");
-  const yellow = all.some(({ status, heldKeys }) => status === "paused" || heldKeys > 0);
+  const yellow = shedding.length > 0 || all.some(({ status, heldKeys }) => status === "paused" || heldKeys > 0);
   return {
     status: red ? "red" : yellow ? "yellow" : "green",
     engine: { name: engine.name, trouble },
     subscriptions: all,
+    shedding,
   };
 }
 

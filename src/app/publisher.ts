@@ -9,11 +9,16 @@ import type { Counter, Histogram, Metrics } from "../delivery/metrics.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { TopicEntry } from "../ports/topics.ts";
+import type { Admission } from "./admission/admission.ts";
+import type { TopicGate } from "./admission/topic-gate.ts";
 import type { PublishLimits } from "./options.ts";
 import type { TopicBook } from "./topic-book.ts";
 
 /** One event of `publishAll`. */
 export type Publication = readonly [contract: Contract, data: unknown, options?: PublishOptions];
+
+/** Gates, each with how many events pass it. */
+type Passages = readonly (readonly [gate: TopicGate, events: number])[];
 
 /** What a publisher works with. */
 export interface PublisherOptions {
@@ -22,6 +27,7 @@ export interface PublisherOptions {
   readonly source: string;
   readonly limits: EventLimits & { readonly publish: PublishLimits };
   readonly topics: TopicBook;
+  readonly admission: Admission;
   readonly metrics: Metrics;
   readonly hooks: Hooks;
 }
@@ -50,22 +56,47 @@ export class Publisher {
     this.#encodeContext = { source, nowMs: 0, nextId: platform.ids.next, limits };
   }
 
-  publish(contract: Contract, data: unknown, options: PublishOptions | undefined): Promise<Event> {
-    const partitions = this.#options.topics.known(contract.topic);
-    if (partitions === undefined) return this.#declareAndPublish(contract, data, options);
+  /** `reserved`: whoever publishes must not be refused for the backlog of a subscription, which it may help to drain. */
+  publish(
+    contract: Contract,
+    data: unknown,
+    options: PublishOptions | undefined,
+    reserved: boolean = false,
+  ): Promise<Event> {
+    if (this.#options.topics.known(contract.topic) === undefined)
+      return this.#declareAndPublish(contract, data, options, reserved);
+    const gate = this.#options.admission.gate(contract.topic.name);
+    if (!gate || reserved || gate.ready()) return this.#publishReady(contract, data, options, gate, reserved);
+    return gate.wait(() => this.#publishReady(contract, data, options, gate, reserved));
+  }
+
+  #publishReady(
+    contract: Contract,
+    data: unknown,
+    options: PublishOptions | undefined,
+    gate: TopicGate | undefined,
+    reserved: boolean,
+  ): Promise<Event> {
     try {
       this.#admit(1);
+      if (!reserved) gate?.check(1);
+      const partitions = this.#options.topics.known(contract.topic) as number;
       const entry = this.#entryOf(contract, data, options, partitions);
-      return this.#append([entry], () => eventOf(entry.record, data));
+      return this.#append([entry], gate && [[gate, 1]], () => eventOf(entry.record, data));
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  async #declareAndPublish(contract: Contract, data: unknown, options: PublishOptions | undefined): Promise<Event> {
+  async #declareAndPublish(
+    contract: Contract,
+    data: unknown,
+    options: PublishOptions | undefined,
+    reserved: boolean,
+  ): Promise<Event> {
     this.#admit(1);
     await this.#options.topics.declare(contract.topic);
-    return this.publish(contract, data, options);
+    return this.publish(contract, data, options, reserved);
   }
 
   /** All or none. */
@@ -74,10 +105,35 @@ export class Publisher {
     const { topics } = this.#options;
     // Nothing is awaited where nothing has to be: publishes to a key commit in the order of the calls.
     for (const [{ topic }] of publications) if (topics.known(topic) === undefined) await topics.declare(topic);
+    const gates = this.#gatesOf(publications);
+    return gates ? this.#publishAllThrough(publications, gates, 0) : this.#publishAllReady(publications, gates);
+  }
+
+  /** Asks each gate from the one with this index on whether it is ready. */
+  #publishAllThrough(publications: readonly Publication[], gates: Passages, from: number): Promise<readonly Event[]> {
+    const index = gates.findIndex(([gate], i) => i >= from && !gate.ready());
+    const found = gates[index];
+    if (!found) return this.#publishAllReady(publications, gates);
+    return found[0].wait(() => this.#publishAllThrough(publications, gates, index + 1));
+  }
+
+  async #publishAllReady(publications: readonly Publication[], gates: Passages | undefined): Promise<readonly Event[]> {
+    const { topics } = this.#options;
+    for (const [gate, events] of gates ?? []) gate.check(events);
     const entries = publications.map(([contract, data, options]) =>
       this.#entryOf(contract, data, options, topics.known(contract.topic) as number),
     );
-    return this.#append(entries, () => entries.map(({ record }, i) => eventOf(record, publications[i]?.[1])));
+    return this.#append(entries, gates, () => entries.map(({ record }, i) => eventOf(record, publications[i]?.[1])));
+  }
+
+  /** The gates that these events pass, with how many pass each; undefined when there is none. */
+  #gatesOf(publications: readonly Publication[]): Passages | undefined {
+    const counts = new Map<TopicGate, number>();
+    for (const [{ topic }] of publications) {
+      const gate = this.#options.admission.gate(topic.name);
+      if (gate) counts.set(gate, (counts.get(gate) ?? 0) + 1);
+    }
+    return counts.size === 0 ? undefined : [...counts];
   }
 
   pending(): { readonly events: number; readonly bytes: number } {
@@ -107,16 +163,19 @@ export class Publisher {
   }
 
   /** A chain without async functions, because every single publish goes through it. */
-  #append<Result>(entries: readonly TopicEntry[], answer: () => Result): Promise<Result> {
-    const { engine, platform } = this.#options;
+  #append<Result>(entries: readonly TopicEntry[], gates: Passages | undefined, answer: () => Result): Promise<Result> {
+    const { engine, platform, admission } = this.#options;
     let size = 0;
     for (const { record } of entries) size += (record.data?.length ?? 0) + 200;
     const startedAt = platform.clock.monotonic();
+    admission.heartbeat(startedAt);
+    if (gates) for (const [gate, events] of gates) gate.take(events);
     this.#events += entries.length;
     this.#bytes += size;
     const settled = (): void => {
       this.#events -= entries.length;
       this.#bytes -= size;
+      if (gates) for (const [gate, events] of gates) gate.written(events);
     };
     return engine.topics.publish(entries).then(
       () => {

@@ -12,6 +12,7 @@ import { Turns } from "../delivery/run/turns.ts";
 import type { Subscription } from "../delivery/subscription.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
+import { Admission } from "./admission/admission.ts";
 import { Maintenance } from "./maintenance.ts";
 import { defaultMemberId, releaseDead } from "./member-id.ts";
 import type { AppOptions, PublishLimits } from "./options.ts";
@@ -24,6 +25,7 @@ import { createTopicBook, type TopicBook } from "./topic-book.ts";
 export interface Running {
   readonly engine: Engine;
   readonly publisher: Publisher;
+  readonly admission: Admission;
   readonly subscriptions: readonly Subscription[];
   stop(timeoutMs: number): Promise<void>;
 }
@@ -72,7 +74,9 @@ export async function run(given: RunOptions): Promise<Running> {
     topics: [...topics.values()],
     everyMs: options.retentionEveryMs ?? 60_000,
   });
+  const admission = new Admission({ engine, platform, log, metrics, memberId });
   try {
+    await admission.start();
     await Promise.all(subscriptions.map((subscription) => subscription.start()));
     await signals.look();
   } catch (error) {
@@ -83,6 +87,7 @@ export async function run(given: RunOptions): Promise<Running> {
   if (services.length > 0) maintenance.start();
   const publisher = new Publisher({
     engine,
+    admission,
     platform,
     source: `/${options.name}`,
     limits,
@@ -93,11 +98,13 @@ export async function run(given: RunOptions): Promise<Running> {
   return {
     engine,
     publisher,
+    admission,
     subscriptions,
     async stop(timeoutMs) {
       signals.stop();
       maintenance.stop();
       await drain(subscriptions, platform, log, timeoutMs);
+      await admission.stop();
       await engine.close();
     },
   };

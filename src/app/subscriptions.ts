@@ -113,6 +113,7 @@ function definitionOf(
     guarantee,
     onFailure: first?.policy.onFailure ?? "blockKey",
     partitions: book.known(first?.contract.topic as Contract["topic"]) as number,
+    ...(service.options.backlog ? { backlog: { eventsMax: service.options.backlog.eventsMax } } : {}),
   };
 }
 

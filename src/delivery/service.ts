@@ -52,6 +52,11 @@ export interface ServiceOptions extends DeliveryOptions {
   readonly prefetch?: { readonly events?: number; readonly bytes?: number };
   /** Remember identities for so long and drop an event published twice. Off by default. */
   readonly inbox?: { readonly windowMs: number };
+  /**
+   * Most events that may be pending at each of its subscriptions before publishers from outside of handlers, in whatever
+   * process, are refused with TIDINGS_OVERLOADED. No limit by default: the topic is a buffer on disk.
+   */
+  readonly backlog?: { readonly eventsMax: number };
   /** Around every handler of the service, outermost first. */
   readonly use?: readonly Middleware[];
 }
@@ -93,6 +98,7 @@ const serviceOptionNames = [
   "concurrency",
   "prefetch",
   "inbox",
+  "backlog",
   "use",
 ];
 
@@ -182,6 +188,7 @@ function checkServiceOptions(where: string, options: ServiceOptions): void {
   whole(where, "prefetch.events", options.prefetch?.events, 1);
   whole(where, "prefetch.bytes", options.prefetch?.bytes, 1);
   whole(where, "inbox.windowMs", options.inbox?.windowMs, 1);
+  checkBacklog(where, options.backlog);
   if (
     options.guarantee !== undefined &&
     !["exactly-once", "at-least-once", "at-most-once"].includes(options.guarantee)
@@ -203,6 +210,16 @@ function checkServiceOptions(where: string, options: ServiceOptions): void {
       `The option from of ${where} must be "start", "end" or { timeMs }.`,
     );
   }
+}
+
+function checkBacklog(where: string, backlog: ServiceOptions["backlog"]): void {
+  if (backlog === undefined) return;
+  checkOptions(`${where}.backlog`, backlog, ["eventsMax"]);
+  if (Number.isSafeInteger(backlog.eventsMax) && backlog.eventsMax >= 1) return;
+  throw new TidingsError(
+    "TIDINGS_INVALID_OPTION",
+    `The option backlog.eventsMax of ${where} must be a whole number of at least 1: how many events may be pending before publishers are refused; leave backlog out for no limit.`,
+  );
 }
 
 function whole(where: string, name: string, value: unknown, least: number): void {
