@@ -40,6 +40,14 @@ export {
 } from "./delivery/service.ts";
 export type { Context, StateBox } from "./delivery/context.ts";
 export type { DeliveryInfo, Hooks } from "./delivery/hooks.ts";
+export {
+  type BreakerData,
+  type DeadLetterData,
+  lifecycle,
+  type LostPositionData,
+  type SubscriptionPausedData,
+  type SubscriptionResumedData,
+} from "./delivery/lifecycle/contracts.ts";
 export type { Logger } from "./delivery/log.ts";
 export type { Metric } from "./delivery/metrics.ts";
 export type { Middleware } from "./delivery/middleware/middleware.ts";

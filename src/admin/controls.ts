@@ -1,5 +1,6 @@
 import { TidingsError } from "../errors/tidings-error.ts";
 import { collections, type ControlDocument, positionKey, type PositionDocument } from "../delivery/records.ts";
+import { lifecycleFeed } from "../delivery/lifecycle/feed.ts";
 import { type AdminContext, storeOf } from "./context.ts";
 import { askOwners } from "./intents.ts";
 import { type Place, positionsOf } from "./read-events.ts";
@@ -65,16 +66,17 @@ export function subscriptionsAdmin(context: AdminContext): SubscriptionsAdmin {
           details: { subscription: name },
         });
       }
-      await writeControl(context, name, {});
+      await writeControl(context, name, { resumed: { by, atMs: platform.clock.now() } });
     },
     seek: (name, to, options = {}) => seek(context, name, to, options),
   };
 }
 
-async function writeControl({ engine }: AdminContext, name: string, control: ControlDocument): Promise<void> {
-  await storeOf(engine).transact({
-    documents: [{ collection: collections.controls, key: name, value: JSON.stringify(control) }],
-  });
+async function writeControl(context: AdminContext, name: string, control: ControlDocument): Promise<void> {
+  const { engine, platform, source } = context;
+  const documents = [{ collection: collections.controls, key: name, value: JSON.stringify(control) }];
+  const told = (await lifecycleFeed(engine, platform, source)).of(documents);
+  await storeOf(engine).transact({ documents, ...(told ? { publish: told } : {}) });
 }
 
 async function seek(

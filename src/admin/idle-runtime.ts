@@ -1,6 +1,7 @@
 import { createDeadlines } from "../delivery/run/deadlines.ts";
 import { handlerScope } from "../delivery/run/handler-scope.ts";
 import { createHotDocuments } from "../delivery/lanes/hot-documents.ts";
+import { lifecycleFeed } from "../delivery/lifecycle/feed.ts";
 import { createMetrics, subscriptionMetrics } from "../delivery/metrics.ts";
 import type { SubscriptionRuntime } from "../delivery/runtime.ts";
 import { createSlots } from "../delivery/lanes/slots.ts";
@@ -9,7 +10,7 @@ import { Turns } from "../delivery/run/turns.ts";
 import type { AdminContext } from "./context.ts";
 
 /** A subscription without handlers, always paused: enough to open one of its partitions and to move what is held there. */
-export function idleRuntime(context: AdminContext, name: string, topic: string): SubscriptionRuntime {
+export async function idleRuntime(context: AdminContext, name: string, topic: string): Promise<SubscriptionRuntime> {
   const { engine, platform, limits, log, source } = context;
   const service = name.slice(0, name.indexOf("/"));
   return {
@@ -32,6 +33,7 @@ export function idleRuntime(context: AdminContext, name: string, topic: string):
     metrics: subscriptionMetrics(createMetrics(), engine.name, topic, name),
     hooks: {},
     log,
+    feed: await lifecycleFeed(engine, platform, source),
     prefetch: { events: 1, bytes: 1 },
     inboxWindowMs: undefined,
     heldMax: Number.MAX_SAFE_INTEGER,

@@ -56,7 +56,7 @@ async function performAll(
   let open: Partition | undefined;
   for (const intent of intents) {
     const { subscription, partition } = intent;
-    const runtime = idleRuntime(context, subscription, topic);
+    const runtime = await idleRuntime(context, subscription, topic);
     const opened = open ?? createPartition(runtime, partition, lease, () => undefined);
     let answer: Answer;
     try {

@@ -3,6 +3,7 @@ import type { Topic } from "../event/contract.ts";
 import { defaultLimits, type EventLimits } from "../event/limits.ts";
 import { checkName } from "../event/names.ts";
 import type { Hooks } from "../delivery/hooks.ts";
+import { lifecycle } from "../delivery/lifecycle/contracts.ts";
 import type { Logger } from "../delivery/log.ts";
 import type { Middleware } from "../delivery/middleware/middleware.ts";
 import { checkDeliveryOptions, type DeliveryOptions } from "../delivery/policy.ts";
@@ -33,6 +34,11 @@ export interface AppOptions {
   readonly services?: readonly Service[];
   /** Topics that it publishes to besides those its services handle. */
   readonly topics?: readonly Topic[];
+  /**
+   * Publish events of the topic `tidings.lifecycle` about pauses, dead letters and breakers. They are published as well when a
+   * service of the application handles one of them, and when another application on the same store has asked for them.
+   */
+  readonly lifecycle?: boolean;
   /** Version of your program, for dead letters. */
   readonly version?: string;
   /** A logger in the shape of pino; JSON lines on stderr from `warn` on unless given. */
@@ -67,7 +73,7 @@ export interface AppOptions {
 
 /** Names of `AppOptions`, for checks. */
 export const appOptionNames = [
-  "name", "url", "engine", "services", "topics", "version", "logger", "signal", "delivery", "policies", "use", "hooks", "limits",
+  "name", "url", "engine", "services", "topics", "lifecycle", "version", "logger", "signal", "delivery", "policies", "use", "hooks", "limits",
   "partitions", "memberId", "memberTtlMs", "drainTimeoutMs", "deduplicationWindowMs", "stuckAfterMs", "retentionEveryMs", "platform",
 ]; // prettier-ignore
 
@@ -98,6 +104,8 @@ export function checkAppOptions(options: AppOptions): void {
       );
     }
   }
+  if (options.lifecycle !== undefined && typeof options.lifecycle !== "boolean")
+    throw new TidingsError("TIDINGS_INVALID_OPTION", "The option lifecycle of tidings() must be true or false.");
   const services = new Set<string>();
   for (const { name } of options.services ?? []) {
     if (services.has(name))
@@ -125,6 +133,7 @@ export function topicsOf(options: AppOptions): ReadonlyMap<string, Topic> {
     }
     topics.set(topic.name, known ?? topic);
   };
+  if (options.lifecycle) add(lifecycle.topic);
   for (const topic of options.topics ?? []) add(topic);
   for (const { routes } of options.services ?? []) for (const { contract } of routes.values()) add(contract.topic);
   return topics;

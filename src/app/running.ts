@@ -5,6 +5,7 @@ import { keylessPartitions, partitionOf } from "../event/partitioner.ts";
 import { messageOf } from "../event/validate.ts";
 import { createDeadlines } from "../delivery/run/deadlines.ts";
 import { createHotDocuments } from "../delivery/lanes/hot-documents.ts";
+import { lifecycleFeed } from "../delivery/lifecycle/feed.ts";
 import type { Logger } from "../delivery/log.ts";
 import type { Metrics } from "../delivery/metrics.ts";
 import { createSoloGate } from "../delivery/lanes/solo-gate.ts";
@@ -53,6 +54,7 @@ export async function run(given: RunOptions): Promise<Running> {
   const shared = {
     ...given,
     memberId,
+    feed: await lifecycleFeed(engine, platform, `/${options.name}`),
     gate: createSoloGate(),
     turns: new Turns(platform.clock),
     hotDocuments: createHotDocuments(),

@@ -4,6 +4,7 @@ import type { Deadlines } from "../delivery/run/deadlines.ts";
 import { handlerScope } from "../delivery/run/handler-scope.ts";
 import type { ResolvedRoute } from "../delivery/lanes/delivery.ts";
 import type { HotDocuments } from "../delivery/lanes/hot-documents.ts";
+import type { LifecycleFeed } from "../delivery/lifecycle/feed.ts";
 import { subscriptionMetrics } from "../delivery/metrics.ts";
 import { resolvePolicy } from "../delivery/policy.ts";
 import { collections, type ControlDocument, subscriptionName } from "../delivery/records.ts";
@@ -13,7 +14,7 @@ import type { Guarantee, Service } from "../delivery/service.ts";
 import { createSlots } from "../delivery/lanes/slots.ts";
 import type { SoloGate } from "../delivery/lanes/solo-gate.ts";
 import type { Turns } from "../delivery/run/turns.ts";
-import { createSubscription, type PauseSwitch, type Subscription } from "../delivery/subscription.ts";
+import { createSubscription, type Paused, type PauseSwitch, type Subscription } from "../delivery/subscription.ts";
 import { host } from "./member-id.ts";
 import type { RunOptions } from "./running.ts";
 import type { TopicBook } from "./topic-book.ts";
@@ -21,6 +22,7 @@ import type { TopicBook } from "./topic-book.ts";
 /** What all subscriptions of an application share. */
 export interface Shared extends RunOptions {
   readonly memberId: string;
+  readonly feed: LifecycleFeed;
   readonly gate: SoloGate;
   readonly turns: Turns;
   readonly hotDocuments: HotDocuments;
@@ -86,12 +88,13 @@ function runtimeOf(shared: Shared, service: Service, topic: string, pauseSwitch:
     metrics: subscriptionMetrics(shared.metrics, engine.name, topic, name),
     hooks: options.hooks ?? {},
     log,
+    feed: shared.feed,
     prefetch: { events: prefetch?.events ?? 512, bytes: prefetch?.bytes ?? 16 * 1024 * 1024 },
     inboxWindowMs: inbox?.windowMs,
     heldMax: 100_000,
     member: { host: host(), appVersion: options.version },
     paused: () => pauseSwitch.paused !== undefined,
-    pause: (reason, pauseMs) => pause(runtime, pauseSwitch, reason, pauseMs),
+    pause: (reason, pauseMs, lost) => pause(runtime, pauseSwitch, reason, pauseMs, lost),
   };
   return runtime;
 }
@@ -133,6 +136,7 @@ async function pause(
   pauseSwitch: PauseSwitch,
   reason: string,
   pauseMs: number | undefined,
+  lost?: Paused["lost"],
 ): Promise<void> {
   if (pauseSwitch.paused) return;
   const nowMs = runtime.platform.clock.now();
@@ -141,13 +145,14 @@ async function pause(
     sinceMs: nowMs,
     by: `handler of ${runtime.name}`,
     ...(pauseMs === undefined ? {} : { untilMs: nowMs + pauseMs }),
+    ...(lost === undefined ? {} : { lost }),
   };
   pauseSwitch.paused = paused;
   const document: ControlDocument = { paused };
   try {
-    await runtime.engine.transact?.({
-      documents: [{ collection: collections.controls, key: runtime.name, value: JSON.stringify(document) }],
-    });
+    const documents = [{ collection: collections.controls, key: runtime.name, value: JSON.stringify(document) }];
+    const told = runtime.feed.of(documents);
+    await runtime.engine.transact?.({ documents, ...(told ? { publish: told } : {}) });
   } catch (error) {
     runtime.log.error(
       { subscription: runtime.name, err: error },

@@ -23,6 +23,10 @@ export const collections = Object.freeze({
   intents: "$intent",
   /** What became of an intent, by its id. */
   answers: "$answer",
+  /** Circuit breakers, by their names. */
+  breakers: "$breaker",
+  /** What is left of shared rate limits, by their names. */
+  rates: "$rate",
   /** Redrive operations that are not over, by their id; see `redrive/documents.ts`. */
   redrives: "$redrive",
   endedRedrives: "$redrive-ended",
@@ -258,7 +262,16 @@ export interface ControlDocument {
     readonly sinceMs: number;
     readonly untilMs?: number;
     readonly by: string;
+    /** What retention has removed before it was handled, when that is why. */
+    readonly lost?: {
+      readonly topic: string;
+      readonly partition: number;
+      readonly position: number;
+      readonly lost: number;
+    };
   };
+  /** Who has ended the last pause. */
+  readonly resumed?: { readonly by: string; readonly atMs: number };
 }
 
 /** Writes a record so that its exact bytes come back. */

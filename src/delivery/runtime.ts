@@ -4,10 +4,12 @@ import type { Engine } from "../ports/engine.ts";
 import type { ResolvedRoute } from "./lanes/delivery.ts";
 import type { SoloGate } from "./lanes/solo-gate.ts";
 import type { Hooks } from "./hooks.ts";
+import type { LifecycleFeed } from "./lifecycle/feed.ts";
 import type { HotDocuments } from "./lanes/hot-documents.ts";
 import type { Logger } from "./log.ts";
 import type { SubscriptionMetrics } from "./metrics.ts";
 import type { Middleware } from "./middleware/middleware.ts";
+import type { ControlDocument } from "./records.ts";
 import type { Guarantee } from "./service.ts";
 import type { Slots } from "./lanes/slots.ts";
 import type { HandlerScope } from "./run/handler-scope.ts";
@@ -36,6 +38,8 @@ export interface SubscriptionRuntime {
   readonly metrics: SubscriptionMetrics;
   readonly hooks: Hooks;
   readonly log: Logger;
+  /** Tells of what becomes of dead letters, pauses and breakers. */
+  readonly feed: LifecycleFeed;
   readonly prefetch: { readonly events: number; readonly bytes: number };
   /** How long identities are remembered; undefined without an inbox. */
   readonly inboxWindowMs: number | undefined;
@@ -45,6 +49,10 @@ export interface SubscriptionRuntime {
   readonly member: { readonly host: string; readonly appVersion: string | undefined };
   /** Whether the subscription is paused: nothing new is fetched or started. */
   paused(): boolean;
-  /** Pauses the subscription: here at once, and durably in every process. */
-  pause(reason: string, pauseMs: number | undefined): Promise<void>;
+  /** Pauses the subscription: here at once, and durably in every process. `lost`: what retention has removed, if that is why. */
+  pause(
+    reason: string,
+    pauseMs: number | undefined,
+    lost?: NonNullable<ControlDocument["paused"]>["lost"],
+  ): Promise<void>;
 }

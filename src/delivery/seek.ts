@@ -30,8 +30,10 @@ export async function movePosition(
   const old = JSON.parse(stored?.value ?? "{}") as PositionDocument;
   const position = positionAt(intent.position, platform.clock.now(), old.run + 1, old.commit + 1);
   const retired = heldKeys > 0 ? await retireHeld(runtime, partition.number, intent.by) : [];
+  const told = runtime.feed.of(retired);
   const outcome = await engine.transact?.({
     fences: [{ lease: lease.name, token: lease.token }],
+    ...(told ? { publish: told } : {}),
     documents: [
       { collection: collections.positions, key, value: JSON.stringify(position) },
       { collection: collections.claims, key, value: null },

@@ -1,5 +1,6 @@
 import type { Check, DocumentWrite, Fence, TimerWrite, Transaction } from "../../ports/transaction.ts";
 import type { TopicEntry } from "../../ports/topics.ts";
+import type { LifecycleFeed } from "../lifecycle/feed.ts";
 import { addCounts, type Progress } from "./progress.ts";
 import { collections, type Counts, type PositionDocument } from "../records.ts";
 import type { Settlement } from "./settlement.ts";
@@ -30,6 +31,8 @@ export interface GroupFrame {
   readonly progress: Progress;
   /** Groups of fewer settlements that only move the position may wait for company: nothing is held up by that. */
   readonly patientMax: number;
+  /** What tells of dead letters, in the same transaction. */
+  readonly feed: LifecycleFeed;
 }
 
 /** The place of a document, as one text. */
@@ -97,6 +100,9 @@ export function buildGroup(
     if (writes.publish) for (const entry of writes.publish) publish.push(entry);
     if (writes.sql) for (const work of writes.sql) sql.push(work);
   }
+  // Behind what the settlements publish, so that their places stay as they are noted.
+  const told = frame.feed.of(documents);
+  if (told) publish.push(...told);
   const document = nextDocument(before, progress, changes, nowMs);
   documents.push({ collection: collections.positions, key: frame.key, value: JSON.stringify(document) });
   if (claim) documents.push(claim);

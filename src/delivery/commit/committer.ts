@@ -2,6 +2,7 @@ import { hasCode, isTidingsError, TidingsError } from "../../errors/tidings-erro
 import type { Clock } from "../../platform/clock.ts";
 import type { Engine } from "../../ports/engine.ts";
 import type { Conflict, DocumentWrite, Fence, Outcome } from "../../ports/transaction.ts";
+import type { LifecycleFeed } from "../lifecycle/feed.ts";
 import { buildGroup, type Group, groupSize, type Passed, settlementAt, unsettleGroup } from "./commit-group.ts";
 import type { Progress } from "./progress.ts";
 import { collections, type Counts, type PositionDocument } from "../records.ts";
@@ -19,6 +20,8 @@ export interface CommitterOptions {
   readonly progress: Progress;
   /** Groups of fewer settlements that only move the position may wait for company. */
   readonly patientMax: number;
+  /** What tells of dead letters, in the same transaction. */
+  readonly feed: LifecycleFeed;
   /** A write of the claim that should go along with the next commit. */
   readonly claim: () => DocumentWrite | undefined;
   readonly claimWritten: () => void;

@@ -122,7 +122,8 @@ export class Fetch {
     const trouble = `${lost} events from position ${progress.next} on are gone by retention`;
     this.#trouble = trouble;
     log.error({ code: "TIDINGS_POSITION_LOST", subscription: name, topic, partition: number, lost }, trouble);
-    void this.#runtime.pause(`${trouble} in partition ${number} of "${topic}"; seek to go on`, undefined);
+    const reason = `${trouble} in partition ${number} of "${topic}"; seek to go on`;
+    void this.#runtime.pause(reason, undefined, { topic, partition: number, position: progress.next, lost });
   }
 
   #failed(error: unknown): void {

@@ -62,6 +62,7 @@ export function assemble(options: WorksOptions): Works {
     document,
     progress,
     patientMax: Math.min(64, runtime.prefetch.events / 8),
+    feed: runtime.feed,
     claim: () => (options.ready() ? claims.due() : undefined),
     claimWritten: () => claims.written(),
     onCommitted: () => {
