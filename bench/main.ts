@@ -7,8 +7,9 @@ import { makePlace } from "./lib/place.ts";
 import { redisFacts, redisUrl } from "./lib/redis.ts";
 import { type Measurement, type Run, type RunOptions, runOf } from "./lib/run.ts";
 import { embedded } from "./suites/embedded.ts";
+import { overload } from "./suites/overload.ts";
 
-const suites: Readonly<Record<string, readonly Measurement[]>> = { embedded };
+const suites: Readonly<Record<string, readonly Measurement[]>> = { embedded, overload };
 
 const usage = `npm run bench -- SUITE [--json --quick --full --repeat N --only NAME --without PEER --profile DIR]
 
