@@ -3,7 +3,7 @@ import { checkOptions } from "../../lib/options.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Engine, EngineContext } from "../../ports/engine.ts";
 import { openEngine } from "./engine.ts";
-import type { FaultHook } from "./faults.ts";
+import type { EffectObserver, FaultHook } from "./faults.ts";
 import { crashHandle, type Handle } from "./handle.ts";
 import { createWorld } from "./world.ts";
 
@@ -18,6 +18,8 @@ export interface MemoryWorld {
   crash(engine: Engine): void;
   /** Asks the hook about every call before it takes effect, until the returned function is called. */
   fail(hook: FaultHook): () => void;
+  /** Tells the observer of every call that took effect, in their order, until the returned function is called. It must not throw. */
+  observe(observer: EffectObserver): () => void;
 }
 
 /** Options of the memory engine. */
@@ -59,6 +61,10 @@ export function memoryWorld(options: { readonly clock?: Clock } = {}): MemoryWor
     fail(hook) {
       world.faultHooks.add(hook);
       return () => void world.faultHooks.delete(hook);
+    },
+    observe(observer) {
+      world.observers.add(observer);
+      return () => void world.observers.delete(observer);
     },
   };
 }

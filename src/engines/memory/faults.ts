@@ -29,6 +29,9 @@ export interface MemoryFault {
 /** Looks at a call and says what shall go wrong with it; undefined for nothing. */
 export type FaultHook = (call: MemoryCall) => MemoryFault | undefined;
 
+/** Hears of every call that took effect, in the order in which they did, with what it answers; also when the answer is lost. */
+export type EffectObserver = (call: MemoryCall, result: unknown) => void;
+
 /** The rejection of a call that failed before it took effect. */
 export function failedBefore(fault: MemoryFault): Error {
   return fault.error ?? new TidingsError("TIDINGS_BUSY", "A fault hook of the memory engine refused the call.");

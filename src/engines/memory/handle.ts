@@ -125,6 +125,8 @@ function execute(handle: Handle, operation: Operation): void {
   let answer: () => void;
   try {
     const result = operation.run(fault?.fail === "after" || answerDelayMs > 0) as never;
+    for (const observe of handle.world.observers)
+      observe({ ...operation.call, engine: handle.engine as Engine }, result);
     answer = () => (fault?.fail === "after" ? operation.reject(outcomeUnknown()) : operation.resolve(result));
   } catch (error) {
     answer = () => operation.reject(error);

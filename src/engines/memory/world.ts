@@ -5,7 +5,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Document } from "../../ports/state.ts";
 import type { Timer } from "../../ports/timers.ts";
 import type { TopicSpec } from "../../ports/topics.ts";
-import type { FaultHook } from "./faults.ts";
+import type { EffectObserver, FaultHook } from "./faults.ts";
 import type { Handle } from "./handle.ts";
 
 /** One partition: the record at index 0 has the position `first`. */
@@ -65,6 +65,7 @@ export interface World {
   timerVersions: number;
   readonly handles: Set<Handle>;
   readonly faultHooks: Set<FaultHook>;
+  readonly observers: Set<EffectObserver>;
 }
 
 /** An empty world. */
@@ -81,6 +82,7 @@ export function createWorld(clock: Clock | undefined): World {
     timerVersions: 0,
     handles: new Set(),
     faultHooks: new Set(),
+    observers: new Set(),
   };
 }
 

@@ -177,3 +177,25 @@ test("an empty topic takes little memory, whatever its partitions", async () => 
   const report = await engine.verify();
   assert.deepEqual(report, { recordsChecked: 0, problems: [] });
 });
+
+test("an observer hears of what took effect, also when the answer is lost, and not of what failed before", async () => {
+  const platform = virtualPlatform();
+  const world = memoryWorld();
+  const engine = await world.open({ platform });
+  await engine.topics.declare([{ name: "t", partitions: 1 }]);
+  const seen: unknown[] = [];
+  const stop = world.observe(({ kind, entries }, result) => {
+    if (kind === "publish") seen.push([entries?.[0]?.record.data, result]);
+  });
+  await engine.topics.publish([entry("one")]);
+  const heal = world.fail(({ entries }) => ({ fail: entries?.[0]?.record.data === "two" ? "after" : "before" }));
+  await assert.rejects(engine.topics.publish([entry("two")]), { code: "TIDINGS_OUTCOME_UNKNOWN" });
+  await assert.rejects(engine.topics.publish([entry("three")]), { code: "TIDINGS_BUSY" });
+  heal();
+  stop();
+  await engine.topics.publish([entry("four")]);
+  assert.deepEqual(seen, [
+    ["one", [{ position: 0, duplicate: false }]],
+    ["two", [{ position: 1, duplicate: false }]],
+  ]);
+});
