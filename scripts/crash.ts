@@ -1,21 +1,23 @@
-// npm run crash -- [--scenario NAME --kills N --seed S --json]: a real process, a real file, SIGKILL, and a count of the damage.
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+// npm run crash -- [--scenario NAME --kills N --seed S --json]: real processes, a real file, SIGKILL, and a count of the damage.
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
-import { counter } from "./crash/counter.ts";
-import type { Scenario } from "./crash/scenario.ts";
+import { birth, counter, fleet } from "./crash/counter.ts";
+import { failures } from "./crash/failures.ts";
+import type { Scenario, ScenarioResult } from "./crash/scenario.ts";
 import { shop } from "./crash/shop.ts";
 
-const scenarios: readonly Scenario[] = [counter, shop];
+const scenarios: readonly Scenario[] = [counter, shop, fleet, failures, birth];
 
-const usage = `npm run crash -- [--scenario NAME --kills N --seed S --json --keep]
+const usage = `npm run crash -- [--scenario NAME --kills N --seed S --json --keep --source DIR]
 
-  --scenario NAME  ${scenarios.map(({ name }) => name).join(" or ")}; without it, each in turn
-  --kills N        how often to kill the process (20)
+  --scenario NAME  ${scenarios.map(({ name }) => name).join(", ")}; without it, each in turn
+  --kills N        how often to kill a process, in each scenario (20)
   --seed S         seed of all chance (1)
   --json           the standard output is JSON lines
-  --keep           leaves the files behind and says where they are
+  --keep           leaves the files behind also when nothing is wrong, and says where they are
+  --source DIR     the processes run this copy of src/ (else TIDINGS_SOURCE, else the repository's)
 `;
 
 class UsageError extends Error {}
@@ -28,46 +30,102 @@ function read() {
       seed: { type: "string", default: "1" },
       json: { type: "boolean", default: false },
       keep: { type: "boolean", default: false },
+      source: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
   });
   const chosen = scenarios.filter(({ name }) => values.scenario === undefined || values.scenario === name);
-  if (chosen.length === 0) throw new UsageError(`There is no scenario "${values.scenario}".`);
+  if (chosen.length === 0) {
+    const names = scenarios.map(({ name }) => name).join(", ");
+    throw new UsageError(`There is no scenario "${values.scenario}"; there are ${names}.`);
+  }
   const [kills, seed] = [values.kills, values.seed].map(Number) as [number, number];
   if (!Number.isInteger(kills) || kills < 0) throw new UsageError("--kills takes a whole number.");
   if (!Number.isInteger(seed)) throw new UsageError("--seed takes a whole number.");
-  return { ...values, chosen, kills, seed };
+  const given = values.source ?? process.env["TIDINGS_SOURCE"];
+  const source = given ? resolve(given) : undefined;
+  if (source !== undefined && !existsSync(join(source, "index.ts")))
+    throw new UsageError(`--source takes a copy of src/, and there is no index.ts in ${source}.`);
+  return { ...values, chosen, kills, seed, source };
 }
 
+type Options = ReturnType<typeof read>;
+/** What was done and found, of one scenario or of all. */
+type Line = Record<"kills" | "acknowledged" | "lost" | "doubled" | "reordered" | "violations", number> & {
+  readonly scenario: string;
+  readonly seed: number;
+} & Record<string, unknown>;
+
 async function main(): Promise<number> {
-  const { chosen, kills, seed, json, keep, help } = read();
-  if (help) {
+  const options = read();
+  if (options.help) {
     console.log(usage);
     return 0;
   }
-  let status = 0;
-  for (const scenario of chosen) {
-    const above = resolve(import.meta.dirname, "../.tmp");
-    mkdirSync(above, { recursive: true });
-    const folder = mkdtempSync(join(above, `crash-${scenario.name}-`));
-    const say = (text: string): void => void process.stderr.write(`${scenario.name}: ${text}\n`);
-    try {
-      const { acknowledged, findings } = await scenario.run({ folder, kills, seed, say });
-      for (const words of findings.words) say(words);
-      const line = { scenario: scenario.name, seed, kills, acknowledged, ...findings.counts };
-      console.log(json ? JSON.stringify(line) : textOf(line));
-      if (!findings.none) status = 1;
-    } finally {
-      if (keep) say(`the files are in ${folder}`);
-      else rmSync(folder, { recursive: true, force: true });
-    }
+  const lines: Line[] = [];
+  for (const scenario of options.chosen) {
+    const line = await runOne(scenario, options);
+    console.log(options.json ? JSON.stringify(line) : textOf(line));
+    lines.push(line);
   }
-  return status;
+  const sum = sumOf(lines, options.seed);
+  if (lines.length > 1) console.log(options.json ? JSON.stringify(sum) : textOf(sum));
+  return sum.lost + sum.doubled + sum.reordered + sum.violations === 0 ? 0 : 1;
 }
 
-function textOf(line: Readonly<Record<string, string | number>>): string {
+/** Files of a run in which something was wrong, or that did not come to its end, are kept. */
+async function runOne(scenario: Scenario, { kills, seed, keep, source }: Options): Promise<Line> {
+  const above = resolve(import.meta.dirname, "../.tmp");
+  mkdirSync(above, { recursive: true });
+  const folder = mkdtempSync(join(above, `crash-${scenario.name}-`));
+  const say = (text: string): void => void process.stderr.write(`${scenario.name}: ${text}\n`);
+  let good = false;
+  try {
+    const result = await scenario.run({ folder, kills, seed, say, source });
+    good = Object.values(result.counts).every((count) => count === 0);
+    report(result, say);
+    const { acknowledged, counts, points, stops } = result;
+    return { scenario: scenario.name, seed, kills, acknowledged, ...counts, stops, killPoints: points };
+  } finally {
+    if (!good) {
+      const from = source === undefined ? "" : ` --source ${source}`;
+      say(`reproduce it with: npm run crash -- --scenario ${scenario.name} --kills ${kills} --seed ${seed}${from}`);
+    }
+    if (keep || !good) say(`the files are in ${folder}`);
+    else rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function report({ words, points, checked }: ScenarioResult, say: (text: string) => void): void {
+  for (const each of words.slice(0, 30)) say(each);
+  if (words.length > 30) say(`and ${words.length - 30} more`);
+  if (checked.length > 0) say(`checked ${checked.join(", ")}`);
+  const never = Object.entries(points).flatMap(([point, hits]) => (hits === 0 ? [point] : []));
+  say(`kill points: ${textOf(points)}`);
+  if (never.length > 0) say(`kill points never hit: ${never.join(", ")}`);
+}
+
+function sumOf(lines: readonly Line[], seed: number): Line {
+  const sum: Line = {
+    scenario: "all",
+    seed,
+    kills: 0,
+    acknowledged: 0,
+    lost: 0,
+    doubled: 0,
+    reordered: 0,
+    violations: 0,
+  };
+  for (const line of lines)
+    for (const name of ["kills", "acknowledged", "lost", "doubled", "reordered", "violations"] as const)
+      sum[name] += line[name];
+  return sum;
+}
+
+function textOf(line: Readonly<Record<string, unknown>>): string {
   return Object.entries(line)
-    .map(([name, value]) => `${name} ${value}`)
+    .filter(([, value]) => typeof value !== "object")
+    .map(([name, value]) => `${name} ${String(value)}`)
     .join(", ");
 }
 

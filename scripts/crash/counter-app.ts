@@ -1,11 +1,16 @@
-// The application of the scenario "counter": events of each key carry numbers without gaps, a service counts them in a
-// document per key and publishes an effect for each, and another service counts the effects.
+// The application of the scenarios "counter" and "fleet": events of each key carry numbers without gaps. A service keeps
+// in a document per key what it has seen, moves money between accounts, and publishes an effect and a mark for each; three
+// others note the effects and marks: with an inbox, at most once, and in batches from a topic whose events are removed.
 import { type App, service, tidings, topic } from "tidings";
 import { z } from "zod";
 
 import { chanceOf } from "../../examples/shop/random.ts";
+import { idOf } from "./publish.ts";
+import { type Seen, withNumber } from "./seen.ts";
+import { points } from "./speak.ts";
 
 export const keyCount = 40;
+const accountCount = 64;
 
 const schema = z.object({ key: z.string(), seq: z.number() });
 export type Counted = z.infer<typeof schema>;
@@ -14,29 +19,12 @@ export const counts = topic("counts", { key: (data: Counted) => data.key });
 export const Counted = counts.event("crash.counted", { data: schema });
 export const effects = topic("effects", { key: (data: Counted) => data.key });
 export const Effect = effects.event("crash.effect", { data: schema });
+export const marks = topic("marks", { key: (data: Counted) => data.key, retention: { partitionBytesMax: 8_000 } });
+export const Mark = marks.event("crash.mark", { data: schema });
 
-/** The n-th event: keys take turns in no simple order, and each has numbers from 0 on. */
-export function countedOf(n: number): Counted {
-  const round = Math.floor(n / keyCount);
-  const key = ((n % keyCount) * 7 + round * 3) % keyCount;
-  return { key: `key-${key}`, seq: round };
-}
-
-/** An id that is the same whenever the event is published again. */
-export function idOf({ key, seq }: Counted): string {
-  return `${key}:${seq}`;
-}
-
-/** What a service keeps of each key. */
-export interface Count {
-  readonly count: number;
-  /** Number of the last event seen. */
-  readonly last: number;
-  /** How often a number came that did not follow the last one. */
-  readonly reordered: number;
-}
-
-export const counterBox = "counts";
+/** The boxes of all services, and of the first one the one with the money. */
+export const seenBox = "seen";
+export const accountBox = "accounts";
 
 /** How often the handling of an event fails before it succeeds; the ladder below allows for three times. */
 function failuresOf(seed: number, what: string): number {
@@ -45,31 +33,74 @@ function failuresOf(seed: number, what: string): number {
   return failures;
 }
 
-function next(count: Count | undefined, seq: number): Count {
-  const { count: before, last, reordered } = count ?? { count: 0, last: -1, reordered: 0 };
-  return { count: before + 1, last: seq, reordered: reordered + (seq === last + 1 ? 0 : 1) };
+/** Small, so that kills find the log of SQLite at every stage. */
+export const small = "checkpointBytes=131072&walRestartBytes=524288&walBytesMax=1048576";
+
+/** How an application of a scenario is opened. */
+export interface CounterOptions {
+  readonly file: string;
+  readonly seed: number;
+  /** Whether it has its services, or only looks. */
+  readonly services: boolean;
+  /** A name of which nobody can tell whether its process lives, so that its leases have to expire. */
+  readonly memberId?: string;
+  readonly memberTtlMs?: number;
 }
 
-export function openCounter(file: string, seed: number, services = true): App {
+export function openCounter({ file, seed, services, ...member }: CounterOptions): App {
+  const fails = (name: string, data: Counted, attempt: number): boolean =>
+    attempt <= failuresOf(seed, `${name}/${idOf(data)}`);
   const counter = service("counter", { from: "start" }).on(Counted, async ({ data }, ctx) => {
-    const box = ctx.state<Count>(counterBox);
-    box.set(data.key, next(await box.get(data.key), data.seq));
+    points.reached("handler.before");
+    const box = ctx.state<Seen>(seenBox);
+    box.set(data.key, withNumber(await box.get(data.key), data.seq));
     ctx.publish(Effect, data);
+    ctx.publish(Mark, data);
+    if (data.seq % 8 === 0) {
+      const [from, to] = [0, 1].map((n) => `${Math.floor(chanceOf(`${idOf(data)}/${n}`) * accountCount)}`) as [
+        string,
+        string,
+      ];
+      const accounts = ctx.state<number>(accountBox);
+      accounts.set(from, ((await accounts.get(from)) ?? 0) - data.seq);
+      accounts.set(to, ((await accounts.get(to)) ?? 0) + data.seq);
+    }
+    points.reached("handler.after");
     // When the work is done, so that a failure must take all of it back.
-    if (ctx.attempt <= failuresOf(seed, `counter/${idOf(data)}`)) throw new Error("A planted failure.");
+    if (fails("counter", data, ctx.attempt)) throw new Error("A planted failure.");
+    points.handlerEnded();
   });
-  const auditor = service("auditor", { from: "start" }).on(Effect, async ({ data }, ctx) => {
-    if (ctx.attempt <= failuresOf(seed, `auditor/${idOf(data)}`)) throw new Error("A planted failure.");
-    const box = ctx.state<Count>(counterBox);
-    box.set(data.key, next(await box.get(data.key), data.seq));
+  const auditor = service("auditor", { from: "start", inbox: { windowMs: 1_000 } }).on(
+    Effect,
+    async ({ data }, ctx) => {
+      if (fails("auditor", data, ctx.attempt)) throw new Error("A planted failure.");
+      const box = ctx.state<Seen>(seenBox);
+      box.set(data.key, withNumber(await box.get(data.key), data.seq));
+    },
+  );
+  const teller = service("teller", { from: "start", guarantee: "at-most-once" }).on(Effect, async ({ data }, ctx) => {
+    const box = ctx.state<Seen>(seenBox);
+    box.set(data.key, withNumber(await box.get(data.key), data.seq));
   });
+  const marker = service("marker", { from: "start" }).onBatch(
+    Mark,
+    async (items) => {
+      for (const { event, ctx } of items) {
+        const box = ctx.state<Seen>(seenBox);
+        box.set(event.data.key, withNumber(await box.get(event.data.key), event.data.seq));
+      }
+    },
+    { batchMax: 20, waitMs: 5 },
+  );
   return tidings({
     name: "crash",
-    url: `sqlite:${file}`,
-    services: services ? [counter, auditor] : [],
-    topics: [counts, effects],
+    url: `sqlite:${file}?${small}`,
+    services: services ? [counter, auditor, teller, marker] : [],
+    topics: [counts, effects, marks],
     // Kills are at random and many: none of them is the fault of the event that was running.
     delivery: { retry: { immediateMs: [0, 5], delayedMs: [10, 20, 40], stallsMax: 1000 } },
+    retentionEveryMs: 60,
     logger: { debug() {}, info() {}, warn() {}, error() {} },
+    ...member,
   });
 }

@@ -12,6 +12,8 @@ export interface LogEntry {
   /** Id of the event whose handler published this one. */
   readonly causationid: string | undefined;
   readonly data: unknown;
+  /** The data as they lie there. */
+  readonly text: string;
 }
 
 /** Reads a whole topic, each partition in its order. */
@@ -31,6 +33,7 @@ export async function readTopic(app: App, topic: string): Promise<LogEntry[]> {
           key,
           causationid: attributes?.["causationid"],
           data: JSON.parse(String(data)) as unknown,
+          text: String(data),
         });
       }
       position = page.next;

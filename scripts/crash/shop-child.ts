@@ -8,7 +8,7 @@ import { timelineOf } from "../../examples/shop/feed/timeline.ts";
 import { summarize } from "../../examples/shop/figures.ts";
 import { type FeedMark, feed, feedMarks } from "../../examples/shop/services/feed.ts";
 import { openShop } from "../../examples/shop/shop.ts";
-import { acknowledge, ready, taskOfThisProcess } from "./speak.ts";
+import { acknowledge, ready, say, taskOfThisProcess } from "./speak.ts";
 
 export interface ShopTask {
   readonly file: string;
@@ -16,7 +16,7 @@ export interface ShopTask {
   readonly orders: number;
 }
 
-const { file, seed, orders, last } = taskOfThisProcess<ShopTask>();
+const { file, seed, orders, last } = await taskOfThisProcess<ShopTask>();
 const { signal } = new AbortController();
 const timeline = timelineOf(generateOrders(orders, seed), "crash");
 const faults = new Faults({ rate: 0.03, seed, poisoned: new Set() });
@@ -36,7 +36,7 @@ await publishTimeline(app, timeline, {
   },
 });
 await app.settled({ timeoutMs: 90_000 });
-process.stdout.write(`${JSON.stringify(await summarize(app))}\n`);
+say(`summary ${JSON.stringify(await summarize(app))}`);
 await app.stop();
 
 /** How far the feed has come, as its own service remembers. */

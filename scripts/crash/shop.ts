@@ -15,9 +15,16 @@ import { type LogEntry, readTopic } from "./log.ts";
 import { readOracle } from "./oracle.ts";
 import type { Scenario } from "./scenario.ts";
 import type { ShopTask } from "./shop-child.ts";
+import { type KillPointName, killPoints } from "./points.ts";
 import { runWithKills } from "./supervisor.ts";
 
-const ordersPerKill = 60;
+const ordersPerKill = 25;
+
+/** The shop's own handlers know of no kill points. */
+const shopPoints = ["position", "claim", "lease-take", "lease-release"].flatMap((name) => [
+  `${name}.before-commit`,
+  `${name}.after-commit`,
+]) as KillPointName[];
 
 /** What a shop has published and what it has come to. */
 export interface ShopHistory {
@@ -27,7 +34,7 @@ export interface ShopHistory {
 
 export const shop: Scenario = {
   name: "shop",
-  async run({ folder, kills, seed, say }) {
+  async run({ folder, kills, seed, say, source }) {
     const task: ShopTask = { file: join(folder, "shop.db"), seed, orders: Math.max(300, kills * ordersPerKill) };
     const oracle = join(folder, "acknowledged");
     say("running a shop that nobody kills");
@@ -35,9 +42,13 @@ export const shop: Scenario = {
     const calmOracle = `${calmFolder}-acknowledged`;
     const program = join(import.meta.dirname, "shop-child.ts");
     const calmTask = { ...task, file: `${calmFolder}.db` };
-    await runWithKills({ program, task: () => calmTask, oracle: calmOracle, kills: 0, seed, say });
+    const common = { seed, say, source, trace: join(folder, "trace") };
+    await runWithKills({ ...common, oracle: calmOracle, kills: 0, slots: [], last: { program, task: () => calmTask } });
     const truth = await historyOf(calmTask.file, async () => undefined);
-    await runWithKills({ program, task: () => task, oracle, kills, seed, say });
+    const points = [...killPoints.always, ...shopPoints];
+    const killed = await runWithKills({
+      ...common, oracle, kills, slots: [{ program, task: () => task, points }], last: { program, task: () => task },
+    }); // prettier-ignore
     say("checking");
     const findings = new Findings();
     const acknowledged = readOracle(oracle);
@@ -52,7 +63,7 @@ export const shop: Scenario = {
       if (id === undefined || !ids.has(id)) findings.add("lost", `the acknowledged event ${id ?? n}`);
     }
     compareShops(findings, truth, history);
-    return { acknowledged: acknowledged.size, findings };
+    return { acknowledged: acknowledged.size, ...killed, counts: findings.counts, words: findings.words, checked: [] };
   },
 };
 

@@ -1,13 +1,42 @@
-// How a process that is to be killed speaks with its supervisor: lines on its standard output, which the kernel keeps
-// when the process dies.
+// How a process that is to be killed speaks with its supervisor: one line on its standard input says what to do, lines on
+// its standard output, which the kernel keeps when the process dies, say what it has done.
+import { flushCompileCache } from "node:module";
+import { createInterface } from "node:readline";
 
-export function taskOfThisProcess<Task>(): Task & { readonly last: boolean } {
-  return JSON.parse(process.argv[2] ?? "{}") as Task & { last: boolean };
+import type { HandlerPoints } from "./hook.ts";
+
+/** What every process is told besides its own task. */
+export interface Told {
+  /** No more kills: come to an end. */
+  readonly last: boolean;
+  /** The kill point to die at, as `NAME:COUNT`; empty for none. */
+  readonly point: string;
 }
 
-export function ready(): void {
-  process.stdout.write("ready\n");
+/** Waits, with everything loaded, until the supervisor says what to do. */
+export async function taskOfThisProcess<Task>(): Promise<Task & Told> {
+  flushCompileCache();
+  const lines = createInterface({ input: process.stdin });
+  const line = await new Promise<string | undefined>((resolve) => {
+    lines.once("line", resolve);
+    lines.once("close", () => resolve(undefined));
+  });
+  // The supervisor is gone.
+  if (line === undefined) process.exit(0);
+  lines.close();
+  process.stdin.destroy();
+  const task = JSON.parse(line) as Task & Told;
+  // In the environment, because threads get it.
+  process.env["TIDINGS_CRASH_POINT"] = task.point;
+  return task;
 }
+
+/** Says a line. */
+export function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+export const ready = (): void => say("ready");
 
 let acknowledged: number[] = [];
 
@@ -18,6 +47,11 @@ export function acknowledge(...numbers: readonly number[]): void {
 }
 
 function report(): void {
-  process.stdout.write(`ack ${acknowledged.join(" ")}\n`);
+  say(`ack ${acknowledged.join(" ")}`);
   acknowledged = [];
 }
+
+/** The kill points of handlers; in a process without the hook nothing happens at them. */
+export const points: HandlerPoints = (globalThis as unknown as Record<symbol, HandlerPoints | undefined>)[
+  Symbol.for("tidings.crash")
+] ?? { reached: () => undefined, handlerEnded: () => undefined };

@@ -1,91 +1,183 @@
-// Runs a process, ends it by SIGKILL at random moments, starts it again on the same file, and lets the last one finish.
-import { type ChildProcess, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
+// Runs processes, ends them by SIGKILL at random moments and at kill points, starts them again on the same file, and lets
+// the last one finish.
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { type Dice, dice } from "../../examples/shop/random.ts";
-import { flags } from "../launch/run.mjs";
+import { type End, type Listener, Member, type Surroundings } from "./member.ts";
 import { type Oracle, openOracle } from "./oracle.ts";
+import { countMax, type KillPointName, KillPoints } from "./points.ts";
+import type { Told } from "./speak.ts";
 
-export interface Plan {
+/** A place in which one process after the other runs. */
+export interface Slot {
   /** The program, which speaks as `speak.ts` says. */
   readonly program: string;
-  /** What each process is told, as JSON; asked for anew each time. */
-  readonly task: (last: boolean) => object;
+  /** What each process is told; asked for anew each time. */
+  readonly task: () => object;
+  /** Kill points that it may come to. */
+  readonly points: readonly KillPointName[];
+  /** Kill points for the first process, which always gets one of them. */
+  readonly firstPoints?: readonly KillPointName[];
+  /** How long it lives on average, in milliseconds, where no kill point ends it; 150. */
+  readonly lifeMs?: number;
+}
+
+export interface Plan extends Partial<Surroundings> {
+  /** What runs beside each other. */
+  readonly slots: readonly Slot[];
+  /** What finishes alone, when all the others have been killed. */
+  readonly last: { readonly program: string; readonly task: () => object };
   readonly oracle: string;
+  readonly trace: string;
   readonly kills: number;
   readonly seed: number;
   readonly say: (text: string) => void;
+  /** Counts the kill points, where several runs are one; made anew unless given. */
+  readonly points?: KillPoints;
+  /** What processes say besides what the supervisor understands. */
+  readonly heard?: (word: string, rest: string) => void;
+  /** Also stops a process for so long, every so often; the others go on meanwhile. */
+  readonly stops?: { readonly everyMs: number; readonly forMs: number };
 }
 
-/** Share of the kills that hit a process while it starts. */
+/** What happened. */
+export interface Killed {
+  /** By kill point, how often a process died there. */
+  readonly points: Readonly<Record<string, number>>;
+  readonly stops: number;
+}
+
+/** Share of the kills that aim at a kill point, and of the others those that hit a process while it starts. */
+const aimedShare = 0.6;
 const earlyShare = 0.2;
-/** Longest wait before a kill, in milliseconds. */
-const waitMaxMs = 600;
-const finishMs = 120_000;
+/** So long a process has to come to its kill point. */
+const aimMs = 700;
+/** How long a process may take to run; a machine that is busy is slow. */
+const readyMs = 60_000;
+const finishMs = 180_000;
+
+/** A run of kills. */
+interface Run extends Surroundings {
+  readonly plan: Plan;
+  readonly oracle: Oracle;
+  readonly chance: Dice;
+  readonly points: KillPoints;
+  readonly listener: Listener;
+  kills: number;
+  stops: number;
+  /** Set when a process ended otherwise than by a kill. */
+  failure: Error | undefined;
+  /** The processes that may be stopped now. */
+  readonly running: Set<Member>;
+  readonly stopped: Set<Member>;
+}
 
 /** Resolves when the last process has finished; rejects when one ended otherwise than by our kill. */
-export async function runWithKills(plan: Plan): Promise<void> {
-  const chance = dice(`${plan.seed}/crash`);
+export async function runWithKills(plan: Plan): Promise<Killed> {
   const oracle = openOracle(plan.oracle);
+  const listener: Listener = {
+    acknowledged: (numbers) => oracle.note(numbers),
+    said: (word, rest) => plan.heard?.(word, rest),
+  };
+  const run: Run = {
+    plan, oracle, listener, chance: dice(`${plan.seed}/crash`), points: plan.points ?? new KillPoints(plan.slots.flatMap(({ points }) => points)),
+    kills: 0, stops: 0, failure: undefined, running: new Set(), stopped: new Set(), source: plan.source, trace: plan.trace,
+  }; // prettier-ignore
   try {
-    for (let kill = 1; kill <= plan.kills; kill++) {
-      plan.say(`kill ${kill} of ${plan.kills}`);
-      await killOnce(plan, chance, oracle);
-    }
+    if (plan.kills > 0)
+      await Promise.all([...plan.slots.map((slot) => killAgainAndAgain(run, slot)), stopNowAndThen(run)]);
+    if (run.failure) throw run.failure;
     plan.say("the last process finishes");
-    await finish(plan, oracle);
+    await finish(run);
+    return { points: run.points.hits(), stops: run.stops };
   } finally {
     oracle.close();
   }
 }
 
-interface Running {
-  readonly child: ChildProcess;
-  /** Resolves when it runs, or is gone. */
-  readonly ready: Promise<void>;
-  /** Resolves when it has ended and all it said is heard. */
-  readonly ended: Promise<{ readonly code: number | null; readonly signal: string | null; readonly complaint: string }>;
+const over = ({ kills, plan, failure }: Run): boolean => kills >= plan.kills || failure !== undefined;
+
+async function killAgainAndAgain(run: Run, slot: Slot): Promise<void> {
+  let standby = new Member(slot.program, run.listener, run);
+  try {
+    for (let isFirst = true; !over(run); isFirst = false) {
+      const member = standby;
+      standby = new Member(slot.program, run.listener, run);
+      await killOnce(run, slot, member, isFirst ? slot.firstPoints : undefined);
+    }
+  } catch (error) {
+    run.failure ??= error as Error;
+  }
+  standby.signal("SIGKILL");
+  await standby.ended;
 }
 
-async function killOnce(plan: Plan, chance: Dice, oracle: Oracle): Promise<void> {
-  const running = start(plan, false, oracle);
-  if (chance.next() >= earlyShare) await running.ready;
-  await Promise.race([sleep(chance.next() * waitMaxMs), running.ended]);
-  running.child.kill("SIGKILL");
-  const { code, signal, complaint } = await running.ended;
+async function killOnce(
+  run: Run,
+  slot: Slot,
+  member: Member,
+  firstPoints: readonly KillPointName[] | undefined,
+): Promise<void> {
+  const { chance, points, running, stopped } = run;
+  const aimed = firstPoints !== undefined || chance.next() < aimedShare;
+  const aim = aimed ? points.next(firstPoints ?? slot.points, (among) => chance.pick(among)) : undefined;
+  const early = aim === undefined && chance.next() < earlyShare;
+  member.begin({ ...slot.task(), last: false, point: aim ? `${aim}:${chance.between(1, countMax(aim))}` : "" } as Told);
+  if (!early) await Promise.race([member.ready, sleep(readyMs, undefined, { ref: false })]);
+  running.add(member);
+  await Promise.race([sleep(aim ? aimMs : lifeMs(chance, early, slot)), member.ended]);
+  running.delete(member);
+  // What was stopped has to come back first.
+  while (stopped.has(member)) await sleep(20);
+  member.signal("SIGKILL");
+  const end = await member.ended;
+  if (member.hit) points.hit(member.hit as KillPointName);
   // A process that was through before the kill reached it is no fault.
-  if (signal !== "SIGKILL" && code !== 0)
-    throw new Error(`A process ended by itself with ${signal ?? code}.\n${complaint}`);
+  if (end.signal !== "SIGKILL" && end.code !== 0) throw endedByItself("A process", end);
+  if (over(run) || end.signal !== "SIGKILL") return;
+  run.kills++;
+  run.plan.say(`kill ${run.kills} of ${run.plan.kills}${member.hit ? ` at ${member.hit}` : ""}`);
 }
 
-async function finish(plan: Plan, oracle: Oracle): Promise<void> {
-  const running = start(plan, true, oracle);
-  const timer = setTimeout(() => running.child.kill("SIGKILL"), finishMs);
-  const { code, signal, complaint } = await running.ended;
+/** Most live shortly, some for long. */
+function lifeMs(chance: Dice, early: boolean, { lifeMs: mean = 150 }: Slot): number {
+  if (early) return chance.next() * 60;
+  return chance.next() < 0.1 ? mean * (1 + chance.next() * 4) : chance.next() * mean * 1.6;
+}
+
+async function stopNowAndThen(run: Run): Promise<void> {
+  const { stops } = run.plan;
+  if (!stops) return;
+  for (;;) {
+    await waitUnlessOver(run, stops.everyMs);
+    if (over(run)) return;
+    if (run.running.size === 0) continue;
+    const member = run.chance.pick([...run.running]);
+    run.stopped.add(member);
+    member.signal("SIGSTOP");
+    run.stops++;
+    await sleep(stops.forMs);
+    member.signal("SIGCONT");
+    // It has a moment to do what it must not do any more.
+    await sleep(150);
+    run.stopped.delete(member);
+  }
+}
+
+async function waitUnlessOver(run: Run, ms: number): Promise<void> {
+  for (const until = performance.now() + ms; performance.now() < until && !over(run);) await sleep(20);
+}
+
+async function finish(run: Run): Promise<void> {
+  const { program, task } = run.plan.last;
+  const member = new Member(program, run.listener, run);
+  member.begin({ ...task(), last: true, point: "" } as Told);
+  const timer = setTimeout(() => member.signal("SIGKILL"), finishMs);
+  const end = await member.ended;
   clearTimeout(timer);
-  if (code !== 0) throw new Error(`The last process ended with ${signal ?? code}.\n${complaint}`);
+  if (end.code !== 0) throw endedByItself("The last process", end);
 }
 
-function start({ program, task }: Plan, last: boolean, oracle: Oracle): Running {
-  const child = spawn(process.execPath, [...flags, program, JSON.stringify({ ...task(last), last })], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let complaint = "";
-  child.stderr.on("data", (text) => (complaint += String(text)));
-  const ready = Promise.withResolvers<void>();
-  const lines = createInterface({ input: child.stdout });
-  lines.on("line", (line) => {
-    if (line === "ready") ready.resolve();
-    else if (line.startsWith("ack ")) oracle.note(line.slice(4).split(" ").map(Number));
-  });
-  const heard = new Promise<void>((resolve) => lines.once("close", resolve));
-  const ended = new Promise<Awaited<Running["ended"]>>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", (code, signal) => {
-      ready.resolve();
-      void heard.then(() => resolve({ code, signal, complaint }));
-    });
-  });
-  return { child, ready: ready.promise, ended };
+function endedByItself(who: string, { code, signal, complaint }: End): Error {
+  return new Error(`${who} ended by itself with ${signal ?? code}.\n${complaint}`);
 }

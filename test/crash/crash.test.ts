@@ -1,181 +1,232 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { appendFile, cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, it } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { promisify } from "node:util";
 
-import { type CounterHistory, checkCounter } from "../../scripts/crash/counter.ts";
-import { type Count, type Counted, countedOf, keyCount } from "../../scripts/crash/counter-app.ts";
+import { leftOver } from "../../scripts/crash/failures.ts";
+import { missingMarks } from "../../scripts/crash/counter.ts";
 import { Findings } from "../../scripts/crash/findings.ts";
+import { readTrace, takeOvers } from "../../scripts/crash/history.ts";
 import type { LogEntry } from "../../scripts/crash/log.ts";
+import { Member } from "../../scripts/crash/member.ts";
 import { openOracle, readOracle } from "../../scripts/crash/oracle.ts";
+import { KillPoints, type KillPointName } from "../../scripts/crash/points.ts";
+import { progressOf, publishesOf } from "../../scripts/crash/progress.ts";
+import { idOf, numberedOf } from "../../scripts/crash/publish.ts";
+import { judge } from "../../scripts/crash/scenario.ts";
+import { numbersOf, type Seen, withNumber } from "../../scripts/crash/seen.ts";
 import { compareShops } from "../../scripts/crash/shop.ts";
 import { flags } from "../../scripts/launch/run.mjs";
-import type { SubscriptionTotals } from "../../src/index.ts";
+import type { History } from "../../src/testing/check/history.ts";
 
 const root = join(import.meta.dirname, "../..");
 const none = { lost: 0, doubled: 0, reordered: 0, violations: 0 };
-const until = keyCount * 3;
 
-/** The totals of a subscription that has handled everything. */
-const settled: SubscriptionTotals = {
-  subscription: "counter/counts",
-  service: "counter",
-  topic: "counts",
-  epoch: 1,
-  handled: until,
-  filtered: 0,
-  expired: 0,
-  discarded: 0,
-  skipped: 0,
-  held: 0,
-  unknown: 0,
-  pending: 0,
-  total: until,
-  deadLetters: 0,
-  heldKeys: 0,
-  heldRetrying: 0,
-  oldestAgeMs: 0,
-  paused: undefined,
-};
-
-/** A history with nothing wrong. */
-function goodHistory(): {
-  -readonly [Name in keyof CounterHistory]: CounterHistory[Name];
-} {
-  const all = Array.from({ length: until }, (_, n) => countedOf(n));
-  const documents = new Map<string, Count>();
-  for (const { key } of all) documents.set(key, { count: 3, last: 2, reordered: 0 });
-  return {
-    acknowledged: new Set(all.keys()),
-    until,
-    counted: all,
-    effects: all,
-    documents: { counter: documents, auditor: new Map(documents) },
-    subscriptions: [settled],
-  };
+async function folder(t: TestContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), "tidings-crash-"));
+  t.after(() => rm(path, { recursive: true, force: true }));
+  return path;
 }
 
-function found(change: (history: ReturnType<typeof goodHistory>) => void): Findings["counts"] {
-  const history = goodHistory();
-  change(history);
-  const findings = new Findings();
-  checkCounter(findings, history);
-  return findings.counts;
-}
-
-function withoutFifth(log: readonly Counted[]): Counted[] {
-  return log.filter((_, i) => i !== 4);
-}
+const crash = (...args: string[]) =>
+  promisify(execFile)(process.execPath, [...flags, join(root, "scripts/crash.ts"), ...args]);
 
 describe("the crash harness", { timeout: 180_000 }, () => {
-  it("finds nothing wrong after five kills", async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, [
-      ...flags,
-      join(root, "scripts/crash.ts"),
-      "--scenario=counter",
-      "--kills=5",
-      "--seed=3",
-      "--json",
-    ]);
-    const line = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
-    const { acknowledged, ...rest } = line;
-    assert.ok((acknowledged as number) > 0);
-    assert.deepEqual(rest, { scenario: "counter", seed: 3, kills: 5, ...none });
+  for (const [scenario, kills] of [
+    ["counter", 6],
+    ["failures", 6],
+    ["fleet", 4],
+    ["birth", 4],
+    ["shop", 2],
+  ] as const)
+    it(`finds nothing wrong after ${kills} kills of ${scenario}`, async () => {
+      const { stdout } = await crash(`--scenario=${scenario}`, `--kills=${kills}`, "--seed=3", "--json");
+      const line = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
+      const { acknowledged, killPoints, stops: _, ...rest } = line;
+      assert.ok((acknowledged as number) > 0);
+      assert.ok(Object.keys(killPoints as object).length > 0);
+      assert.deepEqual(rest, { scenario, seed: 3, kills, ...none });
+    });
+
+  it("refuses a scenario that it does not know, and a copy of the sources that is none", async () => {
+    for (const [args, message] of [
+      [["--scenario", "nothing"], /no scenario "nothing"; there are counter, shop, fleet, failures, birth\./],
+      [["--source", tmpdir()], /takes a copy of src\/, and there is no index\.ts/],
+    ] as const)
+      await assert.rejects(crash(...args), (error: { code?: number; stderr?: string }) => {
+        assert.equal(error.code, 2);
+        assert.match(error.stderr ?? "", message);
+        return true;
+      });
   });
 
-  it("refuses a scenario that it does not know", async () => {
-    const run = promisify(execFile)(process.execPath, [
-      ...flags,
-      join(root, "scripts/crash.ts"),
-      "--scenario",
-      "nothing",
-    ]);
-    await assert.rejects(run, (error: { code?: number; stderr?: string }) => {
-      assert.equal(error.code, 2);
-      assert.match(error.stderr ?? "", /no scenario "nothing"/);
-      return true;
-    });
+  it("runs a copy of the sources; what fails keeps its files and says how to do it again", async (t) => {
+    const copy = join(await folder(t), "src");
+    await cp(join(root, "src"), copy, { recursive: true });
+    await appendFile(join(copy, "index.ts"), `throw new Error("This is the copy.");\n`);
+    await assert.rejects(
+      crash("--scenario", "counter", "--kills", "1", "--source", copy),
+      (error: { code?: number; stderr?: string }) => {
+        assert.equal(error.code, 1);
+        assert.match(error.stderr ?? "", /This is the copy\./);
+        assert.match(error.stderr ?? "", /npm run crash -- --scenario counter --kills 1 --seed 1 --source /);
+        const kept = /the files are in (.*)/.exec(error.stderr ?? "")?.[1];
+        assert.ok(kept);
+        t.after(() => rm(kept, { recursive: true, force: true }));
+        return true;
+      },
+    );
   });
+});
+
+describe("a process of the harness", { timeout: 60_000 }, () => {
+  const program = join(root, "scripts/crash/counter-child.ts");
+  const points: readonly KillPointName[] = [
+    "migrate.before-commit",
+    "append.before",
+    "group.after-commit",
+    "handler.uncommitted",
+    "position.after-commit",
+    "checkpoint.after",
+    "retention.before-commit",
+  ];
+  for (const point of points)
+    it(`dies at ${point}`, async (t) => {
+      const place = await folder(t);
+      const acknowledged: number[] = [];
+      const listener = { acknowledged: (numbers: readonly number[]) => acknowledged.push(...numbers), said: () => 0 };
+      const member = new Member(program, listener, { source: undefined, trace: join(place, "trace") });
+      const pace = { publishers: 1, burst: 20, inFlightMax: 300, shares: [{ publisher: 0, from: 0 }] };
+      member.begin({ file: join(place, "counter.db"), seed: 1, ...pace, last: false, point: `${point}:1` } as never);
+      const timer = setTimeout(() => member.signal("SIGKILL"), 30_000);
+      const { signal, complaint } = await member.ended;
+      clearTimeout(timer);
+      assert.equal(signal, "SIGKILL", complaint);
+      assert.equal(member.hit, point);
+      // What was committed and not answered is not acknowledged.
+      if (point === "migrate.before-commit") assert.deepEqual(acknowledged, []);
+    });
 });
 
 describe("the oracle", () => {
-  it("keeps what was noted when it is opened again", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "tidings-oracle-"));
-    try {
-      for (const numbers of [[0, 1], [], [2]]) {
-        const oracle = openOracle(join(folder, "acknowledged"));
-        oracle.note(numbers);
-        oracle.close();
-      }
-      assert.deepEqual([...readOracle(join(folder, "acknowledged"))], [0, 1, 2]);
-    } finally {
-      await rm(folder, { recursive: true });
+  it("keeps what was noted when it is opened again", async (t) => {
+    const path = join(await folder(t), "acknowledged");
+    for (const numbers of [[0, 1], [], [2]]) {
+      const oracle = openOracle(path);
+      oracle.note(numbers);
+      oracle.close();
     }
+    assert.deepEqual([...readOracle(path)], [0, 1, 2]);
+  });
+
+  it("tells where each publisher goes on, and what the last process publishes", async (t) => {
+    const path = join(await folder(t), "acknowledged");
+    const progress = progressOf(path, 2, 10);
+    assert.equal(progress.from(1), 0);
+    const oracle = openOracle(path);
+    // Publisher 0: the events 0, 1 and 3; publisher 1: the event 0.
+    oracle.note([0, 1, 2, 6]);
+    oracle.close();
+    assert.equal(progress.from(0), 2);
+    assert.equal(progress.from(1), 1);
+    assert.deepEqual(progress.rest(), [
+      { publisher: 0, from: 2, until: 14 },
+      { publisher: 1, from: 1, until: 14 },
+    ]);
   });
 });
 
-describe("the checker of the counter", () => {
-  it("accepts a good history", () => {
-    assert.deepEqual(
-      found(() => undefined),
-      none,
-    );
+describe("what a service has seen", () => {
+  it("comes back number by number, in its order", () => {
+    const order = [0, 1, 2, 5, 3, 3, 4];
+    let seen: Seen | undefined;
+    for (const number of order) seen = withNumber(seen, number);
+    assert.deepEqual(seen, [[0, 2], [5, 5], [3, 3], [3, 4]]); // prettier-ignore
+    assert.deepEqual(numbersOf(seen ?? []), order);
+  });
+});
+
+describe("kill points", () => {
+  it("come in turn, and what is never reached holds up no other", () => {
+    const points = new KillPoints(["open.before", "hold.before-commit"]);
+    const aims = Array.from({ length: 6 }, () => points.next(["open.before", "hold.before-commit"], ([one]) => one!));
+    for (const point of ["open.before", "hold.before-commit"] as const)
+      assert.equal(aims.filter((aim) => aim === point).length, 3);
+    points.hit("open.before");
+    assert.deepEqual(points.hits(), { "hold.before-commit": 0, "open.before": 1 });
+  });
+});
+
+describe("the verdict", () => {
+  const shares = [{ publisher: 0, from: 0, until: 80 }];
+  const published = { shares, publishers: 1, acknowledged: new Set([0, 1, 2]), keyCount: 40 };
+
+  function goodHistory(): History {
+    const publishes = publishesOf(published, "counts");
+    return {
+      publishes,
+      log: publishes.map(({ event, key, payload = "" }, position) => ({ event, topic: "counts", partition: 0, position, key, payload })),
+      effects: publishes.map(({ event, key }) => ({ subscription: "counter/counts", name: "seen", event, key })),
+      subscriptions: [{ subscription: "counter/counts", topic: "counts", effects: ["seen"] }],
+      healed: true,
+    }; // prettier-ignore
+  }
+
+  it("has nothing against a good history", () => {
+    const { counts, words } = judge(goodHistory(), []);
+    assert.deepEqual(counts, none);
+    assert.deepEqual(words, []);
   });
 
-  it("finds an acknowledged event that is not there", () => {
-    const counts = found((history) => (history.counted = withoutFifth(history.counted)));
-    assert.equal(counts.lost, 1);
+  it("finds what is lost, doubled and out of order, and counts other problems as violations", () => {
+    const history = goodHistory();
+    const [first, ...others] = history.effects!;
+    const withoutFirst = { ...history, log: history.log.slice(1).map((entry, position) => ({ ...entry, position })) };
+    assert.equal(judge({ ...withoutFirst, effects: others }, []).counts.lost, 1);
+    assert.equal(judge({ ...history, effects: [...history.effects!, first!] }, []).counts.doubled, 1);
+    assert.equal(judge({ ...history, effects: history.effects!.toReversed() }, []).counts.reordered, 40);
+    assert.deepEqual(judge(history, ["the file is damaged"]).counts, { ...none, violations: 1 });
   });
 
-  it("finds an event and an effect that stand there twice", () => {
-    assert.equal(found((history) => (history.counted = [...history.counted, countedOf(4)])).doubled, 1);
-    assert.equal(found((history) => (history.effects = [...history.effects, countedOf(4)])).doubled, 1);
+  it("misses each mark that was not noted, although retention has removed it", () => {
+    const marks = publishesOf(published, "marks").map(({ event, key }) => ({ subscription: "marker/marks", name: "seen", event, key })); // prettier-ignore
+    assert.deepEqual(missingMarks(published, marks), []);
+    assert.deepEqual(missingMarks(published, marks.slice(1)), ["marker/marks noted 1 of 2 marks of key-0-0."]);
   });
 
-  it("finds an effect that is missing", () => {
-    assert.equal(found((history) => (history.effects = withoutFifth(history.effects))).lost, 1);
+  it("finds what nobody has mended, and events discarded without a dead letter", () => {
+    const letter = { id: "1", subscription: "worker/jobs", event: "e", key: "k", failures: 1 };
+    const totals = { handled: 1, held: 0, discarded: 1, filtered: 0, expired: 0, skipped: 0, unknown: 0, pending: 0, total: 2 }; // prettier-ignore
+    const history = { publishes: [], log: [], subscriptions: [{ subscription: "worker/jobs", topic: "jobs", totals }] };
+    assert.deepEqual(leftOver({ ...history, deadLetters: [{ ...letter, state: "discarded" }] }), []);
+    assert.equal(leftOver({ ...history, deadLetters: [{ ...letter, state: "open" }] }).length, 2);
+    assert.equal(leftOver(history).length, 1);
   });
 
-  it("finds an event counted twice or not at all", () => {
-    const counting =
-      (count: number) =>
-      (history: ReturnType<typeof goodHistory>): void => {
-        const documents = new Map(history.documents["counter"]);
-        documents.set("key-5", { count, last: 2, reordered: 0 });
-        history.documents = { ...history.documents, counter: documents };
-      };
-    assert.deepEqual(found(counting(4)), { ...none, doubled: 1 });
-    assert.deepEqual(found(counting(1)), { ...none, lost: 2 });
+  it("knows the same event by the same id", () => {
+    assert.equal(idOf(numberedOf(2, 45, 40)), "key-2-38:1");
   });
+});
 
-  it("finds a key out of order, in the log and at the handler", () => {
-    const swapped = found((history) => {
-      const counted = [...history.counted];
-      const [first, second] = [
-        counted.findIndex(({ key }) => key === "key-5"),
-        counted.findLastIndex(({ key }) => key === "key-5"),
-      ];
-      [counted[first], counted[second]] = [counted[second] as Counted, counted[first] as Counted];
-      history.counted = counted;
-    });
-    assert.ok(swapped.reordered > 0);
-    const seen = found((history) => {
-      const documents = new Map(history.documents["auditor"]);
-      documents.set("key-5", { count: 3, last: 2, reordered: 2 });
-      history.documents = { ...history.documents, auditor: documents };
-    });
-    assert.deepEqual(seen, { ...none, reordered: 2 });
-  });
+describe("the trace", () => {
+  const line = (commit: number, pid: number, token: number | undefined, low = commit): string =>
+    `${JSON.stringify({ place: "counter/counts", partition: 0, lease: "p", commit, run: 1, low, pid, token })}\n`;
 
-  it("finds counters that do not add up, what is pending, and dead letters", () => {
-    const violations = (change: Partial<SubscriptionTotals>): number =>
-      found((history) => (history.subscriptions = [{ ...settled, ...change }])).violations;
-    assert.equal(violations({ handled: until - 1 }), 1);
-    assert.equal(violations({ handled: until - 1, pending: 1 }), 1);
-    assert.equal(violations({ handled: until - 1, held: 1, deadLetters: 1 }), 2);
+  it("counts take-overs and shows a write that no fence stopped", async (t) => {
+    const path = join(await folder(t), "trace");
+    await writeFile(path, line(1, 10, 1) + line(2, 10, 1) + line(3, 11, 2));
+    const good = { publishes: [], log: [], ...readTrace(path) };
+    assert.equal(takeOvers(good), 1);
+    const found = (): string[] =>
+      judge({ publishes: [], log: [], ...readTrace(path) }, []).words.filter((words) => !words.startsWith("VACUOUS"));
+    assert.deepEqual(found(), []);
+    await writeFile(path, line(1, 10, 1) + line(2, 11, 2) + line(3, 10, 2));
+    assert.match(found()[0] ?? "", /^I10: process 10 and process 11 both wrote/);
+    await writeFile(path, line(1, 10, 1, 9) + line(2, 10, 1, 4));
+    assert.match(found()[0] ?? "", /^I11: .* went from 9 in run 1 back to 4/);
   });
 });
 
@@ -190,6 +241,7 @@ describe("the checker of the shop", () => {
     key: "42",
     causationid: undefined,
     data: { n: position },
+    text: JSON.stringify({ n: position }),
     ...more,
   });
   const effect = (position: number, cause: number): LogEntry =>
