@@ -3,7 +3,7 @@ import type { StoredRecord } from "../event/record.ts";
 import { type Logger, silentLogger } from "../delivery/log.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine, EngineInfo, VerifyReport } from "../ports/engine.ts";
-import type { AdminContext } from "./context.ts";
+import type { AdminContext, ContractOf } from "./context.ts";
 import { type SubscriptionsAdmin, subscriptionsAdmin } from "./controls.ts";
 import { type Diagnosis, diagnose, type DoctorLimits } from "./doctor.ts";
 import { type EventStory, findEvent, type FindOptions } from "./find-event.ts";
@@ -12,6 +12,7 @@ import { type HeldKeysAdmin, heldKeysAdmin } from "./held-keys.ts";
 import { type PublishedEvent, publisherOf, type RawEvent } from "./publish.ts";
 import { readEvents, type ReadOptions } from "./read-events.ts";
 import { type DeadLettersAdmin, deadLettersAdmin } from "./repair.ts";
+import { type RedrivesAdmin, redrivesAdmin } from "./redrives.ts";
 import { type TopicsAdmin, topicsAdmin } from "./topics.ts";
 
 /** Operations on events as they are stored, whatever their contracts say. */
@@ -44,6 +45,7 @@ export interface Admin {
   readonly subscriptions: SubscriptionsAdmin;
   readonly heldKeys: HeldKeysAdmin;
   readonly deadLetters: DeadLettersAdmin;
+  readonly redrives: RedrivesAdmin;
   readonly engine: EngineAdmin;
 }
 
@@ -63,6 +65,8 @@ export interface AdminOptions {
   readonly timeoutMs?: number;
   /** Frees leases of processes that are known to be dead. */
   readonly freeDead?: () => Promise<unknown>;
+  /** The contract by which a service handles a type: edits are checked against it. */
+  readonly contractOf?: ContractOf;
 }
 
 /** The operations on an open engine. */
@@ -86,6 +90,7 @@ export function createAdmin(options: AdminOptions): Admin {
     subscriptions: subscriptionsAdmin(context),
     heldKeys: heldKeysAdmin(context),
     deadLetters: deadLettersAdmin(context),
+    redrives: redrivesAdmin(context),
     engine: {
       info: () => engine.info(),
       verify: (verifying) => engine.verify(verifying),

@@ -1,4 +1,5 @@
 import { TidingsError } from "../errors/tidings-error.ts";
+import type { Contract } from "../event/contract.ts";
 import type { EventLimits } from "../event/limits.ts";
 import type { Logger } from "../delivery/log.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -22,7 +23,12 @@ export interface AdminContext {
   readonly timeoutMs: number;
   /** Frees leases of processes that are known to be dead, so that nobody waits for them to expire. */
   readonly freeDead: () => Promise<unknown>;
+  /** The contract by which a service handles a type, where the application is at hand. */
+  readonly contractOf?: ContractOf;
 }
+
+/** Finds the contract by which a service handles a type. */
+export type ContractOf = (service: string, type: string) => Contract | undefined;
 
 /** The ports of an engine that can be a store. */
 export interface Store {

@@ -4,27 +4,85 @@ import { decode } from "../event/decode.ts";
 import { checkShape, checkSize } from "../event/limits.ts";
 import { contentTypeOf, isJson, type StoredRecord } from "../event/record.ts";
 import { messageOf } from "../event/validate.ts";
-import { type DeadLetter, type RecordDocument, recordFromDocument, recordToDocument } from "../delivery/records.ts";
+import {
+  type Answer,
+  type DeadLetter,
+  type RecordDocument,
+  recordFromDocument,
+  recordToDocument,
+} from "../delivery/records.ts";
 import type { AdminContext } from "./context.ts";
+import { showDeadLetter } from "./dead-letters.ts";
+import { type Ask, askOwners, throwRefusal } from "./intents.ts";
+import { applyPatch, type JsonPatchOperation } from "./json-patch.ts";
 import { mergePatch } from "./merge-patch.ts";
 
-/** What to change of a dead letter's event: the whole payload, or a JSON Merge Patch on it. */
+/** What to change of a dead letter's event: the whole payload, a JSON Patch (RFC 6902) or a JSON Merge Patch (RFC 7396) on it. */
 export type Edit = (
-  { readonly data: unknown; readonly merge?: undefined } | { readonly merge: unknown; readonly data?: undefined }
+  | { readonly data: unknown; readonly patch?: undefined; readonly merge?: undefined }
+  | { readonly patch: readonly JsonPatchOperation[]; readonly data?: undefined; readonly merge?: undefined }
+  | { readonly merge: unknown; readonly data?: undefined; readonly patch?: undefined }
 ) & {
-  /** With it the new payload is validated as its handlers would. */
+  /** With it the new payload is checked as its handlers would. */
   readonly contract?: Contract;
 };
 
+/** What became of an edit. */
+export interface EditResult {
+  readonly deadLetter: string;
+  /** Id of the edited copy. */
+  readonly id: string;
+  readonly editedFrom: string;
+  /** Its payload as JSON text. */
+  readonly data: string;
+  /**
+   * Whether it was checked against the schema of its handler before it was stored. False when no application that knows
+   * it was there to ask: then the handler checks it, and what does not fit is a dead letter again.
+   */
+  readonly checked: boolean;
+}
+
+/** Redrives an edited copy in the place of a dead letter. */
+export async function editOne(
+  context: AdminContext,
+  id: string,
+  edit: Edit,
+  options: { readonly dryRun?: boolean; readonly signal?: AbortSignal },
+): Promise<EditResult> {
+  const { letter } = await showDeadLetter(context, id);
+  if (letter.state !== "open") {
+    const problem = `is ${letter.state}, so it cannot be edited`;
+    throw new TidingsError("TIDINGS_DEAD_LETTER_STATE", `The dead letter ${id} ${problem}.`, {
+      details: { deadLetter: id, state: letter.state },
+    });
+  }
+  const contract = edit.contract ?? context.contractOf?.(letter.service, letter.record.type);
+  const edited = editedRecord(context, letter, contract ? { ...edit, contract } : edit);
+  const result: EditResult = {
+    deadLetter: id,
+    id: edited.id,
+    editedFrom: letter.editedFrom ?? letter.record.id,
+    data: edited.data ?? "",
+    checked: contract !== undefined,
+  };
+  if (options.dryRun) return result;
+  const { subscription, partition, topic } = letter;
+  const ask: Ask = { kind: "redrive", subscription, partition, deadLetter: id, edited };
+  const [answer] = await askOwners(context, [ask], () => topic, options.signal);
+  throwRefusal(answer as Answer);
+  return { ...result, checked: result.checked || (answer?.ok === true && answer.checked === true) };
+}
+
 /**
  * The edited copy of a dead letter's event: of a new identity, linked to what it was by `editedfrom`, in the same
- * correlation. Throws TIDINGS_INVALID_INPUT, TIDINGS_INVALID_PAYLOAD, TIDINGS_EVENT_TOO_LARGE and what `decode` throws.
+ * correlation. Throws TIDINGS_INVALID_INPUT, TIDINGS_INVALID_PATCH,
+ * TIDINGS_INVALID_PAYLOAD, TIDINGS_EVENT_TOO_LARGE and what `decode` throws.
  */
 export function editedRecord(context: AdminContext, letter: DeadLetter, edit: Edit): RecordDocument {
   const { topic, partition, position } = letter;
   const before = recordFromDocument(letter.record, { topic, partition, position, appendedAtMs: letter.parkedAtMs });
   const subject = (): string => `the dead letter ${letter.id}`;
-  const text = JSON.stringify("merge" in edit ? mergePatch(dataOf(letter, before), edit.merge) : edit.data);
+  const text = JSON.stringify(changed(letter, before, edit));
   if (text === undefined) throw invalid(letter, "the new payload cannot be written as JSON");
   checkShape(text, context.limits, subject);
   const record: StoredRecord = {
@@ -42,6 +100,12 @@ export function editedRecord(context: AdminContext, letter: DeadLetter, edit: Ed
   return recordToDocument(record);
 }
 
+/** The payload as it shall be. */
+function changed(letter: DeadLetter, before: StoredRecord, edit: Edit): unknown {
+  if (edit.patch !== undefined) return applyPatch(dataOf(letter, before), edit.patch);
+  return edit.merge === undefined ? edit.data : mergePatch(dataOf(letter, before), edit.merge);
+}
+
 /** The payload of an event that should be JSON and perhaps is not. */
 function dataOf(letter: DeadLetter, { data }: StoredRecord): unknown {
   if (data === undefined) return undefined;
@@ -52,7 +116,7 @@ function dataOf(letter: DeadLetter, { data }: StoredRecord): unknown {
   } catch (error) {
     throw invalid(
       letter,
-      `its payload is not JSON (${messageOf(error)}), so nothing can be merged into it; give it whole`,
+      `its payload is not JSON (${messageOf(error)}), so nothing of it can be changed; give it whole`,
     );
   }
 }

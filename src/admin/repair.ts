@@ -1,26 +1,16 @@
 import { TidingsError } from "../errors/tidings-error.ts";
-import type { Answer, DeadLetter } from "../delivery/records.ts";
-import { eachInBatches } from "./batches.ts";
+import type { DeadLetter, Refused } from "../delivery/records.ts";
 import type { AdminContext } from "./context.ts";
-import {
-  countDeadLetters,
-  type DeadLetterFilter,
-  type DeadLetterGroup,
-  type DeadLetterStory,
-  groupDeadLetters,
-  listDeadLetters,
-  type Page,
-  showDeadLetter,
-} from "./dead-letters.ts";
-import { type Edit, editedRecord } from "./edit.ts";
-import { type Ask, askOwners, throwRefusal } from "./intents.ts";
+import { checkFilter, type DeadLetterFilter } from "./dead-letter-filter.ts";
+import { type DeadLetterGroup, groupDeadLetters } from "./dead-letter-groups.ts";
+import { countDeadLetters, type DeadLetterStory, listDeadLetters, type Page, showDeadLetter } from "./dead-letters.ts";
+import { type Edit, type EditResult, editOne } from "./edit.ts";
+import { type Ask, askOwners } from "./intents.ts";
+import { type Covered, snapshot } from "./redrive-snapshot.ts";
 
 /** A dead letter that could not be repaired, and why. */
-export interface Refusal {
-  readonly id: string;
+export interface Refusal extends Refused {
   readonly subscription: string;
-  readonly code: string;
-  readonly message: string;
 }
 
 /** How to go through many dead letters. */
@@ -31,16 +21,27 @@ export interface RepairOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Operations on dead letters. */
+/** How to discard. */
+export interface DiscardOptions extends RepairOptions {
+  /** How long it can be undone, in milliseconds, at most 30 days; 24 hours unless given. 0: not at all. */
+  readonly undoMs?: number;
+  /** For whoever looks later. */
+  readonly reason?: string;
+}
+
+/** Operations on dead letters. Every filter that has a condition which does not exist throws TIDINGS_INVALID_OPTION. */
 export interface DeadLettersAdmin {
   list(filter?: DeadLetterFilter & Page): Promise<readonly DeadLetter[]>;
   count(filter?: DeadLetterFilter): Promise<number>;
+  /** By fault, largest first, with the closed ones whose story is kept still. */
   groups(filter?: DeadLetterFilter): Promise<readonly DeadLetterGroup[]>;
   /** Throws TIDINGS_NOT_FOUND. */
   show(id: string): Promise<DeadLetterStory>;
   /**
-   * Redrives an edited copy of the event in its place. It gets an id of its own, which is returned. Throws
-   * TIDINGS_DEAD_LETTER_STATE, TIDINGS_INVALID_INPUT, TIDINGS_NO_ANSWER.
+   * Redrives an edited copy of the event in its place. It gets an id of its own, which is returned, and the original is
+   * closed as resolved in the same commit. It is checked against the schema of its handler before anything is stored,
+   * where an application knows it (see `checked`). Throws TIDINGS_DEAD_LETTER_STATE, TIDINGS_INVALID_INPUT,
+   * TIDINGS_INVALID_PATCH, TIDINGS_INVALID_PAYLOAD, TIDINGS_EVENT_TOO_LARGE, TIDINGS_NO_ANSWER.
    */
   edit(
     id: string,
@@ -48,119 +49,124 @@ export interface DeadLettersAdmin {
     options?: { readonly dryRun?: boolean; readonly signal?: AbortSignal },
   ): Promise<EditResult>;
   /**
-   * Sends dead letters back to the subscription that failed, oldest first; those given up after the call began are left
-   * out. Returns when the owners have begun, not when the handlers are through.
+   * Sends dead letters back to the subscription that failed at once, oldest first; those given up after the call began
+   * are left out. Returns when the owners have begun, not when the handlers are through. For many, `redrives.start` goes
+   * step by step and stops when they fail.
    */
   redrive(
     filter: DeadLetterFilter,
     options?: RepairOptions,
   ): Promise<{ redriven: number; refused: readonly Refusal[] }>;
-  /** Closes dead letters without handling them; what waits behind them goes on. */
+  /** Closes dead letters without handling them; what waits behind them goes on. It can be undone for a time. */
   discard(
     filter: DeadLetterFilter,
-    options?: RepairOptions,
+    options?: DiscardOptions,
   ): Promise<{ discarded: number; refused: readonly Refusal[] }>;
+  /**
+   * Makes discarded events dead letters again, that wait in front of their keys where nothing of the key is under way,
+   * else beside them. Refused after the time for that, and after a seek.
+   */
+  undoDiscard(
+    filter: DeadLetterFilter,
+    options?: RepairOptions,
+  ): Promise<{ restored: number; refused: readonly Refusal[] }>;
 }
 
-/** What became of an edit. */
-export interface EditResult {
-  readonly deadLetter: string;
-  /** Id of the edited copy. */
-  readonly id: string;
-  readonly editedFrom: string;
-  /** Its payload as JSON text. */
-  readonly data: string;
-}
+/** The story of a closed dead letter is kept for so long. */
+const keptMs = 30 * 24 * 60 * 60 * 1000;
+/** So many are asked for at once: a member reads at most 1000 in one look. */
+const batchMax = 200;
 
 export function deadLettersAdmin(context: AdminContext): DeadLettersAdmin {
   return {
-    list: (filter = {}) => listDeadLetters(context, filter),
-    count: (filter = {}) => countDeadLetters(context, filter),
-    groups: (filter = {}) => groupDeadLetters(context, filter),
+    async list(filter = {}) {
+      checkFilter("deadLetters.list()", filter, ["after", "limit"]);
+      return listDeadLetters(context, filter);
+    },
+    async count(filter = {}) {
+      checkFilter("deadLetters.count()", filter);
+      return countDeadLetters(context, filter);
+    },
+    async groups(filter = {}) {
+      checkFilter("deadLetters.groups()", filter);
+      return groupDeadLetters(context, filter);
+    },
     show: (id) => showDeadLetter(context, id),
     edit: (id, edit, options = {}) => editOne(context, id, edit, options),
     async redrive(filter, options = {}) {
-      const { done, refused } = await repairAll(context, "redrive", filter, options);
+      checkFilter("deadLetters.redrive()", filter);
+      const { done, refused } = await repairAll(context, { kind: "redrive" }, filter, options);
       return { redriven: done, refused };
     },
-    async discard(filter, options = {}) {
-      const { done, refused } = await repairAll(context, "discard", filter, options);
+    async discard(filter, { undoMs, reason, ...options } = {}) {
+      checkFilter("deadLetters.discard()", filter);
+      if (undoMs !== undefined && !(Number.isSafeInteger(undoMs) && undoMs >= 0 && undoMs <= keptMs))
+        throw new TidingsError("TIDINGS_INVALID_OPTION", "The option undoMs takes whole milliseconds up to 30 days.");
+      const more = { ...(undoMs === undefined ? {} : { undoMs }), ...(reason === undefined ? {} : { note: reason }) };
+      const { done, refused } = await repairAll(context, { kind: "discard", ...more }, filter, options);
       return { discarded: done, refused };
+    },
+    async undoDiscard(filter, options = {}) {
+      checkFilter("deadLetters.undoDiscard()", filter);
+      const { done, refused } = await repairAll(context, { kind: "undo-discard" }, filter, options);
+      return { restored: done, refused };
     },
   };
 }
 
-async function editOne(
-  context: AdminContext,
-  id: string,
-  edit: Edit,
-  options: { readonly dryRun?: boolean; readonly signal?: AbortSignal },
-): Promise<EditResult> {
-  const { letter } = await showDeadLetter(context, id);
-  if (letter.state !== "open") {
-    throw new TidingsError(
-      "TIDINGS_DEAD_LETTER_STATE",
-      `The dead letter ${id} is ${letter.state}, so it cannot be edited.`,
-      {
-        details: { deadLetter: id, state: letter.state },
-      },
-    );
-  }
-  const edited = editedRecord(context, letter, edit);
-  const result = {
-    deadLetter: id,
-    id: edited.id,
-    editedFrom: letter.editedFrom ?? letter.record.id,
-    data: edited.data ?? "",
-  };
-  if (options.dryRun) return result;
-  const ask: Ask = {
-    kind: "redrive",
-    subscription: letter.subscription,
-    partition: letter.partition,
-    deadLetter: id,
-    edited,
-  };
-  const [answer] = await askOwners(context, [ask], () => letter.topic, options.signal);
-  throwRefusal(answer as Answer);
-  return result;
-}
+type Repair = { readonly kind: "redrive" | "undo-discard" } | { readonly kind: "discard"; readonly undoMs?: number };
 
-/** Walks through the dead letters that are open now, in batches, oldest first. */
+/** Goes through the dead letters that are there when it begins, in batches, oldest first. */
 async function repairAll(
   context: AdminContext,
-  kind: "redrive" | "discard",
+  repair: Repair,
   filter: DeadLetterFilter,
   options: RepairOptions,
 ): Promise<{ done: number; refused: readonly Refusal[] }> {
   const refused: Refusal[] = [];
-  const seen = new Set<string>();
   let done = 0;
-  // What fails while we are at it is not taken along; one that is named is asked for whatever its state.
-  const beforeMs = Math.min(filter.beforeMs ?? Number.POSITIVE_INFINITY, context.platform.clock.now() + 1);
-  const wanted: DeadLetterFilter = filter.ids ? filter : { ...filter, state: "open", beforeMs };
-  await eachInBatches(context, wanted, options, async (letters) => {
-    const topics = new Map(letters.map(({ subscription, topic }) => [subscription, topic]));
-    const asks = letters.map(({ id, subscription, partition }): Ask => ({
-      kind,
+  const letters = await chosen(context, repair, filter, options.limit);
+  for (let from = 0; from < letters.length; from += batchMax) {
+    options.signal?.throwIfAborted();
+    const batch = letters.slice(from, from + batchMax);
+    const topics = new Map(batch.map(({ subscription, topic }) => [subscription, topic]));
+    const asks = batch.map(({ id, subscription, partition }): Ask => ({
+      ...repair,
       subscription,
       partition,
       deadLetter: id,
     }));
     const answers = await askOwners(context, asks, (name) => topics.get(name) as string, options.signal);
     for (const [i, answer] of answers.entries()) {
-      const { id, subscription } = letters[i] as DeadLetter;
-      seen.add(id);
+      const { id, subscription } = batch[i] as Covered;
       if (answer.ok) done += 1;
       else refused.push({ id, subscription, code: answer.code, message: answer.message });
     }
     options.onProgress?.(done + refused.length);
-  });
+  }
+  const seen = new Set(letters.map(({ id }) => id));
   for (const id of filter.ids ?? []) if (!seen.has(id)) refused.push(await absent(context, id));
   return { done, refused };
 }
 
-/** Why a dead letter that was asked for by its id is not among the open ones. */
+/** What fails or is discarded while we are at it is not taken along; one that is named is asked for whatever its state. */
+async function chosen(
+  context: AdminContext,
+  { kind }: Repair,
+  filter: DeadLetterFilter,
+  limit?: number,
+): Promise<readonly Covered[]> {
+  if (kind === "undo-discard") {
+    const nowMs = context.platform.clock.now();
+    return snapshot(context, { ...filter, state: "discarded" }, limit, (letter) =>
+      filter.ids ? true : (letter.undoUntilMs ?? 0) >= nowMs,
+    );
+  }
+  if (!filter.ids) return snapshot(context, { ...filter, state: "open" }, limit);
+  return snapshot(context, filter, limit);
+}
+
+/** Why a dead letter that was asked for by its id is not among those that match. */
 async function absent(context: AdminContext, id: string): Promise<Refusal> {
   const story = await showDeadLetter(context, id).catch(() => undefined);
   if (!story)

@@ -124,7 +124,10 @@ function adminOf(options: AppOptions, engine: Engine, platform: Platform, log: L
   const by = `app ${options.name}`;
   const source = `/${options.name}/admin`;
   const memberId = defaultMemberId(platform);
+  const services = new Map(options.services?.map((service) => [service.name, service]));
+  const contractOf = (service: string, type: string): Contract | undefined =>
+    services.get(service)?.routes.get(type)?.contract;
   return createAdmin({
-    engine, platform, log, by, source, memberId, limits: limitsOf(options), freeDead: () => releaseDead(engine),
+    engine, platform, log, by, source, memberId, limits: limitsOf(options), freeDead: () => releaseDead(engine), contractOf,
   }); // prettier-ignore
 }

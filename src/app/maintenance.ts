@@ -2,6 +2,7 @@ import type { Topic } from "../event/contract.ts";
 import { messageOf } from "../event/validate.ts";
 import type { Logger } from "../delivery/log.ts";
 import { collections, type DeadLetter } from "../delivery/records.ts";
+import type { RedriveDocument } from "../delivery/redrive/documents.ts";
 import { readDefinitions, readPositions } from "../delivery/totals.ts";
 import { releaseDead } from "./member-id.ts";
 import type { CancelTimer, Clock } from "../platform/clock.ts";
@@ -23,10 +24,16 @@ type Definitions = Awaited<ReturnType<typeof readDefinitions>>;
 
 /** How long the story of a closed dead letter is kept. */
 const closedKeptMs = 30 * 24 * 60 * 60 * 1000;
+/** What a redrive covers is written at most so long before it begins. */
+const beginsWithinMs = 60 * 60 * 1000;
+/** Documents looked at in one go. */
+const pageMax = 500;
 
 /** Housekeeping of the store, done by one member at a time, in small steps. */
 export class Maintenance {
   readonly #options: MaintenanceOptions;
+  /** By collection: the key after which pruning goes on. */
+  readonly #cursors = new Map<string, string>();
   #cancel: CancelTimer | undefined;
   #stopped = false;
 
@@ -68,6 +75,7 @@ export class Maintenance {
       await this.#pruneInbox(name);
       await this.#pruneClosed(name);
     }
+    if (!this.#stopped) await this.#pruneRedrives();
   }
 
   async #retain(topic: Topic, definitions: Definitions): Promise<void> {
@@ -105,14 +113,46 @@ export class Maintenance {
     }
   }
 
+  /** Looks at a page of each, and at the next one the next time: ids rise with the time of the failure, not of the closing. */
   async #pruneClosed(name: string): Promise<void> {
+    const before = this.#options.clock.now() - closedKeptMs;
+    await this.#prune(collections.closedDeadLetters(name), (_, value) => {
+      return ((JSON.parse(value) as DeadLetter).closedAtMs ?? 0) < before;
+    });
+  }
+
+  /** Redrives that were over long ago, and what was written of one that never began. */
+  async #pruneRedrives(): Promise<void> {
     const { engine, clock } = this.#options;
-    const collection = collections.closedDeadLetters(name);
-    const before = clock.now() - closedKeptMs;
-    // Ids rise with time, so that the oldest come first.
-    const page = (await engine.state?.scan(collection, { limit: 200 })) ?? [];
-    const old = page.filter(({ value }) => ((JSON.parse(value) as DeadLetter).closedAtMs ?? 0) < before);
-    const documents = old.map(({ key }) => ({ collection, key, value: null }));
+    const nowMs = clock.now();
+    await this.#prune(collections.endedRedrives, (_, value) => {
+      return ((JSON.parse(value) as RedriveDocument).endedAtMs ?? 0) < nowMs - closedKeptMs;
+    });
+    const open = (await engine.state?.scan(collections.redrives, { limit: 1000 })) ?? [];
+    const known = new Set(open.map(({ key }) => key));
+    await this.#prune(collections.redriveItems, (key) => {
+      const operation = key.slice(0, key.indexOf("/"));
+      return !known.has(operation) && bornAtMs(operation) < nowMs - beginsWithinMs;
+    });
+  }
+
+  /** Removes what is old from a page of a collection; the next call looks at the next page. */
+  async #prune(collection: string, isOld: (key: string, value: string) => boolean): Promise<void> {
+    const { engine } = this.#options;
+    const after = this.#cursors.get(collection);
+    const page =
+      (await engine.state?.scan(collection, { limit: pageMax, ...(after === undefined ? {} : { after }) })) ?? [];
+    const last = page.length < pageMax ? undefined : page.at(-1)?.key;
+    if (last === undefined) this.#cursors.delete(collection);
+    else this.#cursors.set(collection, last);
+    const documents = page
+      .filter(({ key, value }) => isOld(key, value))
+      .map(({ key }) => ({ collection, key, value: null }));
     if (documents.length > 0) await engine.transact?.({ documents, durable: false });
   }
+}
+
+/** When an id was made: UUIDs of version 7 begin with their time. */
+function bornAtMs(id: string): number {
+  return Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16);
 }

@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import type { Engine } from "../ports/engine.ts";
 import type { Platform } from "../platform/platform.ts";
 import { memberOf } from "../membership/names.ts";
+import { driverLease } from "../delivery/redrive/driver.ts";
 
 /** Member ids of this process, also those of a second copy of the package. */
 const registry: Record<symbol, Set<string> | undefined> = globalThis;
@@ -27,7 +28,8 @@ export const host = (): string =>
 export async function releaseDead(engine: Engine): Promise<number> {
   const { leases } = engine;
   if (!leases) return 0;
-  const all = [...(await leases.list("member/")), ...(await leases.list("partition/"))];
+  const all = [];
+  for (const prefix of ["member/", "partition/", driverLease]) all.push(...(await leases.list(prefix)));
   const dead = all.filter(({ owner }) => isDead(memberOf(owner)));
   await leases.release(dead);
   return dead.length;

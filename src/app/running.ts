@@ -10,6 +10,7 @@ import type { Logger } from "../delivery/log.ts";
 import type { Metrics } from "../delivery/metrics.ts";
 import { createSoloGate } from "../delivery/lanes/solo-gate.ts";
 import { Turns } from "../delivery/run/turns.ts";
+import { RedriveDriver } from "../delivery/redrive/driver.ts";
 import type { Subscription } from "../delivery/subscription.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
@@ -86,7 +87,11 @@ export async function run(given: RunOptions): Promise<Running> {
     await drain(subscriptions, platform, log, options.drainTimeoutMs ?? 30_000);
     throw error;
   }
-  if (services.length > 0) maintenance.start();
+  const redrives = new RedriveDriver({ engine, platform, log, memberId, ttlMs: options.memberTtlMs ?? 10_000 });
+  if (services.length > 0) {
+    maintenance.start();
+    redrives.start();
+  }
   const publisher = new Publisher({
     engine,
     admission,
@@ -105,7 +110,7 @@ export async function run(given: RunOptions): Promise<Running> {
     async stop(timeoutMs) {
       signals.stop();
       maintenance.stop();
-      await drain(subscriptions, platform, log, timeoutMs);
+      await Promise.all([redrives.stop(), drain(subscriptions, platform, log, timeoutMs)]);
       await admission.stop();
       await engine.close();
     },

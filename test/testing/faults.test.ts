@@ -85,7 +85,7 @@ describe("a store that fails", () => {
   });
 
   it("any read on the way of a redrive does not stop it", async () => {
-    for (let failing = 5; failing < 16; failing++) {
+    for (let failing = 6; failing < 17; failing++) {
       let broken = true;
       const handled: number[] = [];
       const sink = service("sink", { retry: { immediateMs: [], delayedMs: [] } }).on(OrderPlaced, ({ data }) => {

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { DeadLetterFilter } from "../../admin/dead-letters.ts";
+import type { DeadLetterFilter } from "../../admin/dead-letter-filter.ts";
 import { parseInstant } from "../values.ts";
 
 /** Options by which commands on dead letters choose among them. */

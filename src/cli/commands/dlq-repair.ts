@@ -1,5 +1,5 @@
 import { TidingsError } from "../../errors/tidings-error.ts";
-import type { DeadLetterFilter } from "../../admin/dead-letters.ts";
+import type { DeadLetterFilter } from "../../admin/dead-letter-filter.ts";
 import type { Refusal } from "../../admin/repair.ts";
 import { confirm } from "../confirm.ts";
 import { letterJson } from "../event-text.ts";

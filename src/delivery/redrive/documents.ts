@@ -1,3 +1,4 @@
+import type { DocumentWrite } from "../../ports/transaction.ts";
 import { collections, type DeadLetterReason } from "../records.ts";
 
 /** Which dead letters an operation was asked to cover. */
@@ -63,6 +64,14 @@ export interface RedriveEntry {
 /** `aborted` by its rule, `cancelled` by an operator: nothing more is sent back, what is under way still ends. */
 export type RedriveState = "running" | "paused" | "aborted" | "cancelled" | "done";
 
+/** A part of a batch that the owner of one partition is asked to send back. */
+export interface AskedBatch {
+  readonly intent: string;
+  /** Number of the subscription. */
+  readonly subscription: number;
+  readonly partition: number;
+}
+
 /** A redrive operation, as it lies in the store. */
 export interface RedriveDocument {
   readonly id: string;
@@ -76,8 +85,11 @@ export interface RedriveDocument {
   readonly subscriptions: readonly (readonly [subscription: string, topic: string])[];
   readonly chunks: number;
   readonly counts: RedriveCounts;
-  /** Number of batches so far. */
+  /** How many batches have begun, and how many of them since the canary. */
   readonly batches: number;
+  readonly rampStep: number;
+  /** What the owners of partitions are asked and have not answered. */
+  readonly asked: readonly AskedBatch[];
   /** Why it does not go on though it is running. */
   readonly waitingFor?: string;
   /** By code: how many were skipped. The first of them stand in `skips`. */
@@ -127,12 +139,30 @@ export const chunkKey = (operation: string, number: number): string =>
 export const redriveIntentId = (operation: string, batch: number, subscription: number, partition: number): string =>
   `${operation}.${batch}.${subscription}.${partition}`;
 
-/** Where an operation lies: among those that go on, or those that are over. */
-export const redriveCollections = [collections.redrives, collections.endedRedrives] as const;
-
 /** How many are sent back and have no outcome yet. */
 export const underWay = ({ moved, succeeded, failedAgain, setAside }: RedriveCounts): number =>
   moved - succeeded - failedAgain - setAside;
 
 /** How many wait for their turn. */
 export const remaining = ({ covered, moved, skipped }: RedriveCounts): number => covered - moved - skipped;
+
+/** Writes that move an operation among those that are over, and forget what it covered. */
+export function endWrites(document: RedriveDocument, by: string, nowMs: number): readonly DocumentWrite[] {
+  const { id, chunks, state } = document;
+  const { waitingFor: _, ...rest } = document;
+  const ended: RedriveDocument = {
+    ...rest,
+    state: state === "running" || state === "paused" ? "done" : state,
+    endedAtMs: nowMs,
+    log: [...document.log, { atMs: nowMs, what: "ended", by }],
+  };
+  return [
+    { collection: collections.redrives, key: id, value: null },
+    { collection: collections.endedRedrives, key: id, value: JSON.stringify(ended) },
+    ...Array.from({ length: chunks }, (_, chunk) => ({
+      collection: collections.redriveItems,
+      key: chunkKey(id, chunk),
+      value: null,
+    })),
+  ];
+}
