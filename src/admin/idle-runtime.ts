@@ -38,7 +38,7 @@ export async function idleRuntime(context: AdminContext, name: string, topic: st
     inboxWindowMs: undefined,
     heldMax: Number.MAX_SAFE_INTEGER,
     member: { host: context.memberId, appVersion: undefined },
-    throttled: () => false,
+    fetchRoom: () => Number.POSITIVE_INFINITY,
     paused: () => true,
     pause: async () => undefined,
   };

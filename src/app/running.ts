@@ -52,6 +52,7 @@ export async function run(given: RunOptions): Promise<Running> {
   await book.declareAll(topics.values());
   await releaseDead(engine);
   const memberId = options.memberId ?? defaultMemberId(platform);
+  const admission = new Admission({ engine, platform, log, metrics, memberId });
   const shared = {
     ...given,
     memberId,
@@ -60,6 +61,7 @@ export async function run(given: RunOptions): Promise<Running> {
     turns: new Turns(platform.clock),
     hotDocuments: createHotDocuments(),
     deadlines: createDeadlines(platform.clock),
+    admission,
     partitionOf: partitioner(book, topics, platform),
   };
   const subscriptions = subscriptionsOf(shared, book);
@@ -77,7 +79,6 @@ export async function run(given: RunOptions): Promise<Running> {
     topics: [...topics.values()],
     everyMs: options.retentionEveryMs ?? 60_000,
   });
-  const admission = new Admission({ engine, platform, log, metrics, memberId });
   try {
     await admission.start();
     await Promise.all(subscriptions.map((subscription) => subscription.start()));
@@ -92,16 +93,9 @@ export async function run(given: RunOptions): Promise<Running> {
     maintenance.start();
     redrives.start();
   }
-  const publisher = new Publisher({
-    engine,
-    admission,
-    platform,
-    source: `/${options.name}`,
-    limits,
-    topics: book,
-    metrics,
-    hooks: options.hooks ?? {},
-  });
+  const source = `/${options.name}`;
+  const { hooks = {} } = options;
+  const publisher = new Publisher({ engine, admission, platform, source, limits, topics: book, metrics, hooks });
   return {
     engine,
     publisher,

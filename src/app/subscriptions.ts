@@ -15,6 +15,8 @@ import { createSlots } from "../delivery/lanes/slots.ts";
 import type { SoloGate } from "../delivery/lanes/solo-gate.ts";
 import type { Turns } from "../delivery/run/turns.ts";
 import { createSubscription, type Paused, type PauseSwitch, type Subscription } from "../delivery/subscription.ts";
+import type { Admission } from "./admission/admission.ts";
+import { Throttle } from "./admission/throttle.ts";
 import { host } from "./member-id.ts";
 import type { RunOptions } from "./running.ts";
 import type { TopicBook } from "./topic-book.ts";
@@ -27,6 +29,7 @@ export interface Shared extends RunOptions {
   readonly turns: Turns;
   readonly hotDocuments: HotDocuments;
   readonly deadlines: Deadlines;
+  readonly admission: Admission;
   readonly partitionOf: (contract: Contract, key: string | null) => number;
 }
 
@@ -67,7 +70,11 @@ function runtimeOf(shared: Shared, service: Service, topic: string, pauseSwitch:
   const { concurrency = 64, prefetch, inbox, guarantee = "exactly-once", use = [] } = service.options;
   const name = subscriptionName(service.name, topic);
   const source = `/${options.name}/${service.name}`;
-  const { partitionOf } = shared;
+  const throttle = new Throttle(shared.admission, name);
+  const partitionOf: Shared["partitionOf"] = (contract, key) => {
+    throttle.publishesTo(contract.topic.name);
+    return shared.partitionOf(contract, key);
+  };
   const runtime: SubscriptionRuntime = {
     name,
     service: service.name,
@@ -93,6 +100,7 @@ function runtimeOf(shared: Shared, service: Service, topic: string, pauseSwitch:
     inboxWindowMs: inbox?.windowMs,
     heldMax: 100_000,
     member: { host: host(), appVersion: options.version },
+    fetchRoom: () => throttle.room(),
     paused: () => pauseSwitch.paused !== undefined,
     pause: (reason, pauseMs, lost) => pause(runtime, pauseSwitch, reason, pauseMs, lost),
   };

@@ -1,67 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type App, hasCode, service, type Service, type ServiceOptions, type TidingsError } from "tidings";
+import { type App, service, type ServiceOptions, type TidingsError } from "tidings";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
-import { type VirtualClock, virtualPlatform } from "../../src/platform/virtual.ts";
+import { virtualPlatform } from "../../src/platform/virtual.ts";
 import { testApp } from "../../src/testing/index.ts";
-import { assertAllAccounted, type Bench, bench, drive, Followed, Happened } from "../delivery/support.ts";
-
-/** A consumer that takes `handlerMs` for each event, `concurrency` at a time. */
-function slow(handlerMs: number, options: ServiceOptions): Service {
-  return service("slow", { from: "start", ...options }).on(Happened, async (_event, ctx) => {
-    await ctx.sleep(handlerMs);
-  });
-}
-
-/** What became of publishes that were offered. */
-class Offered {
-  accepted = 0;
-  readonly refused: TidingsError[] = [];
-  readonly #pending: Promise<unknown>[] = [];
-
-  one(app: App, key: string): void {
-    this.#pending.push(
-      app.publish(Happened, { key, n: 0 }).then(
-        () => void (this.accepted += 1),
-        (error: unknown) => {
-          if (!hasCode(error, "TIDINGS_OVERLOADED")) throw error;
-          this.refused.push(error);
-        },
-      ),
-    );
-  }
-
-  all(): Promise<unknown> {
-    return Promise.all(this.#pending);
-  }
-}
-
-/** Two processes on one world: the first consumes, the others publish. */
-async function processes(consumer: Service, publishers = 1) {
-  const world = memoryWorld();
-  const platform = virtualPlatform();
-  const consuming = await bench([consumer], { world, platform, memberId: "consumer" });
-  const publishing: Bench[] = [];
-  for (let i = 0; i < publishers; i++)
-    publishing.push(await bench([], { world, platform, seed: i + 2, memberId: `publisher-${i}` }));
-  return { world, platform, clock: platform.clock, consuming, publishing, apps: publishing.map(({ app }) => app) };
-}
-
-let keys = 0;
-/** Offers so many events each millisecond, each of a key of its own, for a time. */
-async function offer(clock: VirtualClock, app: App, perMs: number, forMs: number, offered = new Offered()) {
-  for (let ms = 0, due = 0; ms < forMs; ms++) {
-    for (due += perMs; due >= 1; due--) offered.one(app, `k${keys++}`);
-    await clock.advance(1);
-  }
-  return offered;
-}
-
-const pendingOf = async ({ app, clock }: Bench) =>
-  (await drive(clock, app.totals())).subscriptions.reduce((sum, { pending }) => sum + pending, 0);
-
-const stopAll = (clock: VirtualClock, benches: readonly Bench[]) =>
-  drive(clock, Promise.all(benches.map(({ app }) => app.stop())));
+import { assertAllAccounted, bench, drive, Happened } from "../delivery/support.ts";
+import { newKey, offer, Offered, pendingOf, processes, slow, stopAll } from "./overload-support.ts";
 
 describe("a subscription with a limit", () => {
   it("has publishers of another process refused above it, with a hint, until it has caught up", async () => {
@@ -120,10 +64,10 @@ describe("a subscription with a limit", () => {
     const before = await offer(clock, first, 10, 500);
     const counts = [new Offered(), new Offered(), new Offered()] as const;
     for (let ms = 0; ms < 2000; ms++) {
-      for (let i = 0; i < 10; i++) counts[0].one(first, `k${keys++}`);
-      for (let i = 0; i < 4; i++) counts[1].one(second, `k${keys++}`);
+      for (let i = 0; i < 10; i++) counts[0].one(first, newKey());
+      for (let i = 0; i < 4; i++) counts[1].one(second, newKey());
       // Within its share: hardly ever refused.
-      if (ms % 10 === 0) counts[2].one(third, `k${keys++}`);
+      if (ms % 10 === 0) counts[2].one(third, newKey());
       await clock.advance(1);
     }
     await drive(clock, Promise.all([before.all(), ...counts.map((each) => each.all())]));
@@ -173,51 +117,6 @@ describe("a subscription with a limit", () => {
     await clock.advance(5000);
     await over;
     await stopAll(clock, [publishing]);
-  });
-});
-
-describe("units of work", () => {
-  it("are never refused: a consumer that publishes to its own topic comes to its end", async () => {
-    const { clock, consuming, publishing, apps } = await processes(
-      service("loop", { from: "start", concurrency: 2, backlog: { eventsMax: 4 } })
-        .on(Happened, async ({ data }, ctx) => {
-          await ctx.sleep(5);
-          for (let n = 0; n < 10; n++) ctx.publish(Followed, { key: data.key, n });
-        })
-        .on(Followed, () => undefined),
-    );
-    const offered = await offer(clock, apps[0] as App, 1, 20);
-    await drive(clock, offered.all());
-    await clock.advance(5000);
-    const { subscriptions } = await drive(clock, consuming.app.totals());
-    assert.equal(subscriptions[0]?.handled, offered.accepted * 11);
-    assert.ok(offered.refused.length > 0, "publishers from outside are refused meanwhile");
-    await stopAll(clock, [consuming, ...publishing]);
-  });
-
-  it("may publish at once to a topic that is full; outside of handlers publishNow is refused as publish is", async () => {
-    const own: { app?: App } = {};
-    const running = await bench([
-      service("loop", { from: "start", concurrency: 1, backlog: { eventsMax: 2 } })
-        .on(Happened, async ({ data }, ctx) => {
-          await ctx.sleep(50);
-          await own.app?.publishNow(Followed, { key: data.key, n: 1 });
-        })
-        .on(Followed, () => undefined),
-    ]);
-    own.app = running.app;
-    const { clock } = running;
-    const offered = new Offered();
-    for (let i = 0; i < 5; i++) offered.one(running.app, `k${i}`);
-    await drive(clock, offered.all());
-    assert.equal(offered.accepted, 2);
-    await assert.rejects(drive(clock, running.app.publishNow(Happened, { key: "x", n: 0 })), {
-      code: "TIDINGS_OVERLOADED",
-    });
-    await clock.advance(1000);
-    const { subscriptions } = await drive(clock, running.app.totals());
-    assert.deepEqual([subscriptions[0]?.handled, subscriptions[0]?.pending, subscriptions[0]?.deadLetters], [4, 0, 0]);
-    await stopAll(clock, [running]);
   });
 });
 

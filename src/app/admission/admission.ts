@@ -31,12 +31,12 @@ export class Admission {
   gate(topic: string): TopicGate | undefined {
     if (this.#gates.size === 0) return undefined;
     // Those who are refused must hear of another limit, too.
-    this.heartbeat(this.#parts.platform.clock.monotonic());
+    this.heartbeat();
     return this.#gates.get(topic);
   }
 
-  /** Somebody publishes at this moment: reads the limits again when that is due. */
-  heartbeat(monotonicMs: number): void {
+  /** Somebody publishes: reads the limits again when that is due. */
+  heartbeat(monotonicMs: number = this.#parts.platform.clock.monotonic()): void {
     if (monotonicMs - this.#readAtMs < everyMs || this.#reading || this.#stopped) return;
     this.#readAtMs = monotonicMs;
     this.#reading = true;

@@ -3,9 +3,10 @@ import type { Platform } from "../../platform/platform.ts";
 import type { Engine } from "../../ports/engine.ts";
 import type { Lease } from "../../ports/leases.ts";
 
-/** How long a publisher counts after it last said so, and how often it says so, in milliseconds. */
+/** How long a publisher counts after it last said so, how often it says so, and how often it counts, in milliseconds. */
 const ttlMs = 6000;
-const everyMs = 2000;
+const sayMs = 2000;
+const countMs = 500;
 
 /**
  * How many processes press on one topic. Each says so by a lease while the backlog is more than half full, so that the room
@@ -17,6 +18,7 @@ export class Publishers {
   readonly #request: { readonly name: string; readonly owner: string; readonly ttlMs: number };
   #count = 1;
   #countedAtMs = Number.NEGATIVE_INFINITY;
+  #saidAtMs = Number.NEGATIVE_INFINITY;
   #lease: Lease | undefined;
   #counting: Promise<void> | undefined;
 
@@ -34,7 +36,7 @@ export class Publishers {
 
   /** Says that this process presses on the topic, and counts the others, now and then. */
   press(nowMs: number): void {
-    if (nowMs - this.#countedAtMs >= everyMs) this.#counting ??= this.#press(nowMs);
+    if (nowMs - this.#countedAtMs >= countMs) this.#counting ??= this.#press(nowMs);
   }
 
   /** Never rejects: without an answer each process takes itself for the only one. */
@@ -42,8 +44,11 @@ export class Publishers {
     const { leases } = this.#engine;
     this.#countedAtMs = nowMs;
     try {
-      const [lease] = (await leases?.acquire([this.#request])) ?? [];
-      this.#lease = lease;
+      if (nowMs - this.#saidAtMs >= sayMs) {
+        const [lease] = (await leases?.acquire([this.#request])) ?? [];
+        this.#lease = lease;
+        this.#saidAtMs = nowMs;
+      }
       this.#count = Math.max(1, (await leases?.list(this.#prefix))?.length ?? 1);
     } catch {
       this.#count = 1;

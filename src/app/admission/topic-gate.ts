@@ -1,6 +1,6 @@
 import { TidingsError } from "../../errors/tidings-error.ts";
 import type { Logger } from "../../delivery/log.ts";
-import type { Metrics } from "../../delivery/metrics.ts";
+import type { Counter, Metrics } from "../../delivery/metrics.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Engine } from "../../ports/engine.ts";
 import { Backlog } from "./backlog.ts";
@@ -37,6 +37,9 @@ export interface Shedding {
  */
 const ageMs = { admit: 250, refuse: 20, far: 50, close: 5 };
 
+/** What units of work may have pending beyond the limit, as a share of it, before what runs them fetches less. */
+const reserve = 1;
+
 /**
  * Lets publishers of this process in to one topic, as long as no subscription with a limit has too much pending. Decides
  * in memory, on looks at the store that publishing itself brings about: nothing runs while nobody publishes.
@@ -47,6 +50,7 @@ export class TopicGate {
   readonly #publishers: Publishers;
   readonly #backlogs = new Map<string, Backlog>();
   readonly #refusals = new Map<Backlog, Refusals>();
+  readonly #counters = new Map<string, Counter>();
   readonly #gauges = new Map<string, readonly (() => void)[]>();
   /** Let in by this process, ever; and those among them that are not acknowledged. */
   #admitted = 0;
@@ -54,6 +58,9 @@ export class TopicGate {
   /** What the last look cannot have seen: let in up to here, and not acknowledged then. */
   #admittedBefore = 0;
   #unseen = 0;
+  /** Published by units of work of this process, ever, and up to the last look. */
+  #ofUnits = 0;
+  #ofUnitsBefore = 0;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
   #looking: Promise<void> | undefined;
   /** Publishes that wait for a look; later ones must not overtake them. */
@@ -88,6 +95,8 @@ export class TopicGate {
       "messaging.destination.name": this.#topic,
       "messaging.consumer.group.name": subscription,
     };
+    const counted = { ...attributes, "messaging.operation.name": "publish" };
+    this.#counters.set(subscription, metrics.counter("tidings.publish.refused", "{message}", counted));
     this.#gauges.set(subscription, [
       metrics.gauge("tidings.backlog.events", "{event}", attributes, () => Math.round(this.#pendingOf(backlog))),
       metrics.gauge("tidings.backlog.limit", "{event}", attributes, () => backlog.limit.eventsMax),
@@ -143,6 +152,25 @@ export class TopicGate {
     this.#unwritten -= events;
   }
 
+  /** A unit of work of this process publishes an event. */
+  unitPublishes(): void {
+    this.#ofUnits += 1;
+  }
+
+  /** How many more events units of work should make at most; without end while every subscription but the named one is below its limit. */
+  reserveLeft(except: string): number {
+    const nowMs = this.#now();
+    const age = nowMs - this.#lookedAtMs;
+    let left = Number.POSITIVE_INFINITY;
+    for (const [name, backlog] of this.#backlogs) {
+      const { eventsMax } = backlog.limit;
+      const pending = name === except ? 0 : this.#pendingOf(backlog, nowMs);
+      if (pending >= eventsMax) left = Math.min(left, eventsMax * (1 + reserve) - pending);
+    }
+    if (age > (left === Number.POSITIVE_INFINITY ? ageMs.far : ageMs.close)) void this.#look();
+    return left;
+  }
+
   /** For which subscriptions publishers are being refused. */
   shedding(): readonly Shedding[] {
     const nowMs = this.#now();
@@ -175,8 +203,8 @@ export class TopicGate {
 
   /** Others who press on the topic are taken to let in as much as this process does. */
   #pendingOf(backlog: Backlog, nowMs: number = this.#now()): number {
-    const own = this.#admitted - this.#admittedBefore;
-    return backlog.pending(this.#unseen + own * this.#publishers.count(nowMs), nowMs);
+    const own = (this.#admitted - this.#admittedBefore) * this.#publishers.count(nowMs);
+    return backlog.pending(this.#unseen + own + this.#ofUnits - this.#ofUnitsBefore, nowMs);
   }
 
   /** 1 and more: a subscription has reached its limit. */
@@ -198,17 +226,19 @@ export class TopicGate {
     const atMs = this.#now();
     const admitted = this.#admitted;
     const unwritten = this.#unwritten;
+    const ofUnits = this.#ofUnits;
     const limits = backlogs.map(({ limit }) => limit);
     // Where the store cannot be read, the publish itself will say why.
     const lags = await readLags(engine, this.#topic, limits).catch(() => []);
     this.#lookedAtMs = atMs;
     this.#admittedBefore = admitted;
     this.#unseen = unwritten;
+    this.#ofUnitsBefore = ofUnits;
     for (const [i, backlog] of backlogs.entries()) backlog.looked(lags[i], atMs);
   }
 
   #refuse(backlog: Backlog, pending: number, events: number, nowMs: number): TidingsError {
-    const { log, metrics, engine, platform } = this.#parts;
+    const { log, platform } = this.#parts;
     const { subscription, eventsMax } = backlog.limit;
     const refusals = this.#refusals.get(backlog) as Refusals;
     const lag = Math.round(pending);
@@ -217,14 +247,7 @@ export class TopicGate {
         { topic: this.#topic, subscription, lag, eventsMax },
         "publishers are refused: a subscription is behind",
       );
-    metrics
-      .counter("tidings.publish.refused", "{message}", {
-        "messaging.system": engine.name,
-        "messaging.operation.name": "publish",
-        "messaging.destination.name": this.#topic,
-        "messaging.consumer.group.name": subscription,
-      })
-      .add(events);
+    this.#counters.get(subscription)?.add(events);
     const retryAfterMs = backlog.retryAfterMs(pending, refusals.lately(nowMs), platform.random.next());
     return new TidingsError(
       "TIDINGS_OVERLOADED",

@@ -20,6 +20,8 @@ export interface FetchOptions {
 /** How often to look for new events when no hint comes, and again after an error, in milliseconds. */
 const backstopMs = 5000;
 const errorDelayMs = 500;
+/** While it should not fetch: how often to look whether it may, and a page how often and of how many events all the same. */
+const throttled = { lookMs: 20, pageMs: 1000, events: 16 };
 /** Most events of one read: as many as are handled in a few milliseconds. */
 const readMax = 512;
 
@@ -31,6 +33,8 @@ export class Fetch {
   #fetching = false;
   /** There may be something to fetch. */
   #hinted = false;
+  /** Since when it should not fetch, or when it did all the same; by the monotonic clock. */
+  #throttledAtMs: number | undefined;
   #trouble: string | undefined;
   #unwatch: (() => void) | undefined;
   #cancelBackstop: CancelTimer | undefined;
@@ -73,14 +77,17 @@ export class Fetch {
     this.#cancelBackstop?.();
     try {
       while (this.#hinted && this.#open && this.#hasRoom()) {
+        const events = this.#pageEvents();
+        if (events <= 0) break;
         this.#hinted = false;
-        await this.#fetchOnce();
+        await this.#fetchOnce(events);
       }
     } catch (error) {
       this.#failed(error);
     } finally {
       this.#fetching = false;
-      const delayMs = this.#trouble === undefined ? backstopMs : errorDelayMs;
+      const waitMs = this.#throttledAtMs === undefined ? backstopMs : throttled.lookMs;
+      const delayMs = this.#trouble === undefined ? waitMs : errorDelayMs;
       if (this.#open) this.#cancelBackstop = this.#runtime.platform.clock.after(delayMs, this.#onHint, true);
     }
   }
@@ -97,11 +104,30 @@ export class Fetch {
     );
   }
 
-  async #fetchOnce(): Promise<void> {
+  /**
+   * How many events to fetch. What piles up elsewhere is waited for, but never for long: it may be this partition that
+   * drains it, in a circle.
+   */
+  #pageEvents(): number {
+    const { runtime, ingest } = this.#options;
+    const most = Math.min(readMax, runtime.prefetch.events - ingest.events());
+    const room = Math.floor(runtime.fetchRoom()) - ingest.events();
+    if (room > 0) {
+      this.#throttledAtMs = undefined;
+      return Math.min(most, room);
+    }
+    const nowMs = runtime.platform.clock.monotonic();
+    this.#throttledAtMs ??= nowMs;
+    if (nowMs - this.#throttledAtMs < throttled.pageMs) return 0;
+    this.#throttledAtMs = nowMs;
+    return Math.min(most, throttled.events);
+  }
+
+  async #fetchOnce(events: number): Promise<void> {
     const { number, progress, ingest, lanes } = this.#options;
     const { engine, topic, prefetch } = this.#runtime;
     const page = await engine.topics.read(topic, number, progress.next, {
-      events: Math.min(readMax, prefetch.events - ingest.events()),
+      events,
       bytes: Math.max(1, prefetch.bytes - ingest.bytes()),
     });
     // What would be sent on its way while the partition drains could be committed behind its end.
