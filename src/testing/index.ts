@@ -28,6 +28,12 @@ export type {
   Totals as HistoryTotals,
   TracePair,
 } from "./check/history.ts";
+export { simulate, type FailedSeed, type SimulationReport } from "./sim/simulate.ts";
+export type { Expectation, NodeStart, SimulationEnd, SimulationOptions } from "./sim/options.ts";
+export type { SimPublication, Workload } from "./sim/workload.ts";
+export { type FaultKind, faultKinds } from "./sim/fault-kinds.ts";
+export type { Dice } from "./sim/dice.ts";
+export type { Swarm } from "./sim/swarm.ts";
 export type { Duration } from "./duration.ts";
 export type { ExpectedDeadLetter } from "./expectations.ts";
 export type { Failing, FailOptions } from "./faults.ts";

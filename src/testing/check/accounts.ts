@@ -72,7 +72,11 @@ export function checkPoison({ poison = [], deadLetters = [], healed = false }: H
     if (!letter) {
       if (healed)
         found.push({ ...place, message: `${event} always fails for ${subscription}, and is no dead letter.` });
-    } else if ((letter.redrives ?? 0) === 0 && letter.failures !== failures)
+    } else if (
+      (letter.redrives ?? 0) === 0 &&
+      (letter.reason ?? "exhausted") === "exhausted" &&
+      letter.failures !== failures
+    )
       found.push({
         ...place,
         key: letter.key,

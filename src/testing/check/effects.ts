@@ -29,6 +29,10 @@ export function checkFates(history: History): Violation[] {
   const waiting = new Set(held.map(idOf));
   for (const letter of deadLetters) if (letter.state !== "resolved") waiting.add(idOf(letter));
   const found: Violation[] = [];
+  for (const { subscription, event, key, waitsFor } of healed ? held : []) {
+    const message = `${event} still waits for its time in ${subscription}, although everything had time to drain.`;
+    if (waitsFor === "time") found.push({ invariant: "I7", subscription, key, event, message });
+  }
   for (const subscription of history.subscriptions ?? []) {
     const name = subscription.subscription;
     const exempt = new Set(subscription.exempt);

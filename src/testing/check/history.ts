@@ -144,6 +144,8 @@ export interface HeldEvent {
   readonly subscription: string;
   readonly event: string;
   readonly key: string | null;
+  /** Whether it goes on by itself, or when an operator says so; `operator` when left out. */
+  readonly waitsFor?: "time" | "operator";
 }
 
 /** A dead letter at the end. */
@@ -154,6 +156,8 @@ export interface DeadLetterEnd {
   readonly key: string | null;
   readonly state: "open" | "redriving" | "resolved" | "discarded";
   readonly failures: number;
+  /** Why it was given up; only `exhausted`, or nothing, is held against the number of tries. */
+  readonly reason?: string;
   /** How often it was redriven. */
   readonly redrives?: number;
   readonly run?: number;

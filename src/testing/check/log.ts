@@ -43,6 +43,11 @@ export function checkPhantoms({ publishes, log, runs = [] }: History): Violation
       found.push({ ...place, message: `${event} is in ${topic}, and every call that published it was refused.` });
     else if (payload !== undefined && !done.some((publish) => (publish.payload ?? payload) === payload))
       found.push({ ...place, message: `${event} in ${topic} has other bytes than were published.` });
+    else if (
+      payload !== undefined &&
+      done.some((each) => each.answer === "acknowledged" && (each.payload ?? payload) !== payload)
+    )
+      found.push({ ...place, message: `${event} in ${topic} has other bytes than a publish that was acknowledged.` });
     else if (!done.some((publish) => publish.key === key))
       found.push({ ...place, message: `${event} in ${topic} has another key than it was published with.` });
   }

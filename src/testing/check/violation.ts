@@ -16,6 +16,7 @@ export const invariants = Object.freeze({
   I17: "dead letters are not lost, and those that are resolved are handled",
   I18: "resources stay under their caps",
   I24: "the same seed gives the same run",
+  OWN: "what a workload promises of itself",
   P3: "the counts of a subscription add up to what was appended, and agree with what is held",
 });
 

@@ -24,6 +24,10 @@ const broken: Record<string, readonly [InvariantId, Partial<History>]> = {
   ],
   "the log has what was refused": ["I2", { publishes: [p1, { ...p2, answer: "refused" }, ...others] }],
   "the log has other bytes": ["I2", { log: log.map((entry) => ({ ...entry, payload: "other" })) }],
+  "an acknowledged publish had other bytes than the log": [
+    "I2",
+    { publishes: [...publishes, { ...p1, payload: "other" }] },
+  ],
   "the log has another key": ["I2", { publishes: [{ ...p1, key: "x" }, p2, ...others] }],
   "a handler was given other bytes": ["I2", { runs: [{ ...sound.runs[0], payload: "other" } as never] }],
   "a handler was given what is in no log": ["I2", { runs: [{ ...sound.runs[0], event: "e9" } as never] }],
@@ -47,6 +51,7 @@ const broken: Record<string, readonly [InvariantId, Partial<History>]> = {
     "I7",
     withSubscription({ partitions: [{ partition: 0, start: 0, low: 1, finished: [] }, subscription.partitions[1]] }),
   ],
+  "a retry never came": ["I7", { held: [{ ...sound.held[0], waitsFor: "time" } as never] }],
   "an effect happened twice": ["I8", { effects: [...sound.effects, sound.effects[0] as never] }],
   "an event stands twice in the log": ["I8", { log: [...log, { ...log[4], position: 2 } as never] }],
   "a ledger does not add up": ["I8", { ledgers: [{ name: "money", sum: 3, expected: 0 }] }],
@@ -78,11 +83,16 @@ const broken: Record<string, readonly [InvariantId, Partial<History>]> = {
   ],
 };
 
+/** What a workload promises of itself is its own affair. */
+const ids = Object.keys(invariants)
+  .filter((id) => id !== "OWN")
+  .sort();
+
 describe("the checker", () => {
   it("finds nothing in a sound history, and checks it for everything", () => {
     const { violations, checked } = check(sound);
     assert.deepEqual(violations, []);
-    assert.deepEqual([...checked].sort(), Object.keys(invariants).sort());
+    assert.deepEqual([...checked].sort(), ids);
   });
 
   for (const [what, [invariant, change]] of Object.entries(broken)) {
@@ -97,7 +107,7 @@ describe("the checker", () => {
   }
 
   it("has a history that breaks each invariant", () => {
-    assert.deepEqual([...new Set(Object.values(broken).map(([id]) => id))].sort(), Object.keys(invariants).sort());
+    assert.deepEqual([...new Set(Object.values(broken).map(([id]) => id))].sort(), ids);
   });
 
   it("does not miss what retention has removed", () => {

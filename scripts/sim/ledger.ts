@@ -1,0 +1,94 @@
+// What must hold of the workload in the end: the two traces of each service agree, in order, and the money adds up.
+import type { SimulationEnd } from "tidings/testing";
+import type { Violation } from "tidings/testing";
+import { type Done, done, type Work, work } from "./contracts.ts";
+import { accounts, type Place, seen } from "./services.ts";
+
+const textOf = (places: readonly Place[]): string => places.map((place) => place.join(":")).join(" ");
+
+/** Services of which operators may repeat events. */
+const movable = ["loose", "noted"];
+/** Services in which an event of a key may pass one that failed: at most once, what fails is a dead letter on its own. */
+const unordered = ["loose", "noted", "most"];
+
+export async function checkLedger(end: SimulationEnd, services: readonly string[]): Promise<readonly Violation[]> {
+  const found: Violation[] = [];
+  const add = (subscription: string, key: string, message: string): void =>
+    void found.push({ invariant: "OWN", subscription, key, message });
+  const told = new Map<string, Place[]>();
+  for (const { data } of await end.log(done.name)) {
+    const { service, key, partition, position } = data as Done;
+    const id = `${service} ${key}`;
+    told.set(id, [...(told.get(id) ?? []), [partition, position]]);
+  }
+  for (const service of services) {
+    if (service === "audit") continue;
+    const lists = await end.state<readonly Place[]>(service, seen);
+    const keys = new Set([...lists.keys(), ...[...told.keys()].filter((id) => id.startsWith(`${service} `)).map((id) => id.slice(service.length + 1))]); // prettier-ignore
+    for (const key of keys) {
+      const kept = lists.get(key) ?? [];
+      const sent = told.get(`${service} ${key}`) ?? [];
+      if (textOf(kept) !== textOf(sent))
+        add(service, key, `${service} kept ${textOf(kept)} for ${key} and told of ${textOf(sent)}.`);
+      if (!movable.includes(service) && new Set(kept.map(String)).size !== kept.length)
+        add(service, key, `${service} handled an event of ${key} twice: ${textOf(kept)}.`);
+      if (!unordered.includes(service) && kept.some(([, position], i) => i > 0 && position < (kept[i - 1] as Place)[1]))
+        add(service, key, `${service} handled events of ${key} out of order: ${textOf(kept)}.`);
+    }
+  }
+  if (services.includes("audit")) await checkAudit(end, told, add);
+  await checkMoney(end, told, add);
+  checkOnce(end, add);
+  return found;
+}
+
+type Add = (subscription: string, key: string, message: string) => void;
+
+/** The auditor has heard of everything, once and in order, except of what it has given up. */
+async function checkAudit(end: SimulationEnd, told: ReadonlyMap<string, Place[]>, add: Add): Promise<void> {
+  const heard = await end.state<readonly Place[]>("audit", seen);
+  const gaveUp = (end.history.deadLetters ?? []).some(({ subscription }) => subscription.startsWith("audit/"));
+  for (const [id, sent] of told) {
+    const kept = heard.get(id) ?? [];
+    if (textOf(kept) === textOf(sent)) continue;
+    if (!gaveUp) add("audit", id, `The auditor heard ${textOf(kept)} of ${id}, and ${textOf(sent)} was told.`);
+  }
+}
+
+/** Each account has what the handled transfers make of it, and all together nothing. */
+async function checkMoney(end: SimulationEnd, told: ReadonlyMap<string, Place[]>, add: Add): Promise<void> {
+  const transfers = new Map<string, Work>();
+  for (const { data, partition, position } of await end.log(work.name))
+    transfers.set(`${partition}:${position}`, data as Work);
+  const expected = new Map<string, number>();
+  const book = (account: string, amount: number): void =>
+    void expected.set(account, (expected.get(account) ?? 0) + amount);
+  for (const [id, places] of told) {
+    if (!id.startsWith("ledger ")) continue;
+    for (const place of places) {
+      const { key, to, amount } = transfers.get(place.join(":")) as Work;
+      book(key, -amount);
+      book(to, amount);
+    }
+  }
+  const kept = await end.state<number>("ledger", accounts);
+  let sum = 0;
+  for (const amount of kept.values()) sum += amount;
+  if (sum !== 0) add("ledger", "", `The accounts add up to ${sum}.`);
+  for (const account of new Set([...expected.keys(), ...kept.keys()])) {
+    const [has, should] = [kept.get(account) ?? 0, expected.get(account) ?? 0];
+    if (has !== should) add("ledger", account, `The account ${account} has ${has}, and its transfers make ${should}.`);
+  }
+}
+
+/** At most once means that no handler ever sees an event again, unless an operator says so. */
+function checkOnce({ history }: SimulationEnd, add: Add): void {
+  const begun = new Set<string>();
+  const redriven = new Set<string>();
+  for (const { event, redrives = 0 } of history.deadLetters ?? []) if (redrives > 0) redriven.add(event);
+  for (const { subscription, event, key } of history.runs ?? []) {
+    if (!subscription.startsWith("most/")) continue;
+    if (begun.has(event) && !redriven.has(event)) add("most", key ?? "", `${event} was handed to the handler of "most" twice.`);
+    begun.add(event);
+  }
+}

@@ -1,0 +1,126 @@
+// The services of the simulated workload. Each leaves a trace of every event in two places that must agree: a list in its
+// state and an event. Money moves between keys, and all of it together stays nothing.
+import {
+  ConflictError,
+  type Context,
+  PauseError,
+  RetryAfterError,
+  type Service,
+  service,
+  TerminalError,
+} from "tidings";
+import { Dice } from "../../src/testing/sim/dice.ts";
+import type { NodeStart } from "../../src/testing/sim/options.ts";
+
+import { Finished, Noted, type Work, Worked } from "./contracts.ts";
+
+/** A place in the topic: partition and position. */
+export type Place = readonly [partition: number, position: number];
+
+export const retry = { immediateMs: [0, 20], delayedMs: [200, 1000, 4000], jitter: "full" } as const;
+/** After so many failures an event that always fails is given up. */
+export const triesMax = 1 + retry.immediateMs.length + retry.delayedMs.length;
+
+export const seen = "seen";
+export const accounts = "accounts";
+
+/** Services that a seed may have besides the ledger. */
+const others = ["batch", "loose", "most", "inbox", "audit", "noted", "strict"] as const;
+
+/** Which services a seed has. */
+export function servicesOfSeed(seed: number): readonly string[] {
+  const dice = new Dice(seed, "services");
+  const share = dice.one([0.1, 0.3, 0.5]);
+  return ["ledger", ...others.filter(() => dice.chance(share))];
+}
+
+type Handle = (event: { readonly data: Work }, ctx: Context) => Promise<void>;
+
+/** What stands in the way of success; throws in every way there is. */
+async function trouble(name: string, { n, how, times }: Work, ctx: Context, outside: Map<string, number>) {
+  const id = `${name} ${n}`;
+  const failures = outside.get(id) ?? 0;
+  outside.set(id, failures + 1);
+  // Where a partition waits for one event, that one is tried for ever.
+  const mortal = name !== "strict" || failures < times;
+  if (how === "poison" && mortal) throw new Error("always");
+  if (how === "terminal" && mortal) throw new TerminalError("never");
+  if (how === "sleeps") await ctx.sleep(times * 40);
+  if (failures >= times) return;
+  if (how === "fails") throw new Error("not yet");
+  if (how === "later") throw new RetryAfterError("later", 70 * times);
+  if (how === "conflict") throw new ConflictError("again");
+  if (how === "pauses") throw new PauseError("nobody now", 100 * times);
+  if (how === "slow") await ctx.sleep(10_000);
+  // The ways of throwing that nobody thinks of.
+  if (how === "strange") throw undefined as unknown as Error;
+}
+
+/** Remembers that an event was handled, and tells of it. */
+async function note(name: string, { key, n }: { readonly key: string; readonly n: number }, ctx: Context) {
+  const box = ctx.state<readonly Place[]>(seen);
+  const before = (await box.get(key)) ?? [];
+  const { partition, position } = ctx;
+  box.set(key, [...before, [partition, position]]);
+  ctx.publish(Finished, { service: name, key, partition, position, n });
+}
+
+/** Money moves from the account of the key to another one, which other keys write, too. */
+async function move({ key, to, amount }: Work, ctx: Context) {
+  const box = ctx.state<number>(accounts);
+  box.set(key, ((await box.get(key)) ?? 0) - amount);
+  box.set(to, ((await box.get(to)) ?? 0) + amount);
+}
+
+export function services({ epoch, swarm, seed, outside }: NodeStart): readonly Service[] {
+  const dice = new Dice(seed, "options");
+  const options = {
+    epoch,
+    from: "start",
+    concurrency: swarm.concurrency,
+    prefetch: { events: swarm.prefetchEvents },
+    timeoutMs: 3000,
+    retry: { ...retry, stallsMax: dice.one([3, 1000]) },
+  } as const;
+  const handle = (name: string, money = false): Handle => {
+    // In this order the failure must take everything back, in the other one it comes first.
+    const late = dice.chance(0.5);
+    return async ({ data }, ctx) => {
+      if (!late) await trouble(name, data, ctx, outside);
+      await note(name, data, ctx);
+      if (money) await move(data, ctx);
+      if (late) await trouble(name, data, ctx, outside);
+    };
+  };
+  const all: Record<string, () => Service> = {
+    ledger: () => service("ledger", options).on(Worked, handle("ledger", true)),
+    batch: () =>
+      service("batch", options).onBatch(
+        Worked,
+        async (items) => {
+          for (const { event, ctx, fail } of items) {
+            try {
+              await trouble("batch", event.data, ctx, outside);
+              await note("batch", event.data, ctx);
+            } catch (error) {
+              fail(error);
+            }
+          }
+        },
+        { batchMax: dice.whole(2, 10), waitMs: dice.whole(0, 50) },
+      ),
+    loose: () => service("loose", { ...options, guarantee: "at-least-once", onFailure: "skipAhead" }).on(Worked, handle("loose")), // prettier-ignore
+    most: () => service("most", { ...options, guarantee: "at-most-once" }).on(Worked, handle("most")),
+    inbox: () => service("inbox", { ...options, inbox: { windowMs: 3_600_000 } }).on(Worked, handle("inbox")), // prettier-ignore
+    strict: () => service("strict", { ...options, onFailure: "blockPartition" }).on(Worked, handle("strict")), // prettier-ignore
+    audit: () =>
+      service("audit", options).on(Finished, async ({ data }, ctx) => {
+        const box = ctx.state<readonly Place[]>(seen);
+        const id = `${data.service} ${data.key}`;
+        box.set(id, [...((await box.get(id)) ?? []), [data.partition, data.position]]);
+      }),
+    noted: () =>
+      service("noted", options).on(Noted, ({ data }, ctx) => note("noted", { key: `${data.n % 5}`, n: data.n }, ctx)),
+  };
+  return servicesOfSeed(seed).map((name) => (all[name] as () => Service)());
+}

@@ -1,0 +1,87 @@
+// What is published in the simulation of the repository, and what must hold of it in the end.
+import type { SimulationEnd, SimulationOptions, Workload } from "tidings/testing";
+import type { Violation } from "tidings/testing";
+import { done, hows, Ignored, Noted, notes, type Work, work, Worked } from "./contracts.ts";
+import { checkLedger } from "./ledger.ts";
+import { services, servicesOfSeed, triesMax } from "./services.ts";
+
+/** By how an event is handled, how often one comes. */
+const weights: Record<(typeof hows)[number], number> = {
+  ok: 60, fails: 12, poison: 3, terminal: 3, sleeps: 8, slow: 2, later: 3, conflict: 4, pauses: 1, strange: 2,
+}; // prettier-ignore
+
+const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
+
+function drawHow({ dice }: Workload): Work["how"] {
+  let left = dice.between(0, total);
+  for (const how of hows) if ((left -= weights[how]) < 0) return how;
+  return "ok";
+}
+
+/** Publishers, each with events of its own in its own pace, to keys that they share. */
+async function publish(workload: Workload): Promise<void> {
+  const { dice, swarm } = workload;
+  const producers = dice.whole(1, 4);
+  const keys = Array.from({ length: dice.one([1, 2, 4, 8, 20]) }, (_, i) => `k${i}`);
+  const noise = dice.one([0, 0, 0.3]);
+  let n = 0;
+  const make = (): Work => {
+    const how = drawHow(workload);
+    const pad = "x".repeat(dice.whole(0, swarm.payloadBytesMax));
+    return { key: dice.one(keys), n: n++, how, times: dice.whole(1, 4), to: dice.one(keys), amount: dice.whole(1, 9), pad }; // prettier-ignore
+  };
+  const idOf = ({ how, n }: Work): { readonly id: string } => ({ id: `${how}-${n}` });
+  const produce = async (name: string): Promise<void> => {
+    while (n < swarm.events) {
+      await workload.sleep(dice.between(0, (swarm.safetyMs * producers) / swarm.events));
+      const data = make();
+      const options = idOf(data);
+      if (dice.chance(0.1)) {
+        const batch = [data, make(), make()].map((each) => [Worked, each, idOf(each)] as const);
+        await workload.publishAll(batch);
+        continue;
+      }
+      if (dice.chance(0.1)) {
+        await workload.publish([Ignored, data, { id: `ignored-${data.n}` }], name);
+        continue;
+      }
+      if (dice.chance(noise)) await workload.publish([Noted, { n: n++ }]);
+      await workload.publish([Worked, data, options], name);
+      if (dice.chance(0.05)) await other(workload, data, options);
+      else if (dice.chance(0.05) && data.how === "ok") await workload.repeat([Worked, data, options]);
+    }
+  };
+  await Promise.all(Array.from({ length: producers }, (_, i) => produce(`p${i}`)));
+}
+
+/** The id of an event with another payload: must be refused. */
+async function other(workload: Workload, data: Work, options: { readonly id: string }): Promise<void> {
+  const answer = await workload.tryPublish([Worked, { ...data, amount: data.amount + 1 }, options]);
+  if (answer === "acknowledged") workload.violation(`${options.id} was acknowledged with two payloads.`);
+}
+
+const poison = (id: string): number | undefined => {
+  if (id.startsWith("poison-")) return triesMax;
+  return undefined;
+};
+
+/** What is known of each subscription. */
+const expect: NonNullable<SimulationOptions["expect"]> = {
+  "ledger/work": { publishes: true, poison },
+  "batch/work": { publishes: true, poison },
+  "loose/work": { publishes: true, ordered: false, movable: true },
+  "most/work": { publishes: true, ordered: false, mayLose: true },
+  "inbox/work": { publishes: true, poison },
+  "strict/work": { publishes: true },
+  "noted/notes": { publishes: true, movable: true },
+};
+
+/** The simulation of the repository, without what the command line says. */
+export const ownSimulation: SimulationOptions = {
+  name: "sim",
+  services,
+  topics: [work, notes, done],
+  workload: publish,
+  expect,
+  check: (end: SimulationEnd): Promise<readonly Violation[]> => checkLedger(end, servicesOfSeed(end.seed)),
+};

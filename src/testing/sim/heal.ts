@@ -1,0 +1,92 @@
+import type { Admin } from "../../admin/admin.ts";
+import { readTotals, type SubscriptionTotals } from "../../delivery/totals.ts";
+import type { Engine } from "../../ports/engine.ts";
+import { epochMs } from "./node-clock.ts";
+import type { SimNode } from "./node.ts";
+import type { Scheduler } from "./scheduler.ts";
+import type { Witness } from "./witness.ts";
+
+/** What the second phase works with. */
+export interface HealOptions {
+  readonly scheduler: Scheduler;
+  readonly nodes: readonly SimNode[];
+  /** The newest definition. */
+  readonly epoch: () => number;
+  readonly observer: Engine;
+  readonly admin: Admin;
+  /** Whether the workload still publishes. */
+  readonly working: () => boolean;
+  /** Whether to redrive all dead letters once everything is at rest. */
+  readonly redrive: boolean;
+  readonly witness: Witness;
+}
+
+/** How long everything may take to drain, in virtual time. */
+const deadlineMs = 15 * 60_000;
+
+/** How often to look whether it has. */
+const lookEveryMs = 1000;
+
+/**
+ * The faults are over: every node runs the newest definition, pauses are lifted, and everything drains or waits visibly
+ * for an operator. What has not drained by the deadline is found by the checker. In the end all nodes stop.
+ */
+export async function heal(options: HealOptions): Promise<void> {
+  const { scheduler, nodes, admin } = options;
+  const untilMs = scheduler.nowMs + deadlineMs;
+  void startAll(options);
+  await quiet(options, untilMs);
+  if (options.redrive && scheduler.nowMs < untilMs) {
+    await during(scheduler, untilMs, admin.deadLetters.redrive({}));
+    await quiet(options, untilMs);
+  }
+  await during(scheduler, scheduler.nowMs + 120_000, Promise.all(nodes.map((node) => node.stop())));
+}
+
+/** Lets time pass until work has ended, or until an instant. */
+async function during(scheduler: Scheduler, untilMs: number, work: Promise<unknown>): Promise<void> {
+  let over = false;
+  const done = (): void => void (over = true);
+  work.then(done, done);
+  await scheduler.runUntil(untilMs, () => over);
+}
+
+/** Brings every node to the newest definition, one after the other, and back to life. */
+async function startAll({ scheduler, nodes, epoch }: HealOptions): Promise<void> {
+  for (const node of nodes) {
+    if (node.alive && node.epoch !== epoch()) await node.stop();
+    node.epoch = epoch();
+    node.start();
+    await scheduler.sleep(10);
+  }
+}
+
+async function quiet(options: HealOptions, untilMs: number): Promise<void> {
+  const { scheduler, observer, working } = options;
+  for (let before = ""; scheduler.nowMs < untilMs;) {
+    await scheduler.runUntil(scheduler.nowMs + lookEveryMs);
+    const { published, subscriptions } = await readTotals(observer, epochMs + scheduler.nowMs);
+    const open = subscriptions.filter(isOpen);
+    const now = JSON.stringify([published, subscriptions.map(({ handled, held }) => [handled, held])]);
+    const ready = options.nodes.every(({ app }) => app !== undefined);
+    if (!working() && ready && open.length === 0 && now === before) return;
+    before = open.length === 0 ? now : "";
+    await during(scheduler, scheduler.nowMs + 30_000, goOn(options, subscriptions));
+  }
+}
+
+const isOpen = ({ pending, heldRetrying, paused }: SubscriptionTotals): boolean =>
+  pending > 0 || heldRetrying > 0 || paused !== undefined;
+
+/** Lifts the pauses of subscriptions and keys. Refusals are no matter: it is asked again. */
+async function goOn({ admin, observer }: HealOptions, subscriptions: readonly SubscriptionTotals[]): Promise<void> {
+  for (const { subscription, paused, heldKeys } of subscriptions) {
+    if (paused) await admin.subscriptions.resume(subscription).catch(() => undefined);
+    if (heldKeys === 0) continue;
+    for (const { key } of await admin.heldKeys.list({ subscription, reason: "paused" })) {
+      // Somebody must own the partition who can be asked; else it would be done by us, while nobody runs.
+      if (key !== null && (await observer.leases?.list("partition/"))?.length)
+        await admin.heldKeys.resume(subscription, key).catch(() => undefined);
+    }
+  }
+}
