@@ -40,6 +40,37 @@ describe("after the death of a process", () => {
     await second.app.stop();
   });
 
+  it("what is published afterwards does not wait to run alone, although claims reach ahead", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const never = gate();
+    const first = await bench([counter(() => never.opened)], { world, platform, memberId: "one" });
+    await first.feed("a", 0);
+    world.crash(first.app.engine);
+    const suspect = gate();
+    const others = gate();
+    const begun = new Set<number>();
+    const second = await bench(
+      [
+        counter((n) => {
+          begun.add(n);
+          return n === 0 ? suspect.opened : others.opened;
+        }),
+      ],
+      { world, platform, memberId: "one" },
+    );
+    await second.rest();
+    assert.deepEqual([...begun], [0]);
+    for (let n = 1; n < 10; n++) await second.feed(`key-${n}`, n);
+    assert.deepEqual([...begun], [0]);
+    suspect.open();
+    await second.rest();
+    assert.equal(begun.size, 10);
+    others.open();
+    await second.rest();
+    await second.app.stop();
+  });
+
   it("an event that kills the process three times while it runs alone is parked, and its neighbours are not", async () => {
     const world = memoryWorld();
     const platform = virtualPlatform();

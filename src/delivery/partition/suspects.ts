@@ -1,4 +1,5 @@
 import type { Claims } from "../commit/claims.ts";
+import { enterNow } from "../guards/entrance.ts";
 import type { Delivery } from "../lanes/delivery.ts";
 import type { HeldEntry } from "../held/held-entry.ts";
 import type { HeldKeys } from "../held/held-keys.ts";
@@ -44,9 +45,12 @@ export async function runSuspects(options: SuspectsOptions): Promise<void> {
 async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Promise<void> {
   const { runtime, progress, number } = options;
   let found = 0;
-  while (progress.next < claimed.to && !options.stopped()) {
+  // Claims reach ahead of what is published: what comes from now on cannot have killed anybody, and is not to wait alone.
+  const bounds = await runtime.engine.topics.bounds(runtime.topic);
+  const to = Math.min(claimed.to, bounds[number]?.next ?? claimed.to);
+  while (progress.next < to && !options.stopped()) {
     const page = await runtime.engine.topics.read(runtime.topic, number, progress.next, {
-      events: Math.min(64, claimed.to - progress.next),
+      events: Math.min(64, to - progress.next),
       bytes: runtime.prefetch.bytes,
     });
     // Gone by retention: the fetch loop will say so.
@@ -56,8 +60,9 @@ async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Pro
       const delivery = await options.ingest.takeOnce(record);
       if (!delivery) continue;
       const stalls = recall(delivery, claimed, runtime);
-      // A pause leaves it where it is, and whoever comes behind it in its lane must not overtake it.
-      if (runtime.paused() || (options.lanes.find(record.key)?.queue.length ?? 0) > 0) options.lanes.enqueue(delivery);
+      // A pause or a guard leaves it where it is, and whoever comes behind it in its lane must not overtake it.
+      const mayRun = !runtime.paused() && enterNow(delivery, runtime.platform.clock);
+      if (!mayRun || (options.lanes.find(record.key)?.queue.length ?? 0) > 0) options.lanes.enqueue(delivery);
       else {
         found += 1;
         await runtime.gate.alone(() => runSuspect(delivery, stalls, options));
