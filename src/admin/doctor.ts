@@ -126,7 +126,8 @@ function nodeProblems(version: string): Problem[] {
 }
 
 function subscriptionProblems(report: SubscriptionReport, maxAgeMs: number): Problem[] {
-  const { subscription, status, pending, oldestAgeMs, deadLetters, paused, equation, partitions } = report;
+  const { subscription, status, pending, oldestAgeMs, deadLetters, paused, equation, partitions, definition } = report;
+  const eventsMax = definition.backlog?.eventsMax ?? Number.POSITIVE_INFINITY;
   const problems: Problem[] = [];
   const add = (code: string, problem: string) => problems.push({ area: subscription, code, problem });
   const late = `${pending === 1 ? "1 event is" : `${pending} events are`} pending, the oldest for ${Math.round(oldestAgeMs / 1000)} s`;
@@ -138,6 +139,11 @@ function subscriptionProblems(report: SubscriptionReport, maxAgeMs: number): Pro
     add("TIDINGS_LAG_EXCEEDED", `It is stuck: ${late}, and nothing was committed for a minute.`);
   else if (status === "stopped" && pending > 0) add("TIDINGS_LAG_EXCEEDED", `No process runs it; ${late}.`);
   else if (oldestAgeMs > maxAgeMs) add("TIDINGS_LAG_EXCEEDED", `It lags: ${late}.`);
+  if (pending >= eventsMax)
+    add(
+      "TIDINGS_OVERLOADED",
+      `Publishers are refused: its limit is ${eventsMax} pending events and there are ${pending}; let it catch up, or give it more processes.`,
+    );
   if (deadLetters > 0) {
     const many = deadLetters === 1 ? "1 dead letter waits" : `${deadLetters} dead letters wait`;
     add("TIDINGS_DEAD_LETTERS", `${many}: look with \`tidings dlq groups --sub ${subscription}\`.`);

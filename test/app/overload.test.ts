@@ -85,6 +85,9 @@ describe("a subscription with a limit", () => {
     const offered = await offer(clock, apps[0] as App, 1, 50);
     await drive(clock, offered.all());
     assert.equal(offered.accepted, 5);
+    const { problems } = await drive(clock, (apps[0] as App).admin.engine.diagnose());
+    const found = problems.find(({ code }) => code === "TIDINGS_OVERLOADED");
+    assert.match(found?.problem ?? "", /its limit is 5 pending events and there are 5/);
     await stopAll(clock, publishing);
   });
 

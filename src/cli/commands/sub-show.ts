@@ -37,6 +37,7 @@ function reportText(out: Output, report: SubscriptionReport): string {
     ["epoch", definition.epoch],
     ["began at", definition.from],
     ["pending", report.pending === 0 ? 0 : `${report.pending}, the oldest for ${formatDuration(report.oldestAgeMs)}`],
+    ["backlog limit", definition.backlog && `${plural(definition.backlog.eventsMax, "event")} pending`],
     ["held", `${plural(report.heldEvents, "event")} of ${plural(report.heldKeys, "key")}`],
     ["dead letters", report.deadLetters],
     ["since its start", equationText(equation)],
