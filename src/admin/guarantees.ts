@@ -46,7 +46,14 @@ const above = {
     "test/delivery/unit-of-work.test.ts › loses no update when many keys write one document",
     "test/delivery/crash.test.ts › another member takes over, and the paused one that comes back changes nothing",
   ],
-  P9: ["test/app/bad-input.test.ts › is refused at once when too much waits, and accepted work is kept"],
+  P9: [
+    "test/app/bad-input.test.ts › is refused at once when too much waits, and accepted work is kept",
+    "test/app/overload.test.ts › lets in as much as it handles while it is at its limit, and keeps all that was accepted",
+    "test/app/overload.test.ts › shares what it can take among the processes that publish, also with one that comes later",
+    "test/app/overload-units.test.ts › are never refused: a consumer that publishes to its own topic comes to its end",
+    "test/app/overload-units.test.ts › go on in a circle of services that are all beyond their limits",
+    "test/app/overload.property.test.ts › whatever publishers offer, and whoever dies: about as much is let in as is handled, nothing accepted is lost, and calm returns",
+  ],
 };
 
 function table(
@@ -96,7 +103,14 @@ export const guarantees: Readonly<Record<string, readonly Guarantee[]>> = Object
         "test/engines/sqlite/records.test.ts › a chunk in which any byte was changed is told from a good one",
       ],
     ],
-    P9: ["with our help", "publishers of the process are refused beyond a limit; units of work are not", above.P9],
+    P9: [
+      "with our help",
+      "publishers are refused beyond limits of their process and of each subscription; units of work are not",
+      [
+        ...above.P9,
+        "test/app/overload-processes.test.ts › publishers in another process on one file are refused, and what they were told is accepted is handled, also when they are killed",
+      ],
+    ],
   }),
   memory: table({
     P1: ["no", "nothing outlives the process"],
