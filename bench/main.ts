@@ -22,7 +22,9 @@ const usage = `npm run bench -- SUITE [--json --quick --full --repeat N --only N
   --without PEER   leaves a peer out: bullmq (which needs Redis)
   --profile DIR    a CPU profile of every child
 
-Measurements of embedded: ${embedded.map(({ name }) => name).join(", ")}
+${Object.entries(suites)
+  .map(([suite, measurements]) => `Measurements of ${suite}: ${measurements.map(({ name }) => name).join(", ")}`)
+  .join("\n")}
 `;
 
 class UsageError extends Error {}

@@ -46,7 +46,11 @@ export const overload: Measurement = {
       peaks.push(peak);
       for (const share of loads) {
         run.say(`overload: ${share * 100} %, ${repetition} of ${run.options.repeat}`);
-        const loaded = await load(run, { perSecond: peak * share, limited: true, then: share > 1 ? peak * calm : 0 });
+        const loaded = await load(run, {
+          perSecond: peak * share,
+          limited: true,
+          afterwards: share > 1 ? peak * calm : 0,
+        });
         byLoad.set(share, [...(byLoad.get(share) ?? []), loaded]);
       }
     }
@@ -58,13 +62,13 @@ interface LoadOptions {
   readonly perSecond: number;
   readonly limited: boolean;
   /** The rate afterwards; 0 for none. */
-  readonly then?: number;
+  readonly afterwards?: number;
 }
 
-async function load(run: Run, { perSecond, limited, then = 0 }: LoadOptions): Promise<Loaded> {
+async function load(run: Run, { perSecond, limited, afterwards = 0 }: LoadOptions): Promise<Loaded> {
   const warmupMs = run.size(2000, 500);
   const forMs = warmupMs + run.size(8000, 1000);
-  const thenForMs = then > 0 ? run.size(6000, 1000) : 0;
+  const thenForMs = afterwards > 0 ? run.size(6000, 1000) : 0;
   const folder = run.place.fresh();
   try {
     const consumer: Omit<OverloadConsumerTask, "folder"> = {
@@ -78,7 +82,7 @@ async function load(run: Run, { perSecond, limited, then = 0 }: LoadOptions): Pr
       seed: 1,
       perSecond,
       forMs,
-      thenPerSecond: then,
+      thenPerSecond: afterwards,
       thenForMs,
     };
     const [consumed, published] = await Promise.all([

@@ -54,6 +54,28 @@ function checkLine({ name, value, unit, better, settings, peer, peerValue, ratio
   assert.ok(Math.abs(ratio - value / peerValue) / ratio < 0.02, `${name}: ${ratio} is not ${value} / ${peerValue}`);
 }
 
+describe("the bench of overload", { timeout: 300_000 }, () => {
+  it("says of each load what was handled, what was refused and how long both took", async () => {
+    const [machine, ...lines] = await bench("overload", "--json", "--quick");
+    assert.equal(machine?.name, "machine");
+    for (const line of lines) checkLine(line);
+    const names = ["goodput", "handled-p50", "handled-p99", "acknowledged-p99"].flatMap((name) =>
+      [70, 100, 200, 1000].map((load) => `${name}-${load}`),
+    );
+    const ofRefusals = ["refused-p99", "refused-from-call-p99", "recovered-after"].flatMap((name) =>
+      [200, 1000].map((load) => `${name}-${load}`),
+    );
+    assert.deepEqual(
+      lines.map(({ name }) => name),
+      [...names, ...ofRefusals, "memory-consumer-1000", "memory-publisher-1000"],
+    );
+    const shareAt = (name: string) => Number(lines.find((line) => line.name === name)?.settings["refusedShare"]);
+    // Of ten times what can be handled at most a tenth is let in, and some for the time it takes to notice.
+    assert.ok(shareAt("goodput-1000") > 0.8, `${shareAt("goodput-1000")} were refused`);
+    for (const { settings } of lines) assert.equal(settings["processes"], 2);
+  });
+});
+
 describe("the bench of the embedded engine", { timeout: 300_000 }, () => {
   it("measures everything that needs no Redis, the machine first", async () => {
     const lines = await bench("embedded", "--json", "--quick", "--without", "bullmq");
