@@ -29,7 +29,7 @@ export async function releaseDead(engine: Engine): Promise<number> {
   const { leases } = engine;
   if (!leases) return 0;
   const all = [];
-  for (const prefix of ["member/", "partition/", driverLease]) all.push(...(await leases.list(prefix)));
+  for (const prefix of ["member/", "partition/", "publisher/", driverLease]) all.push(...(await leases.list(prefix)));
   const dead = all.filter(({ owner }) => isDead(memberOf(owner)));
   await leases.release(dead);
   return dead.length;
