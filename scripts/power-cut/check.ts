@@ -2,13 +2,16 @@
 import type { Content, Entry, Log } from "./content.ts";
 import type { Findings } from "./findings.ts";
 import { type Known, placeOf } from "./known.ts";
-import { remembers, runsSql } from "./workload/app.ts";
+import { remembers, runsSql, subscriptions } from "./workload/app.ts";
 import { callOf, idOf, moveBy, saidBy } from "./workload/events.ts";
 
 /** Everything that holds whenever the power fails. */
 export function checkContent(findings: Findings, content: Content, known: Known): void {
-  if (known.started && content.positions.size !== 6)
-    findings.addLost(`${6 - content.positions.size} positions of subscriptions, which were stored at the start`);
+  const positions = Object.values(subscriptions).reduce((sum, partitions) => sum + partitions, 0);
+  if (known.started && content.positions.size !== positions)
+    findings.addLost(
+      `${positions - content.positions.size} positions of subscriptions, which were stored at the start`,
+    );
   for (const log of content.logs) checkLog(findings, log, known);
   checkPublished(findings, content, known);
   checkSeen(findings, content, known);
@@ -224,9 +227,10 @@ function checkBank(findings: Findings, { logs, accounts, timers }: Content, know
 
 /** What ran at most once counts as begun, so that it never runs again. */
 function checkAtMostOnce(findings: Findings, content: Content, known: Known): void {
+  const handled = handledOf(content);
   const settled = new Set(
-    handledOf(content)("once/orders", "orders").map(({ partition, position }) =>
-      placeOf("orders", partition, position),
+    ["orders", "moves"].flatMap((topic) =>
+      handled(`once/${topic}`, topic).map(({ partition, position }) => placeOf(topic, partition, position)),
     ),
   );
   for (const place of known.ran)

@@ -3,7 +3,7 @@ import type { App, SubscriptionTotals } from "tidings";
 
 import type { HeldEventDocument, PositionDocument } from "../../src/delivery/records.ts";
 import { type Account, bank, type Said, topics } from "./workload/events.ts";
-import { type Count, countBox, sqlTable } from "./workload/app.ts";
+import { type Count, countBox, sqlTable, subscriptions } from "./workload/app.ts";
 
 /** An event where it stands. */
 export interface Entry {
@@ -56,7 +56,7 @@ export async function readContent(app: App): Promise<Content> {
     accounts.set(key, { account: JSON.parse(value) as Account, version });
   const timers = (await engine.timers?.list(bank, { limit: 100_000 })) ?? [];
   const held = new Map<string, ReadonlySet<string>>();
-  for (const name of ["counter/orders", "auditor/effects", "once/orders"]) {
+  for (const name of Object.keys(subscriptions)) {
     const events = (await scan(app, `$held-event/${name}`)).map(({ value }) => JSON.parse(value) as HeldEventDocument);
     held.set(name, new Set(events.map(({ record }) => record.id)));
   }

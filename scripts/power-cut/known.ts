@@ -40,7 +40,7 @@ export function knownFrom(texts: readonly string[]): Known {
       const known = acknowledged.get(topic) ?? new Map<string, { by: string; n: number }>();
       acknowledged.set(topic, known.set(`${by}-${n}`, { by, n }));
     } else if (mark.kind === "seen") seen.set(placeOf(mark.topic, mark.partition, mark.position), mark.id);
-    else if (mark.kind === "ran") ran.add(placeOf("orders", mark.partition, mark.position));
+    else if (mark.kind === "ran") ran.add(placeOf(mark.topic, mark.partition, mark.position));
     else if (mark.kind === "remembered") remembered.add(mark.key);
     else if (mark.kind === "account") raise(accounts, mark.key, mark.version);
     else retaining = Math.max(retaining, mark.first);

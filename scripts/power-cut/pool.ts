@@ -20,10 +20,12 @@ export interface PoolTask {
 
 /** Most images of a portion, after which a worker ends: whoever is through early takes the next one. */
 const portionMax = 1000;
+/** Fewer are not worth a process, which has to read the recording first. */
+const portionMin = 60;
 
 /** Resolves when every image was tried. Rejects when a worker ends otherwise than it should. */
 export async function tryAll({ specs, workers, onTried, ...common }: PoolTask): Promise<void> {
-  const portion = Math.min(portionMax, Math.ceil(specs.length / workers));
+  const portion = Math.min(portionMax, Math.max(portionMin, Math.ceil(specs.length / workers)));
   const portions = Array.from({ length: Math.ceil(specs.length / portion) }, (_, index) =>
     specs.slice(index * portion, (index + 1) * portion),
   );

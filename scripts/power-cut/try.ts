@@ -88,7 +88,7 @@ async function finish(findings: Findings, { folder, known, seed }: Trial): Promi
   const say = (...marks: readonly Mark[]): void => {
     for (const mark of marks) {
       if (mark.kind !== "ran") continue;
-      const place = placeOf("orders", mark.partition, mark.position);
+      const place = placeOf(mark.topic, mark.partition, mark.position);
       if (known.ran.has(place)) again.add(place);
     }
   };

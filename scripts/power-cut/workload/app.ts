@@ -3,7 +3,7 @@
 import { type App, service, tidings } from "tidings";
 
 import { chanceOf } from "../../../examples/shop/random.ts";
-import { Effected, idOf, Ordered, type Said, topics } from "./events.ts";
+import { Effected, idOf, Moved, Ordered, type Said, topics } from "./events.ts";
 import type { Say } from "./marks.ts";
 
 /** What a service keeps of each key. */
@@ -16,6 +16,8 @@ export interface Count {
 }
 
 export const countBox = "counts";
+/** Every subscription, with the partitions of its topic. */
+export const subscriptions = { "counter/orders": 2, "auditor/effects": 2, "once/orders": 2, "once/moves": 1 };
 export const sqlTable = "cut_handled";
 
 /** Whether handling the event runs SQL of the user's own. */
@@ -69,9 +71,11 @@ function servicesOf(seed: number, say: Say) {
     box.set(data.key, next(await box.get(data.key), data));
     if (ctx.attempt <= failuresOf(`${seed}/auditor/${idOf(data)}`)) throw new Error("A planted failure.");
   });
-  const once = service("once", { from: "start", guarantee: "at-most-once" }).on(Ordered, (_, ctx) => {
-    say({ kind: "ran", partition: ctx.partition, position: ctx.position });
-  });
+  const ran = (topic: string, { partition, position }: { partition: number; position: number }): void =>
+    say({ kind: "ran", topic, partition, position });
+  const once = service("once", { from: "start", guarantee: "at-most-once" })
+    .on(Ordered, (_, ctx) => ran("orders", ctx))
+    .on(Moved, (_, ctx) => ran("moves", ctx));
   return [counter, auditor, once];
 }
 

@@ -14,7 +14,7 @@ export interface Recorded {
 }
 
 const { scale, ...common } = JSON.parse(process.argv[2] ?? "{}") as Recorded;
-const many = (count: number): number => Math.max(1, Math.round(count * scale));
+const many = (count: number): number => Math.max(6, Math.round(count * scale));
 
 // A new file; the process dies in the midst of its work, and leaves a log behind.
 await run({ by: "ada", orders: many(300), inFlight: 6, moves: many(12), killAfter: many(60) }, "SIGKILL");
@@ -25,7 +25,7 @@ await Promise.all([
 ]);
 // Opened again, dying again at another place, and opened once more.
 await run({ by: "dan", orders: many(300), inFlight: 20, moves: many(12), killAfter: many(40) }, "SIGKILL");
-await run({ by: "eve", orders: many(40), inFlight: 2, moves: many(8) });
+await run({ by: "eve", orders: many(40), inFlight: 2, moves: many(20) });
 
 function run(task: Omit<Task, "file" | "marks" | "seed">, end = "0"): Promise<void> {
   const program = join(import.meta.dirname, "process.ts");

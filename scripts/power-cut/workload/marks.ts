@@ -18,7 +18,7 @@ export type Mark =
       readonly id: string;
     }
   /** A handler that runs at most once has begun. */
-  | { readonly kind: "ran"; readonly partition: number; readonly position: number }
+  | { readonly kind: "ran"; readonly topic: string; readonly partition: number; readonly position: number }
   /** `ctx.once` has answered. */
   | { readonly kind: "remembered"; readonly key: string }
   /** Somebody was told this version of an account, as a document or as a conflict. */

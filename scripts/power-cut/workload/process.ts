@@ -27,7 +27,11 @@ const task = JSON.parse(process.argv[2] ?? "{}") as Task;
 const say = openMarks(task.marks);
 const app = await openApp({ ...task, say }).start();
 say({ kind: "started" });
-await Promise.all([publishOrders(app, say), moveMoney(app, say), fillScratch(app, say)]);
+const half = Math.floor(task.moves / 2);
+await Promise.all([publishOrders(app, say), moveMoney(app, say, 0, half), fillScratch(app, say)]);
+// Some when nothing else is going on: each of their commits has its sync for itself.
+await app.settled({ timeoutMs: 60_000 });
+await moveMoney(app, say, half, task.moves, 25);
 await app.settled({ timeoutMs: 60_000 });
 await app.stop();
 
@@ -69,9 +73,10 @@ async function publishCall(app: App, say: Say, numbers: readonly number[]): Prom
   }
 }
 
-async function moveMoney(app: App, say: Say): Promise<void> {
+async function moveMoney(app: App, say: Say, from: number, to: number, pauseMs = 0): Promise<void> {
   const { by } = task;
-  for (let n = 0; n < task.moves; n++) {
+  for (let n = from; n < to; n++) {
+    if (pauseMs > 0) await sleep(pauseMs);
     say({ kind: "trying", topic: "moves", by, n });
     while (!(await moveOnce(app, say, n)));
     say({ kind: "acknowledged", topic: "moves", by, n });
