@@ -1,4 +1,5 @@
 import type { Admission } from "./admission.ts";
+import type { Reserve } from "./topic-gate.ts";
 
 /**
  * How much a subscription should fetch at most, because what its handlers publish piles up at another one. Units of work
@@ -23,12 +24,21 @@ export class Throttle {
 
   /** How many events may be on their way; 0 or less: none. Its own backlog does not count: fetching is what drains it. */
   room(): number {
-    let room = Number.POSITIVE_INFINITY;
+    return this.#least()?.left ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Where what its handlers publish piles up, so that it fetches less; undefined when that is not so. */
+  because(): string | undefined {
+    return this.#least()?.subscription;
+  }
+
+  #least(): Reserve | undefined {
+    let least: Reserve | undefined;
     if (this.#topics.size > 0) this.#admission.heartbeat();
     for (const topic of this.#topics) {
-      const left = this.#admission.gate(topic)?.reserveLeft(this.#subscription);
-      if (left !== undefined) room = Math.min(room, left);
+      const reserve = this.#admission.gate(topic)?.reserve(this.#subscription);
+      if (reserve && reserve.left < (least?.left ?? Number.POSITIVE_INFINITY)) least = reserve;
     }
-    return room;
+    return least;
   }
 }

@@ -31,6 +31,13 @@ export interface Shedding {
   readonly forMs: number;
 }
 
+/** What units of work may still add to the backlog of a subscription that has reached its limit. */
+export interface Reserve {
+  readonly subscription: string;
+  /** In events; 0 or less when it is used up. */
+  readonly left: number;
+}
+
 /**
  * How old a look at the store may be, in milliseconds: for being told to come in, for being told to go away; and after
  * which another one is begun while publishers go on, far from the limit and close to it.
@@ -38,7 +45,7 @@ export interface Shedding {
 const ageMs = { admit: 250, refuse: 20, far: 50, close: 5 };
 
 /** What units of work may have pending beyond the limit, as a share of it, before what runs them fetches less. */
-const reserve = 1;
+const reserveShare = 1;
 
 /**
  * Lets publishers of this process in to one topic, as long as no subscription with a limit has too much pending. Decides
@@ -157,18 +164,18 @@ export class TopicGate {
     this.#ofUnits += 1;
   }
 
-  /** How many more events units of work should make at most; without end while every subscription but the named one is below its limit. */
-  reserveLeft(except: string): number {
+  /** The reserve that is nearest to its end; undefined while every subscription but the named one is below its limit. */
+  reserve(except: string): Reserve | undefined {
     const nowMs = this.#now();
-    const age = nowMs - this.#lookedAtMs;
-    let left = Number.POSITIVE_INFINITY;
-    for (const [name, backlog] of this.#backlogs) {
+    let least: Reserve | undefined;
+    for (const [subscription, backlog] of this.#backlogs) {
       const { eventsMax } = backlog.limit;
-      const pending = name === except ? 0 : this.#pendingOf(backlog, nowMs);
-      if (pending >= eventsMax) left = Math.min(left, eventsMax * (1 + reserve) - pending);
+      const pending = subscription === except ? 0 : this.#pendingOf(backlog, nowMs);
+      const left = eventsMax * (1 + reserveShare) - pending;
+      if (pending >= eventsMax && left < (least?.left ?? Number.POSITIVE_INFINITY)) least = { subscription, left };
     }
-    if (age > (left === Number.POSITIVE_INFINITY ? ageMs.far : ageMs.close)) void this.#look();
-    return left;
+    if (nowMs - this.#lookedAtMs > (least ? ageMs.close : ageMs.far)) void this.#look();
+    return least;
   }
 
   /** For which subscriptions publishers are being refused. */
