@@ -82,13 +82,12 @@ async function checkMoney(end: SimulationEnd, told: ReadonlyMap<string, Place[]>
 }
 
 /** At most once means that no handler ever sees an event again, unless an operator says so. */
-function checkOnce({ history }: SimulationEnd, add: Add): void {
-  const begun = new Set<string>();
+function checkOnce({ history, outside }: SimulationEnd, add: Add): void {
   const redriven = new Set<string>();
   for (const { event, redrives = 0 } of history.deadLetters ?? []) if (redrives > 0) redriven.add(event);
-  for (const { subscription, event, key } of history.runs ?? []) {
-    if (!subscription.startsWith("most/")) continue;
-    if (begun.has(event) && !redriven.has(event)) add("most", key ?? "", `${event} was handed to the handler of "most" twice.`);
-    begun.add(event);
+  for (const { topic, event, key, partition, position } of history.log) {
+    const times = topic === work.name ? (outside.get(`began most ${partition}:${position}`) ?? 0) : 0;
+    if (times > 1 && !redriven.has(event))
+      add("most", key ?? "", `${event} was handed to the handler of "most" ${times} times.`);
   }
 }

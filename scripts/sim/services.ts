@@ -86,6 +86,8 @@ export function services({ epoch, swarm, seed, outside }: NodeStart): readonly S
     // In this order the failure must take everything back, in the other one it comes first.
     const late = dice.chance(0.5);
     return async ({ data }, ctx) => {
+      const place = `began ${name} ${ctx.partition}:${ctx.position}`;
+      outside.set(place, (outside.get(place) ?? 0) + 1);
       if (!late) await trouble(name, data, ctx, outside);
       await note(name, data, ctx);
       if (money) await move(data, ctx);
@@ -98,12 +100,13 @@ export function services({ epoch, swarm, seed, outside }: NodeStart): readonly S
       service("batch", options).onBatch(
         Worked,
         async (items) => {
-          for (const { event, ctx, fail } of items) {
+          for (const item of items) {
+            const { event, ctx } = item;
             try {
               await trouble("batch", event.data, ctx, outside);
               await note("batch", event.data, ctx);
             } catch (error) {
-              fail(error);
+              item.fail(error);
             }
           }
         },

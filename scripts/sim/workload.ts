@@ -47,8 +47,9 @@ async function publish(workload: Workload): Promise<void> {
       }
       if (dice.chance(noise)) await workload.publish([Noted, { n: n++ }]);
       await workload.publish([Worked, data, options], name);
-      if (dice.chance(0.05)) await other(workload, data, options);
-      else if (dice.chance(0.05) && data.how === "ok") await workload.repeat([Worked, data, options]);
+      const more = dice.between(0, 1);
+      if (more < 0.05) await other(workload, data, options);
+      else if (more < 0.1 && data.how === "ok") await workload.repeat([Worked, data, options]);
     }
   };
   await Promise.all(Array.from({ length: producers }, (_, i) => produce(`p${i}`)));

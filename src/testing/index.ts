@@ -32,6 +32,8 @@ export { simulate, type FailedSeed, type SimulationReport } from "./sim/simulate
 export type { Expectation, NodeStart, SimulationEnd, SimulationOptions } from "./sim/options.ts";
 export type { SimPublication, Workload } from "./sim/workload.ts";
 export { type FaultKind, faultKinds } from "./sim/fault-kinds.ts";
+export { seedNumber } from "./sim/seeds.ts";
+export { checkFaultKinds } from "./sim/fault-kinds.ts";
 export type { Dice } from "./sim/dice.ts";
 export type { Swarm } from "./sim/swarm.ts";
 export type { Duration } from "./duration.ts";

@@ -32,7 +32,9 @@ export function checkHandled({ subscriptions = [], effects }: History): Violatio
     const { subscription, topic, totals, repeats, mayLose } = end;
     if (!totals || !end.effects || repeats === true || mayLose === true) continue;
     const own = effects.filter((effect) => effect.subscription === subscription);
-    if (own.some(({ run = 1 }) => run > 1) || (end.exempt ?? []).length > 0) continue;
+    // Counts are of the last run, effects of all of them.
+    const moved = end.partitions?.some(({ run = 1 }) => run > 1) ?? false;
+    if (moved || own.some(({ run = 1 }) => run > 1) || (end.exempt ?? []).length > 0) continue;
     const handled = new Set(own.map(({ event }) => event)).size;
     if (handled === totals.handled) continue;
     const message = `${subscription} has counted ${totals.handled} events as handled, and ${handled} have effects.`;

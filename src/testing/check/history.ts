@@ -83,6 +83,7 @@ export interface Effect {
 /** One call of a handler. */
 export interface Run {
   readonly subscription: string;
+  /** The process, and under which right it ran the handler: one that lost a partition and has it again counts as another. */
   readonly member: string;
   readonly event: string;
   readonly key: string | null;
@@ -132,6 +133,8 @@ export interface Totals {
 /** A subscription's place in a partition. */
 export interface PartitionEnd {
   readonly partition: number;
+  /** Its run, which rises with each seek; 1. Counts begin anew with it. */
+  readonly run?: number;
   readonly start: number;
   /** Every position below is settled. */
   readonly low: number;

@@ -102,7 +102,7 @@ export class Chaos {
         return this.#redeploy(dice);
       case "clock-jump":
         this.#count("clock-jump");
-        return node.jump((dice.chance(0.5) ? 1 : -1) * dice.spread(10, 3_600_000));
+        return node.jump((dice.chance(0.5) ? 1 : -1) * dice.spread(10, 120_000));
       case "clock-drift":
         node.rate = dice.between(0.96, 1.04);
         this.#count("clock-drift");

@@ -14,7 +14,7 @@ export const faultKinds = Object.freeze({
   "disk-full": "no write succeeds for a while",
   "lease-fails": "calls about leases fail, before or after they took effect",
   "read-fails": "reads fail for a while",
-  "clock-jump": "the wall clock of a node jumps by up to an hour, either way",
+  "clock-jump": "the wall clock of a node jumps by up to two minutes, either way",
   "clock-drift": "the clock of a node runs up to 4 % too fast or too slow",
   "store-jump": "the clock that leases go by jumps ahead by up to a minute, or back by up to 20 s",
   steal: "the lease of a partition is given away while its owner works",

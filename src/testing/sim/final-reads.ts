@@ -81,8 +81,8 @@ export async function readHistory(parts: FinalParts): Promise<History> {
     const positions = await state.get(collections.positions, keys);
     const ends = positions.flatMap((document, partition): PartitionEnd[] => {
       if (!document) return [];
-      const { start, low, finished } = JSON.parse(document.value) as PositionDocument;
-      return [{ partition, start, low, finished }];
+      const { start, low, finished, run } = JSON.parse(document.value) as PositionDocument;
+      return [{ partition, run, start, low, finished }];
     });
     const counts = totals.find(({ subscription }) => subscription === name);
     subscriptions.push({

@@ -46,8 +46,8 @@ export async function heal(options: HealOptions): Promise<void> {
 /** Lets time pass until work has ended, or until an instant. */
 async function during(scheduler: Scheduler, untilMs: number, work: Promise<unknown>): Promise<void> {
   let over = false;
-  const done = (): void => void (over = true);
-  work.then(done, done);
+  const finish = (): void => void (over = true);
+  work.then(finish, finish);
   await scheduler.runUntil(untilMs, () => over);
 }
 

@@ -15,9 +15,8 @@ export function sumOf(counts: Counts): number {
 export function hashOf(data: StoredRecord["data"]): string {
   if (data === undefined) return "none";
   let hash = 0x811c9dc5;
-  const text = typeof data === "string";
   for (let i = 0; i < data.length; i++) {
-    const unit = text ? (data as string).charCodeAt(i) : ((data as Uint8Array)[i] as number);
+    const unit = typeof data === "string" ? data.charCodeAt(i) : (data[i] as number);
     hash = Math.imul(hash ^ unit, 0x01000193);
   }
   return `${data.length}/${(hash >>> 0).toString(16)}`;

@@ -33,6 +33,7 @@ class Incarnation implements CallbackOwner {
   readonly number: number;
   alive = true;
   paused = false;
+  stopping = false;
   readonly kept: Callback[] = [];
   /** Set when the application has started. */
   running: App | undefined;
@@ -132,7 +133,9 @@ export class SimNode {
     });
     mine.app = app;
     app.start().then(
-      () => void (mine.running = app),
+      () => {
+        if (mine.alive && !mine.stopping) mine.running = app;
+      },
       (error: unknown) => {
         if (!mine.alive) return;
         witness.startFailed(error);
@@ -167,9 +170,10 @@ export class SimNode {
     const mine = this.#current;
     if (!mine?.alive || !mine.app) return;
     mine.running = undefined;
+    mine.stopping = true;
     let over = false;
-    const done = (): void => void (over = true);
-    mine.app.stop().then(done, done);
+    const finish = (): void => void (over = true);
+    mine.app.stop().then(finish, finish);
     while (!over && mine.alive) await this.#context.scheduler.sleep(50);
     if (mine.alive) this.#bury(mine);
   }

@@ -56,6 +56,7 @@ interface Deed {
   readonly undo?: () => Promise<unknown>;
 }
 
+// oxlint-disable-next-line typescript/consistent-return -- each kind has its case
 function deedOf(
   kind: Exclude<OperatorKind, "steal">,
   app: App,

@@ -46,7 +46,9 @@ export interface SimulationEnd {
   state<Value>(service: string, box: string): Promise<ReadonlyMap<string, Value>>;
   /** The data of a topic, in the order of each partition. */
   log(topic: string): Promise<readonly { id: string; key: string | null; type: string; data: unknown; partition: number; position: number; causationid: string | undefined; source: string }[]>; // prettier-ignore
-  /** How often operators or redeploys did something. */
+  /** What handlers kept outside of the system. */
+  readonly outside: ReadonlyMap<string, number>;
+  /** How often each kind of fault happened. */
   readonly faults: ReadonlyMap<FaultKind, number>;
 }
 

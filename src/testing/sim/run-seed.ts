@@ -222,6 +222,7 @@ class Run {
       swarm: this.#swarm,
       history,
       faults: this.chaos.counts,
+      outside: this.#outside,
       state: async <Value>(service: string, box: string) => {
         const found = new Map<string, Value>();
         for await (const [key, value] of serviceState<Value>(this.#observer, service, box).entries())

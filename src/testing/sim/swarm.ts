@@ -41,7 +41,7 @@ export function drawSwarm(dice: Dice, allowed: readonly FaultKind[]): Swarm {
     staticMembers: dice.chance(0.5),
     hopMs: dice.one([0.2, 1, 1, 5, 30]),
     safetyMs: dice.one([3000, 8000, 20_000]),
-    events: dice.one([10, 20, 40, 40, 80]),
+    events: dice.one([10, 30, 60, 100, 160]),
     payloadBytesMax: dice.one([0, 0, 100, 5000]),
     // A seed without any fault at all is a seed for the workload; few are.
     kinds: kinds.length === 0 && !dice.chance(0.1) && allowed.length > 0 ? [dice.one(allowed)] : kinds,

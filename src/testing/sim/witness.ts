@@ -1,5 +1,10 @@
 import type { Hooks } from "../../delivery/hooks.ts";
-import { collections, type HeldDocument, type PositionDocument } from "../../delivery/records.ts";
+import {
+  collections,
+  type HeldDocument,
+  type HeldEventDocument,
+  type PositionDocument,
+} from "../../delivery/records.ts";
 import type { MemoryCall } from "../../engines/memory/faults.ts";
 import { partitionLeaseName } from "../../membership/names.ts";
 import type { StoredRecord } from "../../event/record.ts";
@@ -22,6 +27,9 @@ export interface SeenRun extends Changing<Run> {
 }
 
 const deadLetterPrefix = collections.deadLetters("");
+const heldEventPrefix = collections.heldEvents("");
+/** Instants are written in whole milliseconds. */
+const clockToleranceMs = 2;
 const heldPrefix = collections.held("");
 
 /** Sees everything that takes effect, and every handler that runs, and writes it down for the checker. */
@@ -44,10 +52,11 @@ export class Witness {
   readonly #engines = new Map<Engine, { readonly member: string; readonly node: number }>();
   /** Who took the lease of a partition last. */
   readonly #owners = new Map<string, string>();
-  /** By subscription and key: until when the key is held for a retry, by true time. */
+  readonly #tokens = new Map<string, number>();
+  /** By subscription and key of a held document: until when its head waits for a retry, by true time. */
   readonly #due = new Map<string, { readonly dueMs: number; readonly owner: string }>();
-  /** By the key of a held key's document: its name above. */
-  readonly #heldNames = new Map<string, string>();
+  /** By subscription, partition and position of an event: the held document it is in, as above. */
+  readonly #heldIn = new Map<string, string>();
   readonly #running = new Map<string, number>();
   readonly #epochMs: number;
   readonly #name: string;
@@ -89,7 +98,7 @@ export class Witness {
   hooksOf(member: string, alive: () => boolean): Hooks {
     return {
       onDelivery: ({ subscription, record }) => {
-        if (!alive()) return;
+        if (!alive()) return () => undefined;
         const run = this.#begin(member, subscription, record);
         return () => {
           if (!alive()) return;
@@ -104,23 +113,21 @@ export class Witness {
   #begin(member: string, subscription: string, record: StoredRecord): SeenRun {
     const { topic, partition, position, key, data } = record;
     const begin = this.#scheduler.steps;
-    const run: SeenRun = { subscription, member, event: identityOf(record), key, topic, partition, position, begin, payload: hashOf(data) }; // prettier-ignore
+    const lease = partitionLeaseName(subscription, { topic, partition });
+    const right = `${member} with token ${this.#tokens.get(lease) ?? 0}`;
+    const run: SeenRun = { subscription, member: right, event: identityOf(record), key, topic, partition, position, begin, payload: hashOf(data) }; // prettier-ignore
     this.runs.push(run);
     this.#trace.text(`run ${subscription} ${position}`);
     const name = `${member} ${subscription}`;
     const count = (this.#running.get(name) ?? 0) + 1;
     this.#running.set(name, count);
     this.peaks.set(name, Math.max(count, this.peaks.get(name) ?? 0));
-    const held = key === null ? undefined : this.#due.get(`${subscription} ${partition} ${key}`);
-    const lease = partitionLeaseName(subscription, { topic, partition });
+    const held = this.#due.get(this.#heldIn.get(`${subscription} ${partition} ${position}`) ?? "");
     // One who has lost the partition and does not know it yet may do what it likes: it cannot commit it.
-    if (held && this.#exactClocks && this.#owners.get(lease) === held.owner && held.owner.startsWith(`${member}#`))
-      this.timers.push({
-        subscription,
-        event: run.event,
-        dueAtMs: held.dueMs - 2,
-        firedAtMs: this.#scheduler.nowMs,
-      });
+    if (held && this.#exactClocks && this.#owners.get(lease) === held.owner && held.owner.startsWith(`${member}#`)) {
+      const dueAtMs = held.dueMs - clockToleranceMs;
+      this.timers.push({ subscription, event: run.event, dueAtMs, firedAtMs: this.#scheduler.nowMs });
+    }
     return run;
   }
 
@@ -144,7 +151,11 @@ export class Witness {
 
   #leased(result: unknown): void {
     if (!Array.isArray(result)) return;
-    for (const lease of result as readonly (Lease | undefined)[]) if (lease) this.#owners.set(lease.name, lease.owner);
+    for (const lease of result as readonly (Lease | undefined)[]) {
+      if (!lease) continue;
+      this.#owners.set(lease.name, lease.owner);
+      this.#tokens.set(lease.name, lease.token);
+    }
   }
 
   #committed(transaction: Transaction, member: string): void {
@@ -153,6 +164,8 @@ export class Witness {
     if (position?.value) run = this.#moved(transaction, position.key, position.value, member);
     for (const { collection, key, value } of transaction.documents ?? []) {
       if (collection.startsWith(heldPrefix)) this.#held(collection.slice(heldPrefix.length), key, value, transaction);
+      else if (collection.startsWith(heldEventPrefix))
+        this.#heldEvent(collection.slice(heldEventPrefix.length), key, value);
       else if (collection.startsWith(deadLetterPrefix) && value !== null) this.deadLetters.add(key);
     }
     if (!position) return;
@@ -191,19 +204,23 @@ export class Witness {
     return run;
   }
 
-  #held(subscription: string, documentKey: string, value: string | null, { fences }: Transaction): void {
-    const id = `${subscription} ${documentKey}`;
-    if (value === null) {
-      this.#due.delete(this.#heldNames.get(id) ?? "");
-      return;
-    }
+  #heldEvent(subscription: string, key: string, value: string | null): void {
+    if (value === null) return;
+    const { position } = JSON.parse(value) as HeldEventDocument;
+    const entry = key.slice(0, key.lastIndexOf("#"));
+    this.#heldIn.set(
+      `${subscription} ${Number(entry.slice(0, entry.indexOf("/")))} ${position}`,
+      `${subscription} ${entry}`,
+    );
+  }
+
+  #held(subscription: string, key: string, value: string | null, { fences }: Transaction): void {
+    const name = `${subscription} ${key}`;
+    this.#due.delete(name);
+    if (value === null) return;
     const held = JSON.parse(value) as HeldDocument;
-    if (held.key === null || !held.blocking) return;
-    const name = `${subscription} ${held.partition} ${held.key}`;
-    this.#heldNames.set(id, name);
     const owner = this.#owners.get(fences?.[0]?.lease ?? "");
     if (held.reason === "retry" && held.dueAtMs !== undefined && held.running === undefined && owner !== undefined)
       this.#due.set(name, { dueMs: held.dueAtMs - this.#epochMs, owner });
-    else this.#due.delete(name);
   }
 }

@@ -1,0 +1,19 @@
+// A process of the simulation: runs a range of seeds and answers with one line.
+import { simulate } from "tidings/testing";
+
+import type { SimTask } from "./lines.ts";
+import { ownSimulation } from "./workload.ts";
+
+const task = JSON.parse(process.argv[2] ?? "{}") as SimTask;
+// A rejection that nobody handles would end a process of production.
+let unhandled: string | undefined;
+process.on(
+  "unhandledRejection",
+  (error) => (unhandled ??= error instanceof Error ? (error.stack ?? error.message) : "not an error"),
+);
+
+const report = await simulate({ ...ownSimulation, ...task });
+if (unhandled !== undefined) {
+  process.stderr.write(`A rejection was handled by nobody: ${unhandled}\n`);
+  process.exitCode = 1;
+} else process.stdout.write(`${JSON.stringify(report)}\n`);
