@@ -34,6 +34,7 @@ export {
   type From,
   type Guarantee,
   type Handler,
+  type HandlerOptions,
   type Service,
   type ServiceOptions,
   service,
@@ -49,6 +50,14 @@ export {
   type SubscriptionResumedData,
 } from "./delivery/lifecycle/contracts.ts";
 export type { Logger } from "./delivery/log.ts";
+export {
+  type BreakerOptions,
+  type Dependency,
+  dependency,
+  type DependencyOptions,
+  type RateOptions,
+} from "./delivery/guards/dependency.ts";
+export type { OpenBreaker } from "./delivery/guards/guards.ts";
 export type { Metric } from "./delivery/metrics.ts";
 export type { Middleware } from "./delivery/middleware/middleware.ts";
 export { limitRate } from "./delivery/middleware/limit-rate.ts";

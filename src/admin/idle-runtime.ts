@@ -1,6 +1,7 @@
 import { createDeadlines } from "../delivery/run/deadlines.ts";
 import { handlerScope } from "../delivery/run/handler-scope.ts";
 import { createHotDocuments } from "../delivery/lanes/hot-documents.ts";
+import { Guards } from "../delivery/guards/guards.ts";
 import { lifecycleFeed } from "../delivery/lifecycle/feed.ts";
 import { createMetrics, subscriptionMetrics } from "../delivery/metrics.ts";
 import type { SubscriptionRuntime } from "../delivery/runtime.ts";
@@ -13,6 +14,9 @@ import type { AdminContext } from "./context.ts";
 export async function idleRuntime(context: AdminContext, name: string, topic: string): Promise<SubscriptionRuntime> {
   const { engine, platform, limits, log, source } = context;
   const service = name.slice(0, name.indexOf("/"));
+  const feed = await lifecycleFeed(engine, platform, source);
+  const { by, memberId } = context;
+  const guards = new Guards({ engine, platform, log, feed, memberId, by }, createMetrics());
   return {
     name,
     service,
@@ -23,7 +27,7 @@ export async function idleRuntime(context: AdminContext, name: string, topic: st
     limits,
     routes: new Map(),
     middlewares: [],
-    host: { service, subscription: name, source, engine, platform, limits, log, partitionOf: () => 0 },
+    host: { service, subscription: name, source, engine, platform, limits, log, guards, partitionOf: () => 0 },
     slots: createSlots(1),
     gate: createSoloGate(),
     turns: new Turns(platform.clock),
@@ -33,7 +37,7 @@ export async function idleRuntime(context: AdminContext, name: string, topic: st
     metrics: subscriptionMetrics(createMetrics(), engine.name, topic, name),
     hooks: {},
     log,
-    feed: await lifecycleFeed(engine, platform, source),
+    feed,
     prefetch: { events: 1, bytes: 1 },
     inboxWindowMs: undefined,
     heldMax: Number.MAX_SAFE_INTEGER,

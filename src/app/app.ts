@@ -94,8 +94,10 @@ export function tidings(options: AppOptions): App {
     totals: () => readTotals(lifecycle.live().engine, platform.clock.now()),
     settled: (waiting = {}) => settledWithin(lifecycle.live().engine, platform.clock, waiting),
     health() {
-      const { engine, subscriptions, admission } = lifecycle.live();
-      return readHealth(engine, platform.clock, subscriptions, admission.shedding(), options.stuckAfterMs ?? 60_000);
+      const { engine, subscriptions, admission, guards } = lifecycle.live();
+      const { clock } = platform;
+      const stuckAfterMs = options.stuckAfterMs ?? 60_000;
+      return readHealth(engine, clock, subscriptions, admission.shedding(), guards.open(), stuckAfterMs);
     },
     metrics: () => metrics.read(),
     get engine() {

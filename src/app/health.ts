@@ -1,4 +1,5 @@
 import type { Shedding } from "./admission/topic-gate.ts";
+import type { OpenBreaker } from "../delivery/guards/guards.ts";
 import type { Subscription } from "../delivery/subscription.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Engine } from "../ports/engine.ts";
@@ -6,7 +7,7 @@ import type { Engine } from "../ports/engine.ts";
 /** How one subscription does in this process. */
 export interface SubscriptionHealth {
   readonly subscription: string;
-  readonly status: "ok" | "paused" | "stuck" | "failing";
+  readonly status: "ok" | "paused" | "waiting" | "stuck" | "failing";
   /** Why, when it is not ok. */
   readonly reason: string | undefined;
   /** Partitions that this process owns. */
@@ -30,6 +31,8 @@ export interface Health {
   readonly subscriptions: readonly SubscriptionHealth[];
   /** Subscriptions, of whatever process, that are so far behind that publishers of this one are refused. */
   readonly shedding: readonly Shedding[];
+  /** Circuit breakers of this process that are not closed. */
+  readonly breakers: readonly OpenBreaker[];
 }
 
 /** Reads the health. A subscription with lag that commits nothing for `stuckAfterMs` is stuck, whatever else looks well. */
@@ -38,18 +41,22 @@ export async function readHealth(
   clock: Clock,
   subscriptions: readonly Subscription[],
   shedding: readonly Shedding[],
+  breakers: readonly OpenBreaker[],
   stuckAfterMs: number,
 ): Promise<Health> {
   const all: SubscriptionHealth[] = [];
   for (const subscription of subscriptions) all.push(await healthOf(subscription, engine, clock, stuckAfterMs));
   const trouble = engine.trouble();
   const red = trouble !== undefined || all.some(({ status }) => status === "stuck" || status === "failing");
-  const yellow = shedding.length > 0 || all.some(({ status, heldKeys }) => status === "paused" || heldKeys > 0);
+  const yellow =
+    shedding.length + breakers.length > 0 ||
+    all.some(({ status, heldKeys }) => status === "paused" || status === "waiting" || heldKeys > 0);
   return {
     status: red ? "red" : yellow ? "yellow" : "green",
     engine: { name: engine.name, trouble },
     subscriptions: all,
     shedding,
+    breakers,
   };
 }
 
@@ -72,22 +79,36 @@ async function healthOf(
   const trouble = subscription.trouble() ?? partitions.find((partition) => partition.trouble !== undefined)?.trouble;
   const paused = subscription.paused();
   const stuck = sinceProgressMs !== undefined && sinceProgressMs > stuckAfterMs;
-  const status = trouble !== undefined ? "failing" : paused ? "paused" : stuck ? "stuck" : "ok";
+  const running = partitions.reduce((sum, partition) => sum + partition.running, 0);
+  // What waits for a breaker makes no progress, and shall not.
+  const breaker = stuck && running === 0 ? openBreakerOf(subscription) : undefined;
+  const late = breaker ? "waiting" : stuck ? "stuck" : "ok";
+  const status = trouble !== undefined ? "failing" : paused ? "paused" : late;
   return {
     subscription: name,
     status,
     reason:
       trouble ??
       paused?.reason ??
+      breaker ??
       (stuck
         ? `${lag} events are pending and nothing was committed for ${Math.round(sinceProgressMs / 1000)} s`
         : undefined),
     partitions: partitions.length,
     lag,
     inFlight: partitions.reduce((sum, { inFlight }) => sum + inFlight, 0),
-    running: partitions.reduce((sum, { running }) => sum + running, 0),
+    running,
     heldKeys: partitions.reduce((sum, { heldKeys }) => sum + heldKeys, 0),
     heldEvents: partitions.reduce((sum, { heldEvents }) => sum + heldEvents, 0),
     sinceProgressMs,
   };
+}
+
+/** Says for which breaker a subscription waits; undefined when for none. */
+function openBreakerOf({ runtime }: Subscription): string | undefined {
+  for (const { guards } of runtime.routes.values()) {
+    const breaker = guards?.find((guard) => guard.breaker?.isClosed() === false)?.breaker;
+    if (breaker) return `it waits for the circuit breaker "${breaker.name}": ${breaker.document.reason}`;
+  }
+  return undefined;
 }

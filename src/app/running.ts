@@ -5,6 +5,7 @@ import { keylessPartitions, partitionOf } from "../event/partitioner.ts";
 import { messageOf } from "../event/validate.ts";
 import { createDeadlines } from "../delivery/run/deadlines.ts";
 import { createHotDocuments } from "../delivery/lanes/hot-documents.ts";
+import { Guards } from "../delivery/guards/guards.ts";
 import { lifecycleFeed } from "../delivery/lifecycle/feed.ts";
 import type { Logger } from "../delivery/log.ts";
 import type { Metrics } from "../delivery/metrics.ts";
@@ -29,6 +30,7 @@ export interface Running {
   readonly publisher: Publisher;
   readonly admission: Admission;
   readonly subscriptions: readonly Subscription[];
+  readonly guards: Guards;
   stop(timeoutMs: number): Promise<void>;
 }
 
@@ -53,10 +55,13 @@ export async function run(given: RunOptions): Promise<Running> {
   await releaseDead(engine);
   const memberId = options.memberId ?? defaultMemberId(platform);
   const admission = new Admission({ engine, platform, log, metrics, memberId });
+  const feed = await lifecycleFeed(engine, platform, `/${options.name}`);
+  const guards = new Guards({ engine, platform, log, feed, memberId, by: `app ${options.name}` }, metrics);
   const shared = {
     ...given,
     memberId,
-    feed: await lifecycleFeed(engine, platform, `/${options.name}`),
+    feed,
+    guards,
     gate: createSoloGate(),
     turns: new Turns(platform.clock),
     hotDocuments: createHotDocuments(),
@@ -66,19 +71,13 @@ export async function run(given: RunOptions): Promise<Running> {
   };
   const subscriptions = subscriptionsOf(shared, book);
   for (const subscription of subscriptions) await subscription.register();
+  if (subscriptions.length > 0) await guards.start();
   const signals = new Signals(engine, platform.clock, log, subscriptions);
   if (subscriptions.length > 0) {
     await signals.look();
     signals.start();
   }
-  const maintenance = new Maintenance({
-    engine,
-    clock: platform.clock,
-    log,
-    owner: memberId,
-    topics: [...topics.values()],
-    everyMs: options.retentionEveryMs ?? 60_000,
-  });
+  const maintenance = maintenanceOf(given, memberId);
   try {
     await admission.start();
     await Promise.all(subscriptions.map((subscription) => subscription.start()));
@@ -86,6 +85,7 @@ export async function run(given: RunOptions): Promise<Running> {
   } catch (error) {
     signals.stop();
     await drain(subscriptions, platform, log, options.drainTimeoutMs ?? 30_000);
+    await guards.stop();
     throw error;
   }
   const redrives = new RedriveDriver({ engine, platform, log, memberId, ttlMs: options.memberTtlMs ?? 10_000 });
@@ -101,14 +101,21 @@ export async function run(given: RunOptions): Promise<Running> {
     publisher,
     admission,
     subscriptions,
+    guards,
     async stop(timeoutMs) {
       signals.stop();
       maintenance.stop();
       await Promise.all([redrives.stop(), drain(subscriptions, platform, log, timeoutMs)]);
+      await guards.stop();
       await admission.stop();
       await engine.close();
     },
   };
+}
+
+function maintenanceOf({ options, engine, platform, log, topics }: RunOptions, owner: string): Maintenance {
+  const everyMs = options.retentionEveryMs ?? 60_000;
+  return new Maintenance({ engine, clock: platform.clock, log, owner, topics: [...topics.values()], everyMs });
 }
 
 /** Stops every subscription; handlers that run after the deadline are told to abort, and given up a little later. */

@@ -5,6 +5,8 @@ import { handlerScope } from "../delivery/run/handler-scope.ts";
 import type { ResolvedRoute } from "../delivery/lanes/delivery.ts";
 import type { HotDocuments } from "../delivery/lanes/hot-documents.ts";
 import type { LifecycleFeed } from "../delivery/lifecycle/feed.ts";
+import type { Guard } from "../delivery/guards/guard.ts";
+import type { Guards } from "../delivery/guards/guards.ts";
 import { subscriptionMetrics } from "../delivery/metrics.ts";
 import { resolvePolicy } from "../delivery/policy.ts";
 import { collections, type ControlDocument, subscriptionName } from "../delivery/records.ts";
@@ -25,6 +27,7 @@ import type { TopicBook } from "./topic-book.ts";
 export interface Shared extends RunOptions {
   readonly memberId: string;
   readonly feed: LifecycleFeed;
+  readonly guards: Guards;
   readonly gate: SoloGate;
   readonly turns: Turns;
   readonly hotDocuments: HotDocuments;
@@ -66,7 +69,7 @@ function subscriptionOf(shared: Shared, book: TopicBook, service: Service, topic
 }
 
 function runtimeOf(shared: Shared, service: Service, topic: string, pauseSwitch: PauseSwitch): SubscriptionRuntime {
-  const { engine, platform, log, options, limits } = shared;
+  const { engine, platform, log, options, limits, guards } = shared;
   const { concurrency = 64, prefetch, inbox, guarantee = "exactly-once", use = [] } = service.options;
   const name = subscriptionName(service.name, topic);
   const source = `/${options.name}/${service.name}`;
@@ -85,7 +88,7 @@ function runtimeOf(shared: Shared, service: Service, topic: string, pauseSwitch:
     limits,
     routes: resolveRoutes(shared, service, topic),
     middlewares: [...(options.use ?? []), ...use],
-    host: { service: service.name, subscription: name, source, engine, platform, limits, log, partitionOf },
+    host: { service: service.name, subscription: name, source, engine, platform, limits, log, guards, partitionOf },
     slots: createSlots(concurrency),
     gate: shared.gate,
     turns: shared.turns,
@@ -128,12 +131,20 @@ function definitionOf(
   };
 }
 
-function resolveRoutes({ options }: Shared, service: Service, topic: string): ReadonlyMap<string, ResolvedRoute> {
+function resolveRoutes(
+  { options, guards }: Shared,
+  service: Service,
+  topic: string,
+): ReadonlyMap<string, ResolvedRoute> {
   const routes = new Map<string, ResolvedRoute>();
+  const { breaker, rate, uses = [] } = service.options;
+  const own = guards.ofSubscription(subscriptionName(service.name, topic), breaker, rate);
   for (const [type, route] of service.routes) {
     if (route.contract.topic.name !== topic) continue;
     const policy = resolvePolicy(options.delivery, service.options, options.policies?.[type], route.options);
-    routes.set(type, { ...route, policy });
+    const used = [...uses, ...(route.options.uses ?? [])].map((dependency) => guards.of(dependency));
+    const all = [...new Set<Guard>([...(own ? [own] : []), ...used])];
+    routes.set(type, { ...route, policy, guards: all.length > 0 ? all : undefined });
   }
   return routes;
 }

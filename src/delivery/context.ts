@@ -1,6 +1,7 @@
 import type { Contract } from "../event/contract.ts";
 import type { PublishOptions } from "../event/encode.ts";
 import type { Event } from "../event/envelope.ts";
+import type { Dependency } from "./guards/dependency.ts";
 import type { Logger } from "./log.ts";
 
 /** Documents of a service, read as committed plus what earlier deliveries of the same key wrote. */
@@ -28,6 +29,12 @@ export interface Context {
    * A crash between the effect and the remembering repeats it: the window is narrow and never closed.
    */
   once<Result>(key: string, effect: () => Promise<Result> | Result): Promise<Result>;
+  /**
+   * Calls something outside by its name, unless its circuit breaker is open or its rate is used up. Then it throws
+   * TIDINGS_BREAKER_OPEN or TIDINGS_RATE_LIMITED; unless the handler catches that, the delivery waits and runs again without having
+   * used up an attempt. What `work` throws comes back, and counts as a failure of the dependency as its options say.
+   */
+  call<Result>(dependency: Dependency, work: (signal: AbortSignal) => Promise<Result> | Result): Promise<Result>;
   /** Runs SQL of your own, synchronously, inside the commit of the unit of work. Only where the store is an SQL engine. */
   tx(work: (db: unknown) => void): void;
   /** The time, in milliseconds since 1970: the application's clock, which a test may own. */

@@ -4,6 +4,14 @@ import type { Event } from "../event/envelope.ts";
 import { checkName } from "../event/names.ts";
 import { checkOptions } from "../lib/options.ts";
 import type { Context } from "./context.ts";
+import {
+  type BreakerOptions,
+  checkBreaker,
+  checkRate,
+  checkUses,
+  type Dependency,
+  type RateOptions,
+} from "./guards/dependency.ts";
 import type { Middleware } from "./middleware/middleware.ts";
 import { checkDeliveryOptions, type DeliveryOptions, deliveryOptionNames } from "./policy.ts";
 
@@ -21,8 +29,14 @@ export interface BatchItem<Type extends string, Data> {
 /** Handles several events at once. An item fails by `item.fail(error)`; all fail when the handler throws. */
 export type BatchHandler<Type extends string, Data> = (items: readonly BatchItem<Type, Data>[]) => void | Promise<void>;
 
+/** What a handler may say for itself. */
+export interface HandlerOptions extends DeliveryOptions {
+  /** What it calls outside: while one of these may not be called, its deliveries are not started. */
+  readonly uses?: readonly Dependency[];
+}
+
 /** How a batch is put together. */
-export interface BatchOptions extends DeliveryOptions {
+export interface BatchOptions extends HandlerOptions {
   /** Most items of a batch; 100 by default. */
   readonly batchMax?: number;
   /** How long the first item waits for company, in milliseconds; 10 by default. */
@@ -36,7 +50,7 @@ export type From = "start" | "end" | { readonly timeMs: number };
 export type Guarantee = "exactly-once" | "at-least-once" | "at-most-once";
 
 /** What `service()` takes. */
-export interface ServiceOptions extends DeliveryOptions {
+export interface ServiceOptions extends HandlerOptions {
   /**
    * Where its subscriptions begin when they are new: at the start of the topic, at its end, or at an instant.
    * Needed when a topic holds events already; on an empty topic start and end are the same.
@@ -57,6 +71,10 @@ export interface ServiceOptions extends DeliveryOptions {
    * process, are refused with TIDINGS_OVERLOADED. No limit by default: the topic is a buffer on disk.
    */
   readonly backlog?: { readonly eventsMax: number };
+  /** When each of its subscriptions starts nothing for a while, by what becomes of its deliveries. Off by default. */
+  readonly breaker?: BreakerOptions;
+  /** How many deliveries of each of its subscriptions may start, all processes together. */
+  readonly rate?: RateOptions;
   /** Around every handler of the service, outermost first. */
   readonly use?: readonly Middleware[];
 }
@@ -67,7 +85,7 @@ export interface Route {
   readonly handler: Handler<string, never> | undefined;
   readonly batch:
     { readonly handler: BatchHandler<string, never>; readonly batchMax: number; readonly waitMs: number } | undefined;
-  readonly options: DeliveryOptions;
+  readonly options: HandlerOptions;
 }
 
 /** A named unit of code with handlers. */
@@ -80,7 +98,7 @@ export interface Service {
   on<Type extends string, Data>(
     contract: Contract<Type, never, Data>,
     handler: Handler<Type, NoInfer<Data>>,
-    options?: DeliveryOptions,
+    options?: HandlerOptions,
   ): Service;
   /** Handles events of the contract's type several at once. */
   onBatch<Type extends string, Data>(
@@ -99,6 +117,9 @@ const serviceOptionNames = [
   "prefetch",
   "inbox",
   "backlog",
+  "breaker",
+  "rate",
+  "uses",
   "use",
 ];
 
@@ -136,8 +157,9 @@ export function service(name: string, options: ServiceOptions = {}): Service {
     on(contract, handler, handlerOptions = {}) {
       checkHandler(name, contract, handler);
       const where = `service("${name}").on("${contract.type}")`;
-      checkOptions(where, handlerOptions, deliveryOptionNames);
+      checkOptions(where, handlerOptions, [...deliveryOptionNames, "uses"]);
       checkDeliveryOptions(where, handlerOptions);
+      checkUses(where, handlerOptions.uses);
       add({
         contract,
         handler: handler as unknown as Handler<string, never>,
@@ -149,8 +171,9 @@ export function service(name: string, options: ServiceOptions = {}): Service {
     onBatch(contract, handler, batchOptions = {}) {
       checkHandler(name, contract, handler);
       const where = `service("${name}").onBatch("${contract.type}")`;
-      checkOptions(where, batchOptions, [...deliveryOptionNames, "batchMax", "waitMs"]);
+      checkOptions(where, batchOptions, [...deliveryOptionNames, "uses", "batchMax", "waitMs"]);
       checkDeliveryOptions(where, batchOptions);
+      checkUses(where, batchOptions.uses);
       const { batchMax = 100, waitMs = 10, ...rest } = batchOptions;
       whole(where, "batchMax", batchMax, 1);
       whole(where, "waitMs", waitMs, 0);
@@ -189,6 +212,9 @@ function checkServiceOptions(where: string, options: ServiceOptions): void {
   whole(where, "prefetch.bytes", options.prefetch?.bytes, 1);
   whole(where, "inbox.windowMs", options.inbox?.windowMs, 1);
   checkBacklog(where, options.backlog);
+  if (options.breaker !== undefined) checkBreaker(`${where}.breaker`, options.breaker);
+  if (options.rate !== undefined) checkRate(`${where}.rate`, options.rate);
+  checkUses(where, options.uses);
   if (
     options.guarantee !== undefined &&
     !["exactly-once", "at-least-once", "at-most-once"].includes(options.guarantee)

@@ -12,6 +12,10 @@ import type { Engine } from "../ports/engine.ts";
 import type { TopicEntry } from "../ports/topics.ts";
 import type { Check, DocumentWrite, TimerWrite } from "../ports/transaction.ts";
 import type { Context, StateBox } from "./context.ts";
+import { callThrough } from "./guards/call.ts";
+import type { Dependency } from "./guards/dependency.ts";
+import { GuardNotes } from "./guards/entrance.ts";
+import type { Guards } from "./guards/guards.ts";
 import { type Logger, withFields } from "./log.ts";
 import { collections } from "./records.ts";
 
@@ -25,6 +29,7 @@ export interface UnitHost {
   readonly platform: Platform;
   readonly limits: EventLimits;
   readonly log: Logger;
+  readonly guards: Guards;
   /** The partition of an event of this topic and key. Throws when the topic is not the application's. */
   partitionOf(contract: Contract, key: string | null): number;
 }
@@ -44,6 +49,7 @@ export interface UnitWrites {
 export interface UnitDelivery {
   readonly record: StoredRecord;
   readonly attempt: number;
+  guarded: GuardNotes | undefined;
   /** Resolves when earlier deliveries of the lane that write this document are committed. */
   laneCommitted(collection: string, key: string): Promise<void> | undefined;
 }
@@ -136,6 +142,19 @@ export class UnitOfWork implements Context {
     const result = await effect();
     await engine.transact?.({ documents: [{ collection, key, value: JSON.stringify({ result }) }] });
     return result;
+  }
+
+  async call<Result>(
+    dependency: Dependency,
+    work: (signal: AbortSignal) => Promise<Result> | Result,
+  ): Promise<Result> {
+    this.#mustBeOpen("call");
+    const { guards } = this.#host;
+    const guard = guards.of(dependency);
+    await guards.load(guard);
+    const notes = (this.#delivery.guarded ??= new GuardNotes());
+    notes.calls += 1;
+    return callThrough(guard, notes, notes.calls === 1, this.signal, work);
   }
 
   now(): number {

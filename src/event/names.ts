@@ -11,7 +11,7 @@ const attributeName = /^[a-z0-9]{1,32}$/;
 export const identifierLengthMax = 512;
 
 /** Refuses a name of a topic, service or member that does not fit every engine. Throws TIDINGS_INVALID_NAME. */
-export function checkName(kind: "topic" | "service" | "member", name: string): string {
+export function checkName(kind: "topic" | "service" | "member" | "dependency", name: string): string {
   if (typeof name === "string" && plainName.test(name) && name !== "." && name !== "..") return name;
   throw new TidingsError(
     "TIDINGS_INVALID_NAME",

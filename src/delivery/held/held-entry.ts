@@ -1,4 +1,5 @@
 import type { CancelTimer } from "../../platform/clock.ts";
+import type { Guard } from "../guards/guard.ts";
 import { type HeldDocument, partitionKey, type Tries } from "../records.ts";
 
 /** A held key as its owner has it in memory; the store has the same in a held document. */
@@ -24,6 +25,12 @@ export interface HeldEntry {
   /** A run of its head is under way or about to be. */
   busy: boolean;
   cancelTimer: CancelTimer | undefined;
+  /** What its head waits for besides what its handler uses. */
+  waitsFor: Guard | undefined;
+  /** Guards of its head, once they have refused it: asked before the head is read again. */
+  guards: readonly Guard[] | undefined;
+  /** Monotonic time since when its head waits for them. */
+  waitingSince: number | undefined;
 }
 
 /** Id of the held entry of a key. Two keys of one partition never share it. */
@@ -62,6 +69,9 @@ export function newEntry(id: string, key: string | null, blocking: boolean, nowM
     releasing: false,
     busy: false,
     cancelTimer: undefined,
+    waitsFor: undefined,
+    guards: undefined,
+    waitingSince: undefined,
   };
 }
 

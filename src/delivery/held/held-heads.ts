@@ -4,8 +4,9 @@ import type { DocumentWrite } from "../../ports/transaction.ts";
 import type { Settlement } from "../commit/settlement.ts";
 import type { NextStep } from "../failure/retry.ts";
 import { stalledError } from "../failure/stalled.ts";
+import { admit, GuardNotes, leave } from "../guards/entrance.ts";
 import { Delivery, noTries } from "../lanes/delivery.ts";
-import type { DeadLetter, DeadLetterReason } from "../records.ts";
+import type { DeadLetter, DeadLetterReason, Tries } from "../records.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import type { UnitWrites } from "../unit-of-work.ts";
 import { closeDeadLetter, type Closing, deadLetterOf, writeDeadLetter } from "./dead-letters.ts";
@@ -77,7 +78,7 @@ export class HeldHeads {
     }
     entry.headSeq = head.seq;
     const delivery = this.#deliveryOf(entry, head.record);
-    if (delivery) await this.#start(entry, delivery);
+    if (delivery && this.#admits(entry, delivery)) await this.#start(entry, delivery);
     else entry.busy = false;
   }
 
@@ -106,11 +107,27 @@ export class HeldHeads {
     return delivery;
   }
 
+  /** Whether the guards of a head let it start; if not, the entry is armed when it is worth asking again. */
+  #admits(entry: HeldEntry, delivery: Delivery): boolean {
+    const { waitsFor, waitingSince } = entry;
+    const { guards } = delivery.route;
+    if (!guards && !waitsFor) return true;
+    delivery.guarded = new GuardNotes();
+    delivery.guarded.waitsFor = waitsFor;
+    delivery.guarded.since = waitingSince;
+    const isAdmitted = admit(delivery, this.#runtime.platform.clock, entry, () => this.#entries.arm(entry));
+    entry.waitingSince = delivery.guarded.since;
+    entry.tries = delivery.tries;
+    entry.guards = isAdmitted ? undefined : [...(waitsFor ? [waitsFor] : []), ...(guards ?? [])];
+    return isAdmitted;
+  }
+
   async #start(entry: HeldEntry, delivery: Delivery): Promise<void> {
     const { gate } = this.#runtime;
     if (!entry.suspect) {
       await this.#claim(entry, "shared");
-      if (!this.#entries.stopped()) void this.#options.start(delivery);
+      if (this.#entries.stopped()) leave(delivery, "unknown");
+      else void this.#options.start(delivery);
       return;
     }
     gate.enter();
@@ -118,7 +135,8 @@ export class HeldHeads {
       await gate.alone(async () => {
         // Only now: others that wait for their turn must not be blamed for what this one does.
         await this.#claim(entry, "solo");
-        if (!this.#entries.stopped()) await this.#options.start(delivery);
+        if (this.#entries.stopped()) leave(delivery, "unknown");
+        else await this.#options.start(delivery);
       });
     } finally {
       gate.leave();
@@ -219,6 +237,8 @@ export class HeldHeads {
     const gone = this.#documents.event(entry, entry.headSeq, null);
     entry.headSeq += 1;
     entry.tries = noTries;
+    entry.waitsFor = undefined;
+    entry.guards = undefined;
     entry.running = undefined;
     entry.suspect = false;
     entry.redriving = false;
@@ -279,8 +299,9 @@ export class HeldHeads {
     void this.#options.start(delivery);
   }
 
-  putBack(entry: HeldEntry): void {
+  putBack(entry: HeldEntry, tries: Tries): void {
     entry.busy = false;
+    entry.tries = tries;
     entry.running = entry.suspect ? "shared" : undefined;
     this.#entries.settle([this.#documents.entry(entry)]);
     if (entry.reason !== "paused") entry.dueAtMs = this.#runtime.platform.clock.now() + againMs;

@@ -3,7 +3,7 @@ import type { DocumentWrite, Fence, TimerWrite } from "../../ports/transaction.t
 import type { Committer } from "../commit/committer.ts";
 import type { Settlement } from "../commit/settlement.ts";
 import { type Delivery, type DeliveryOwner, noTries } from "../lanes/delivery.ts";
-import type { DeadLetter } from "../records.ts";
+import type { DeadLetter, Tries } from "../records.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import { reopenDeadLetter } from "./dead-letters.ts";
 import { HeldDocuments } from "./held-documents.ts";
@@ -146,6 +146,7 @@ export class HeldKeys {
     if (there) entry.headSeq -= 1 + followers.length;
     else entry.nextSeq += 1 + followers.length;
     entry.tries = delivery.tries;
+    entry.waitsFor = delivery.guarded?.waitsFor;
     entry.busy = true;
     entry.releasing = false;
     this.#entries.set(id, entry);
@@ -183,8 +184,8 @@ export class HeldKeys {
     this.#heads.conflicted(delivery);
   }
 
-  putBack(entry: HeldEntry): void {
-    this.#heads.putBack(entry);
+  putBack(entry: HeldEntry, tries: Tries): void {
+    this.#heads.putBack(entry, tries);
   }
 
   /** Gives the head up. Resolves when that is on its way to the committer; `committed` is called when it is on disk. */
@@ -302,7 +303,9 @@ export class HeldKeys {
   }
 
   #due(entry: HeldEntry): void {
+    const guard = entry.guards?.find((one) => !one.admits());
     if (entry.reason === "paused") this.resumeKey(entry);
+    else if (guard) guard.wait(entry, () => this.#arm(entry, true));
     else if (heldCount(entry) === 0) this.#release(entry);
     else if (entry.blocking && this.#options.laneBusy(entry.key as string)) {
       // It ran already when an operator paused the key, and what was held then comes behind it.

@@ -3,6 +3,8 @@ import type { CancelTimer } from "../../platform/clock.ts";
 import type { Claims } from "../commit/claims.ts";
 import { actionOf, codeOf, legible, textOf } from "../failure/failure.ts";
 import { type NextStep, nextStep } from "../failure/retry.ts";
+import { type GuardNotes, waitsAfter } from "../guards/entrance.ts";
+import type { Guard } from "../guards/guard.ts";
 import type { HeldKeys } from "../held/held-keys.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import { type Delivery, withFailure } from "./delivery.ts";
@@ -55,6 +57,8 @@ export class Aftermath {
 
   follow(delivery: Delivery, thrown: unknown): void {
     const error = legible(thrown);
+    const guard = this.#runtime.guarantee === "at-most-once" ? undefined : waitsAfter(delivery);
+    if (guard) return this.#waitFor(guard, delivery, error);
     const step = this.#stepAfter(delivery, error);
     logFailure(this.#runtime, delivery, error, step);
     this.#take(
@@ -62,6 +66,19 @@ export class Aftermath {
       error,
       this.#runtime.guarantee === "at-most-once" ? { step: "park", reason: "exhausted" } : step,
     );
+  }
+
+  /** Puts it back as if it had not run: it runs again when the guard lets it through. */
+  #waitFor(guard: Guard, delivery: Delivery, error: unknown): void {
+    const { log, name } = this.#runtime;
+    log.debug(
+      { subscription: name, event: delivery.record.id, guard: guard.name, err: error },
+      "an event waits for its guard",
+    );
+    (delivery.guarded as GuardNotes).waitsFor = guard;
+    if (delivery.held) delivery.held.waitsFor = guard;
+    this.#runs.free(delivery);
+    this.#runs.putBack(delivery);
   }
 
   /** Counts the failure and looks up in the policy what comes next. */

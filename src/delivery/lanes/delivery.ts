@@ -1,5 +1,7 @@
 import type { StoredRecord } from "../../event/record.ts";
 import type { TimerWrite } from "../../ports/transaction.ts";
+import type { GuardNotes } from "../guards/entrance.ts";
+import type { Guard } from "../guards/guard.ts";
 import type { HeldEntry } from "../held/held-entry.ts";
 import type { Lane } from "./lane.ts";
 import type { DeliveryPolicy } from "../policy.ts";
@@ -11,6 +13,8 @@ import type { UnitDelivery, UnitOfWork, UnitWrites } from "../unit-of-work.ts";
 /** A route with the policy that holds for it. */
 export interface ResolvedRoute extends Route {
   readonly policy: DeliveryPolicy;
+  /** What lets its deliveries start: the subscription's own guard, and those of the dependencies it uses. */
+  readonly guards: readonly Guard[] | undefined;
 }
 
 /** Who is told what became of a delivery's commit. */
@@ -41,6 +45,7 @@ export class Delivery implements Settlement, UnitDelivery {
   /** The hot document of which it is this delivery's turn. */
   hot: string | undefined;
   unit: UnitOfWork | undefined;
+  guarded: GuardNotes | undefined;
   /** True when an earlier delivery of the lane must run again: what this one did is thrown away. */
   discarded = false;
   /** What its own commit failed with; it fails with this instead of running. */

@@ -3,6 +3,7 @@ import type { StoredRecord } from "../../event/record.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Claims } from "../commit/claims.ts";
 import type { Committer } from "../commit/committer.ts";
+import { leave } from "../guards/entrance.ts";
 import type { HeldKeys } from "../held/held-keys.ts";
 import type { Batches } from "../run/batches.ts";
 import { execute } from "../run/execute.ts";
@@ -11,6 +12,8 @@ import type { SubscriptionRuntime } from "../runtime.ts";
 import { Aftermath } from "./aftermath.ts";
 import { AtMostOnce } from "./at-most-once.ts";
 import { Delivery, type DeliveryOwner, type ResolvedRoute } from "./delivery.ts";
+import { Door } from "./door.ts";
+import { HotTurns } from "./hot-turns.ts";
 import type { Lane } from "./lane.ts";
 import { LaneBook } from "./lane-book.ts";
 import { ReadyLanes } from "./ready-lanes.ts";
@@ -22,6 +25,8 @@ export interface LanesOptions {
   readonly claims: Claims;
   readonly held: HeldKeys;
   readonly batches: Batches;
+  /** Whether nothing more is fetched until something is settled. */
+  readonly isFull: () => boolean;
   /** A delivery is done with: fetch may go on. */
   readonly onSettled: (delivery: Delivery) => void;
 }
@@ -38,11 +43,11 @@ export class Lanes implements DeliveryOwner {
   readonly #atMostOnce: AtMostOnce | undefined;
   readonly #lanes = new LaneBook();
   readonly #ready = new ReadyLanes();
+  readonly #door: Door;
   #runningCount = 0;
   /** Those of them that are told when they shall stop: not those that have ended before anybody could. */
   readonly #running = new Set<Delivery>();
-  /** Those whose turn it is at a hot document. */
-  readonly #hot = new Set<Delivery>();
+  readonly #hot: HotTurns;
   /** Deliveries that run by themselves, with whom to tell when they are settled, held or given up. */
   readonly #alone = new Map<Delivery, () => void>();
   /** Deliveries before which nothing of the partition goes on. */
@@ -57,12 +62,14 @@ export class Lanes implements DeliveryOwner {
     this.#options = options;
     this.#runtime = options.runtime;
     this.#clock = options.runtime.platform.clock;
+    this.#hot = new HotTurns(options.runtime.hotDocuments, (lane) => this.#goOn(lane));
     if (options.runtime.guarantee === "at-most-once")
       this.#atMostOnce = new AtMostOnce(options.committer, (delivery) =>
         delivery.discarded ? this.#restart(delivery) : this.#begin(delivery),
       );
+    this.#door = new Door({ ...options, wake: (lane) => this.#wake(lane), close: (lane) => this.#lanes.close(lane) });
     this.#aftermath = new Aftermath(options, {
-      run: (delivery) => this.#begin(delivery),
+      run: (delivery) => this.#tryAgain(delivery),
       finish: (delivery) => this.#finish(delivery),
       free: (delivery) => this.#free(delivery),
       putBack: (delivery) => this.#putBack(delivery),
@@ -103,7 +110,7 @@ export class Lanes implements DeliveryOwner {
     if (lane.busy) return true;
     lane.blocked = undefined;
     for (const delivery of lane.queue.splice(0)) {
-      this.#leaveHot(delivery);
+      this.#hot.leave(delivery);
       held.append(entry, delivery);
     }
     this.#lanes.close(lane);
@@ -131,6 +138,11 @@ export class Lanes implements DeliveryOwner {
       }
       if (!claims.covers(delivery.record.position) || !runtime.slots.take(this.#dispatchLater)) break;
       this.#ready.shift();
+      if (!this.#door.admits(delivery, lane)) {
+        this.#hot.leave(delivery);
+        runtime.slots.give();
+        continue;
+      }
       lane.queue.shift();
       lane.running = delivery;
       this.#runningCount += 1;
@@ -141,6 +153,13 @@ export class Lanes implements DeliveryOwner {
       }
     }
     this.#dispatching = false;
+  }
+
+  /** A retry at once; where it has to wait for a guard it gives its slot back, and its place in its lane is the first. */
+  #tryAgain(delivery: Delivery): void {
+    if (this.#door.admitsAgain(delivery)) return this.#begin(delivery);
+    this.#free(delivery);
+    this.#putBack(delivery);
   }
 
   #begin(delivery: Delivery): void {
@@ -188,6 +207,7 @@ export class Lanes implements DeliveryOwner {
   ended(delivery: Delivery): void {
     delivery.unit?.end();
     delivery.writes = delivery.unit?.writes;
+    if (delivery.guarded) leave(delivery, "handled");
     if (delivery.as === "unknown") delivery.counts = { unknown: -1, handled: 1 };
     if (delivery.identity) ((delivery.writes ??= { bytes: 100 }).timers ??= []).push(delivery.identity);
     if (delivery.conflicts > 0 || delivery.tries.failures > 0)
@@ -198,8 +218,9 @@ export class Lanes implements DeliveryOwner {
   failed(delivery: Delivery, error: unknown): void {
     delivery.unit?.end();
     delivery.writes = undefined;
+    if (delivery.guarded) leave(delivery, delivery.discarded || this.#aborted ? "unknown" : "failed", error);
     if (delivery.discarded) return this.#restart(delivery);
-    this.#leaveHot(delivery);
+    this.#hot.leave(delivery);
     // What a handler throws that was told to stop says nothing about the event.
     if (this.#aborted) return this.#abandon(delivery);
     this.#aftermath.follow(delivery, error);
@@ -233,7 +254,10 @@ export class Lanes implements DeliveryOwner {
   }
 
   #goOn(lane: Lane): void {
-    if (lane.queue.length === 0) return;
+    if (lane.queue.length > 0) this.#wake(lane);
+  }
+
+  #wake(lane: Lane): void {
     this.#ready.add(lane);
     if (!this.#dispatching) this.dispatch();
   }
@@ -250,8 +274,13 @@ export class Lanes implements DeliveryOwner {
 
   /** Left unsettled: whoever owns the partition next will deliver it. */
   #abandon(delivery: Delivery): void {
-    this.#leaveHot(delivery);
+    this.#hot.leave(delivery);
     this.#free(delivery);
+    this.#giveUpAlone(delivery);
+  }
+
+  #giveUpAlone(delivery: Delivery): void {
+    leave(delivery, "unknown");
     this.#alone.get(delivery)?.();
   }
 
@@ -259,15 +288,15 @@ export class Lanes implements DeliveryOwner {
   #putBack(delivery: Delivery): void {
     const { lane } = delivery;
     this.#alone.get(delivery)?.();
-    if (delivery.held) return this.#options.held.putBack(delivery.held);
+    if (delivery.held) return this.#options.held.putBack(delivery.held, delivery.tries);
     if (!lane) return;
     lane.queue.unshift(delivery);
-    this.#ready.add(lane);
+    this.#wake(lane);
   }
 
   committed(delivery: Delivery): void {
     const { lane } = delivery;
-    this.#leaveHot(delivery);
+    this.#hot.leave(delivery);
     if (lane) {
       lane.committed(delivery);
       this.#lanes.leave(lane);
@@ -287,7 +316,7 @@ export class Lanes implements DeliveryOwner {
     }
     if (delivery.held) return this.#options.held.conflicted(delivery);
     if (this.#alone.has(delivery)) return this.#runAgainAlone(delivery);
-    this.#queueUp(delivery, changed);
+    this.#hot.queueUp(delivery, changed);
     this.#runAgain(delivery);
   }
 
@@ -310,9 +339,9 @@ export class Lanes implements DeliveryOwner {
     const later = lane.takeBack(delivery).slice(1);
     this.#options.committer.withdraw(new Set(later));
     // Whoever waits behind this one must not be the one it waits for.
-    for (const other of later) this.#leaveHot(other);
-    if (lane.running) this.#leaveHot(lane.running);
-    else if (lane.queue[0]) this.#leaveHot(lane.queue[0]);
+    for (const other of later) this.#hot.leave(other);
+    if (lane.running) this.#hot.leave(lane.running);
+    else if (lane.queue[0]) this.#hot.leave(lane.queue[0]);
     if (lane.blocked !== delivery) lane.blocked = undefined;
     const again = [delivery, ...later];
     if (lane.running) {
@@ -322,30 +351,6 @@ export class Lanes implements DeliveryOwner {
       lane.queue = [...again, ...lane.queue];
       this.#goOn(lane);
     }
-  }
-
-  /** Lets the lane wait until it is the delivery's turn at the document that changed under it. */
-  #queueUp(delivery: Delivery, changed: string): void {
-    if (delivery.hot === changed) return;
-    this.#leaveHot(delivery);
-    const lane = delivery.lane as Lane;
-    lane.blocked = delivery;
-    this.#runtime.hotDocuments.enter(changed, () => {
-      // Others wait behind it, perhaps in partitions that go on. And an earlier one of its lane, which has to run again
-      // before it, may wait for somebody who waits for this document.
-      if (this.#stopped || lane.blocked !== delivery) return this.#runtime.hotDocuments.leave(changed);
-      delivery.hot = changed;
-      this.#hot.add(delivery);
-      lane.blocked = undefined;
-      this.#goOn(lane);
-    });
-  }
-
-  #leaveHot(delivery: Delivery): void {
-    if (delivery.hot === undefined) return;
-    this.#hot.delete(delivery);
-    this.#runtime.hotDocuments.leave(delivery.hot);
-    delivery.hot = undefined;
   }
 
   /** Runs one delivery by itself; resolves when it is settled, held or given up. */
@@ -361,7 +366,7 @@ export class Lanes implements DeliveryOwner {
   }
 
   #startAlone(delivery: Delivery): void {
-    if (this.#stopped) return this.#alone.get(delivery)?.();
+    if (this.#stopped) return this.#giveUpAlone(delivery);
     if (!this.#runtime.slots.take(() => this.#startAlone(delivery))) return;
     if (delivery.lane) delivery.lane.running = delivery;
     this.#runningCount += 1;
@@ -373,8 +378,8 @@ export class Lanes implements DeliveryOwner {
     this.#stopped = true;
     this.#options.batches.stop();
     this.#aftermath.stop();
-    // Whether any of them is committed yet is open: nobody shall wait for that.
-    for (const delivery of Array.from(this.#hot)) this.#leaveHot(delivery);
+    this.#hot.stop();
+    this.#door.stop();
     if (this.#runningCount === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }

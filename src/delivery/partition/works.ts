@@ -89,6 +89,7 @@ export function assemble(options: WorksOptions): Works {
     claims,
     held,
     batches: createBatches(runtime, () => lanes),
+    isFull: () => ingest.isFull(),
     onSettled: (delivery) => delivery.held === undefined && ingest.settled(delivery.record),
   });
   const inbox =

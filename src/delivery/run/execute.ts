@@ -14,6 +14,7 @@ export function prepare(delivery: Delivery, runtime: SubscriptionRuntime): reado
     delivery.commitError = undefined;
     throw error;
   }
+  delivery.guarded?.begin();
   delivery.unit = new UnitOfWork(runtime.host, delivery);
   delivery.writes = undefined;
   return decode(delivery.record, delivery.route.contract as never, runtime.limits);

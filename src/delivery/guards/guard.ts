@@ -1,0 +1,85 @@
+import type { Platform } from "../../platform/platform.ts";
+import type { Engine } from "../../ports/engine.ts";
+import { actionOf, terminalReason } from "../failure/failure.ts";
+import type { LifecycleFeed } from "../lifecycle/feed.ts";
+import type { Logger } from "../log.ts";
+import { Breaker } from "./breaker.ts";
+import type { Dependency } from "./dependency.ts";
+import type { Probe } from "./probe.ts";
+import { Rate } from "./rate.ts";
+import { Waiters } from "./waiters.ts";
+
+/** What all guards of a process work with. */
+export interface GuardHost {
+  readonly engine: Engine;
+  readonly platform: Platform;
+  readonly log: Logger;
+  readonly feed: LifecycleFeed;
+  readonly memberId: string;
+  /** Who changes breakers, for people. */
+  readonly by: string;
+}
+
+/** What a run of a delivery was let through with. */
+export interface Pass {
+  readonly guard: Guard;
+  /** Set when the run is the probe of a breaker. */
+  readonly probe: Probe | undefined;
+  /** A token of its rate that no call has used yet. */
+  token: boolean;
+}
+
+/** Stands before the deliveries of a subscription, or of all handlers that use a dependency. */
+export class Guard {
+  readonly name: string;
+  /** It is a subscription's own: what becomes of each delivery counts, and not single calls. */
+  readonly own: boolean;
+  readonly breaker: Breaker | undefined;
+  readonly rate: Rate | undefined;
+  readonly waiters = new Waiters();
+  readonly #counts: ((error: unknown) => boolean) | undefined;
+
+  constructor({ name, breaker, rate }: Dependency, own: boolean, host: GuardHost) {
+    this.name = name;
+    this.own = own;
+    this.#counts = breaker?.counts;
+    this.breaker = breaker && new Breaker(name, breaker, host, this.waiters);
+    this.rate = rate && new Rate(name, rate, host, this.waiters);
+  }
+
+  /** Whether something may begin now. */
+  admits(): boolean {
+    return (this.breaker?.admits() ?? true) && (this.rate?.has() ?? true);
+  }
+
+  /** Lets something begin. Only after `admits`. */
+  enter(): Pass {
+    this.rate?.take();
+    return { guard: this, probe: this.breaker?.enter(), token: this.rate !== undefined };
+  }
+
+  /** Calls `wake` when it is worth asking again. */
+  wait(who: object, wake: () => void): void {
+    this.waiters.add(who, wake);
+    if (this.breaker?.admits() === false) this.breaker.awaited();
+    else this.rate?.ask();
+  }
+
+  /** Whether an error tells against what is guarded. */
+  blames(error: unknown): boolean {
+    if (this.#counts) {
+      try {
+        return this.#counts(error) === true;
+      } catch {
+        return true;
+      }
+    }
+    const action = actionOf(error);
+    return terminalReason(error) === undefined && action !== "pause" && action !== "conflict";
+  }
+
+  async stop(): Promise<void> {
+    this.rate?.stop();
+    await this.breaker?.stop();
+  }
+}
