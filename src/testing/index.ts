@@ -6,6 +6,15 @@
 export { type TestAppOptions, testApp } from "./test-app.ts";
 export type { Expected, Given, TestKit } from "./kit.ts";
 export type { CrashOptions, CrashPoint } from "./crash-points.ts";
+export { crashTest } from "./crash/crash-test.ts";
+export type {
+  CrashPublication,
+  CrashReport,
+  CrashStart,
+  CrashStep,
+  CrashTestOptions,
+  CrashWorkload,
+} from "./crash/options.ts";
 export { check, type CheckReport } from "./check/check.ts";
 export { countFindings, type Finding, type InvariantId, invariants, type Violation } from "./check/violation.ts";
 export { identityOf } from "./check/history.ts";

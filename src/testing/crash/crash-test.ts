@@ -1,4 +1,4 @@
-import { TidingsError } from "../../errors/tidings-error.ts";
+import { hasCode, TidingsError } from "../../errors/tidings-error.ts";
 import type { Service } from "../../delivery/service.ts";
 import { virtualPlatform } from "../../platform/virtual.ts";
 import type { CrashPoint } from "../crash-points.ts";
@@ -125,8 +125,23 @@ function noteCollections(session: Session): ReadonlySet<string> {
 }
 
 function workloadOf(session: Session, seed: number) {
+  let ids = 0;
   const publishAll = async (publications: readonly CrashPublication[]): Promise<void> => {
-    await session.drive(session.process.app.publishAll(publications as never));
+    // With ids of its own, so that it can be repeated when the process dies before it has answered.
+    const identified = publications.map(([contract, data, options]) => [
+      contract,
+      data,
+      { ...options, id: options?.id ?? `e${ids++}` },
+    ]);
+    for (;;) {
+      try {
+        await session.drive(session.process.app.publishAll(identified as never));
+        break;
+      } catch (error) {
+        if (!hasCode(error, "TIDINGS_OUTCOME_UNKNOWN")) throw error;
+        await session.idle();
+      }
+    }
     await settle(session);
   };
   return {
