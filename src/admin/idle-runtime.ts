@@ -43,6 +43,7 @@ export async function idleRuntime(context: AdminContext, name: string, topic: st
     heldMax: Number.MAX_SAFE_INTEGER,
     member: { host: context.memberId, appVersion: undefined },
     fetchRoom: () => Number.POSITIVE_INFINITY,
+    slowedBy: () => undefined,
     paused: () => true,
     pause: async () => undefined,
   };

@@ -8,7 +8,7 @@ import type { Engine } from "../ports/engine.ts";
 export interface SubscriptionHealth {
   readonly subscription: string;
   readonly status: "ok" | "paused" | "waiting" | "stuck" | "failing";
-  /** Why, when it is not ok. */
+  /** Why, when it is not ok; or why it does less than it could. */
   readonly reason: string | undefined;
   /** Partitions that this process owns. */
   readonly partitions: number;
@@ -93,7 +93,7 @@ async function healthOf(
       breaker ??
       (stuck
         ? `${lag} events are pending and nothing was committed for ${Math.round(sinceProgressMs / 1000)} s`
-        : undefined),
+        : slownessOf(subscription)),
     partitions: partitions.length,
     lag,
     inFlight: partitions.reduce((sum, { inFlight }) => sum + inFlight, 0),
@@ -102,6 +102,12 @@ async function healthOf(
     heldEvents: partitions.reduce((sum, { heldEvents }) => sum + heldEvents, 0),
     sinceProgressMs,
   };
+}
+
+/** Says why a subscription fetches less than it could; undefined when it does not. */
+function slownessOf({ runtime }: Subscription): string | undefined {
+  const where = runtime.slowedBy();
+  return where && `it fetches less, because what it publishes piles up at ${where}`;
 }
 
 /** Says for which breaker a subscription waits; undefined when for none. */

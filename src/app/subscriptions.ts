@@ -104,6 +104,7 @@ function runtimeOf(shared: Shared, service: Service, topic: string, pauseSwitch:
     heldMax: 100_000,
     member: { host: host(), appVersion: options.version },
     fetchRoom: () => throttle.room(),
+    slowedBy: () => throttle.because(),
     paused: () => pauseSwitch.paused !== undefined,
     pause: (reason, pauseMs, lost) => pause(runtime, pauseSwitch, reason, pauseMs, lost),
   };

@@ -49,6 +49,8 @@ export interface SubscriptionRuntime {
   readonly member: { readonly host: string; readonly appVersion: string | undefined };
   /** How many events should be on their way at most, because what its handlers publish piles up elsewhere. */
   fetchRoom(): number;
+  /** Name of the subscription where that piles up; undefined when there is no such. */
+  slowedBy(): string | undefined;
   /** Whether the subscription is paused: nothing new is fetched or started. */
   paused(): boolean;
   /** Pauses the subscription: here at once, and durably in every process. `lost`: what retention has removed, if that is why. */

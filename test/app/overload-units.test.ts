@@ -71,6 +71,8 @@ describe("units of work", () => {
     const offered = await offer(clock, one.app, 2, 1000);
     await drive(clock, offered.all());
     assert.equal(offered.refused.length, 0, "the feeder has no limit of its own");
+    const { subscriptions } = await drive(clock, one.app.health());
+    assert.equal(subscriptions[0]?.reason, "it fetches less, because what it publishes piles up at drain/tank");
     let most = 0;
     const handled: number[] = [];
     for (let i = 0; i < 40; i++) {
@@ -85,6 +87,7 @@ describe("units of work", () => {
     const perStep = ((handled.at(-1) as number) - (handled[0] as number)) / 39;
     assert.ok(perStep > 18, `${perStep} were handled in 100 ms`);
     await clock.advance(10_000);
+    assert.equal((await drive(clock, one.app.health())).subscriptions[0]?.reason, undefined);
     assert.deepEqual([await pendingOf(one), (await totalsOf(one, "drain/tank")).handled], [0, 2000]);
     await stopAll(clock, [one, two]);
   });
