@@ -23,7 +23,8 @@ const rooms: Record<string, readonly string[]> = {
   delivery: [...ports, "membership"],
   admin: [...ports, "membership", "delivery"],
   app: [...ports, "membership", "delivery", "admin"],
-  cli: core,
+  // `tidings test` runs the simulator of the test kit.
+  cli: [...core, "testing"],
   // What several engines truly share. An engine never imports a sibling, nor anything above the ports.
   "engines/sql": ports,
   "engines/*": [...ports, "engines/sql"],

@@ -15,6 +15,7 @@ export const groups: Readonly<Record<string, string>> = {
   sub: "look at subscriptions; pause, resume and move them",
   dlq: "look at dead letters; mend, redrive and discard them",
   engine: "facts about the engine, and its verification",
+  test: "try your services against crashes and faults, in memory",
 };
 
 /** All commands, in the order of the help. A module is loaded when its command is asked for, since most are not. */
@@ -45,6 +46,11 @@ export const catalog: readonly CatalogEntry[] = [
   { path: ["doctor"], summary: "look for what is wrong", load: () => import("./commands/doctor.ts") },
   { path: ["engine", "info"], summary: "facts about the engine", load: () => import("./commands/engine-info.ts") },
   { path: ["engine", "verify"], summary: "check everything stored", load: () => import("./commands/engine-verify.ts") },
+  {
+    path: ["test", "crash"],
+    summary: "kill every handler at every crash point, in memory",
+    load: () => import("./commands/test-crash.ts"),
+  },
   { path: ["explain"], summary: "what an error code means", load: () => import("./commands/explain.ts") },
   { path: ["version"], summary: "print the version", load: () => import("./commands/version.ts") },
 ];

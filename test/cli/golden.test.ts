@@ -53,6 +53,7 @@ const runs: Readonly<Record<string, () => readonly string[]>> = {
   doctor: () => [],
   "engine info": () => [],
   "engine verify": () => [],
+  "test crash": () => [join(import.meta.dirname, "../../examples/testing/payments.crash.ts")],
   explain: () => ["disk-full"],
   version: () => [],
 };
