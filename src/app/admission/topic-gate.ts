@@ -258,7 +258,7 @@ export class TopicGate {
     const retryAfterMs = backlog.retryAfterMs(pending, refusals.lately(nowMs), platform.random.next());
     return new TidingsError(
       "TIDINGS_OVERLOADED",
-      `The subscription "${subscription}" has ${lag} events pending and its limit is ${eventsMax}: publish to "${this.#topic}" again in ${retryAfterMs} ms.`,
+      `The subscription "${subscription}" is too far behind (pending ${lag}, limit ${eventsMax}): publish to "${this.#topic}" again in ${retryAfterMs} ms.`,
       { details: { topic: this.#topic, subscription, lag, eventsMax, retryAfterMs } },
     );
   }
