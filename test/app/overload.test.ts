@@ -19,7 +19,10 @@ describe("a subscription with a limit", () => {
     assert.equal(offered.accepted, 10);
     assert.equal(offered.refused.length, 20);
     const [error] = offered.refused as [TidingsError];
-    assert.match(error.message, /"slow\/things" is too far behind \(pending 10, limit 10\): publish to "things" again in \d+ ms/);
+    assert.match(
+      error.message,
+      /"slow\/things" is too far behind \(pending 10, limit 10\): publish to "things" again in \d+ ms/,
+    );
     const { retryAfterMs, ...details } = error.details;
     assert.deepEqual(details, { topic: "things", subscription: "slow/things", lag: 10, eventsMax: 10 });
     assert.ok((retryAfterMs as number) >= 1 && (retryAfterMs as number) <= 10_000);
