@@ -55,6 +55,10 @@ async function main(): Promise<number> {
     process.stdout.write(usage);
     return 0;
   }
+  if (options.prepare) {
+    await ensureStrace();
+    return 0;
+  }
   // The recorded processes and the workers find it there.
   if (options.source !== undefined) process.env["TIDINGS_SOURCE"] = options.source;
   const result = { ...nothing };

@@ -19,6 +19,7 @@ anything is lost or wrong.
   --image NAME     with --recording, only this image, as a violation names it
   --workers N      how many processes try images (two for each processor, 4 at most)
   --keep           keeps the recording, also when nothing is wrong
+  --prepare        installs strace where it is missing, and does nothing else
 `;
 
 /** A mistake in the command line, in a sentence that says how to mend it. */
@@ -29,6 +30,7 @@ export interface Options {
   readonly seed: number;
   readonly json: boolean;
   readonly keep: boolean;
+  readonly prepare: boolean;
   readonly help: boolean;
   readonly workers: number | undefined;
   readonly source: string | undefined;
@@ -49,6 +51,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
       image: { type: "string" },
       json: { type: "boolean", default: false },
       keep: { type: "boolean", default: false },
+      prepare: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -61,6 +64,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     workers: values.workers === undefined ? undefined : wholeNumber("--workers", values.workers, 1),
     json: values.json,
     keep: values.keep,
+    prepare: values.prepare,
     help: values.help,
     source: source === undefined || source === "" ? undefined : sourceFolder(source),
     recording: values.recording === undefined ? undefined : recordingFolder(values.recording),
