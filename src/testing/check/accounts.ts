@@ -97,11 +97,20 @@ export function checkDeadLetters(history: History): Violation[] {
     if (!there.has(id))
       found.push({ invariant: "I17", message: `The dead letter ${id} is gone, neither open nor closed.` });
   const withEffects = new Set(subscriptions.filter((end) => end.effects).map((end) => end.subscription));
+  const exempt = new Set(
+    subscriptions.flatMap((end) => (end.exempt ?? []).map((event) => `${end.subscription} ${event}`)),
+  );
   const done = new Set((effects ?? []).map(({ subscription, event }) => `${subscription} ${event}`));
   const open = new Set<string>();
   for (const { id, subscription, event, key, state, run = 1 } of deadLetters) {
     const place = { invariant: "I17", subscription, key, event } as const;
-    if (state === "resolved" && effects && withEffects.has(subscription) && !done.has(`${subscription} ${event}`))
+    if (
+      state === "resolved" &&
+      effects &&
+      withEffects.has(subscription) &&
+      !done.has(`${subscription} ${event}`) &&
+      !exempt.has(`${subscription} ${event}`)
+    )
       found.push({
         ...place,
         message: `The dead letter ${id} is resolved, and ${event} was not handled by ${subscription}.`,
