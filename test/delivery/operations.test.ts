@@ -24,4 +24,29 @@ describe("a dead letter", () => {
     assert.equal((await drive(b.clock, b.app.totals())).published, 2);
     await b.app.stop();
   });
+
+  it("of which 200 that write one document are redriven at once: they queue, and none fails for it", async () => {
+    let fail = true;
+    let runs = 0;
+    const counter = service("counter").on(Happened, async (_event, ctx) => {
+      runs += 1;
+      if (fail) throw new TerminalError("not yet");
+      const box = ctx.state<number>("totals");
+      box.set("all", ((await box.get("all")) ?? 0) + 1);
+    });
+    const b = await bench([counter]);
+    for (let n = 0; n < 200; n++) await b.app.publish(Happened, { key: `k${n}`, n });
+    await b.rest();
+    fail = false;
+    runs = 0;
+    const { deadLetters } = b.app.admin;
+    const { redriven } = await drive(b.clock, deadLetters.redrive({ subscription: "counter" }));
+    assert.equal(redriven, 200);
+    for (let i = 0; i < 100; i++) await b.rest();
+    assert.equal(await b.app.state<number>("counter", "totals").get("all"), 200);
+    assert.deepEqual([(await totalsOf(b)).handled, (await totalsOf(b)).held], [200, 0]);
+    // Once for each, and once more for those that collided at first: not once more for each that was before them.
+    assert.ok(runs <= 500, `${runs} runs`);
+    await b.app.stop();
+  });
 });

@@ -32,6 +32,19 @@ export class HotTurns {
     });
   }
 
+  /** Goes on when it is the turn of a held event, which has no lane that could wait. */
+  await(delivery: Delivery, changed: string, goOn: () => void): void {
+    if (delivery.hot === changed) return goOn();
+    this.leave(delivery);
+    this.#documents.enter(changed, () => {
+      // Whoever owns the partition next runs it.
+      if (this.#stopped) return this.#documents.leave(changed);
+      delivery.hot = changed;
+      this.#hot.add(delivery);
+      goOn();
+    });
+  }
+
   /** The delivery's turn, if it has one, is over. */
   leave(delivery: Delivery): void {
     if (delivery.hot === undefined) return;

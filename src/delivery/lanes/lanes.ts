@@ -314,7 +314,7 @@ export class Lanes implements DeliveryOwner {
         `The state that "${delivery.record.type}" reads in "${this.#runtime.name}" changed before each of ${delivery.conflicts} commits.`,
       );
     }
-    if (delivery.held) return this.#options.held.conflicted(delivery);
+    if (delivery.held) return this.#hot.await(delivery, changed, () => this.#options.held.conflicted(delivery));
     if (this.#alone.has(delivery)) return this.#runAgainAlone(delivery);
     this.#hot.queueUp(delivery, changed);
     this.#runAgain(delivery);
