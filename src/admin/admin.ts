@@ -4,6 +4,7 @@ import { type Logger, silentLogger } from "../delivery/log.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine, EngineInfo, VerifyReport } from "../ports/engine.ts";
 import type { AdminContext, ContractOf } from "./context.ts";
+import { type BreakersAdmin, breakersAdmin } from "./breakers.ts";
 import { type SubscriptionsAdmin, subscriptionsAdmin } from "./controls.ts";
 import { type Diagnosis, diagnose, type DoctorLimits } from "./doctor.ts";
 import { type EventStory, findEvent, type FindOptions } from "./find-event.ts";
@@ -46,6 +47,7 @@ export interface Admin {
   readonly heldKeys: HeldKeysAdmin;
   readonly deadLetters: DeadLettersAdmin;
   readonly redrives: RedrivesAdmin;
+  readonly breakers: BreakersAdmin;
   readonly engine: EngineAdmin;
 }
 
@@ -91,6 +93,7 @@ export function createAdmin(options: AdminOptions): Admin {
     heldKeys: heldKeysAdmin(context),
     deadLetters: deadLettersAdmin(context),
     redrives: redrivesAdmin(context),
+    breakers: breakersAdmin(context),
     engine: {
       info: () => engine.info(),
       verify: (verifying) => engine.verify(verifying),

@@ -1,8 +1,10 @@
 import { statfs } from "node:fs/promises";
 import { dirname } from "node:path";
 import { isTidingsError } from "../errors/tidings-error.ts";
+import { formatTime } from "../event/instant.ts";
 import { messageOf } from "../event/validate.ts";
 import type { EngineInfo } from "../ports/engine.ts";
+import { breakersAdmin } from "./breakers.ts";
 import { type AdminContext } from "./context.ts";
 import { type Guarantee, guarantees } from "./guarantees.ts";
 import { reportSubscriptions, type SubscriptionReport } from "./subscriptions.ts";
@@ -54,6 +56,7 @@ export async function diagnose(context: AdminContext, limits: DoctorLimits = {})
     ...diskProblems(diskFreeBytes, limits.diskFreeBytesMin ?? 256 * mib),
     ...nodeProblems(process.versions.node),
     ...unreadable,
+    ...(await breakerProblems(context)),
     ...subscriptions.flatMap((report) => subscriptionProblems(report, limits.maxAgeMs ?? 5 * 60_000)),
   ];
   return {
@@ -82,6 +85,19 @@ async function reports(
     const code = isTidingsError(error) ? error.code : "TIDINGS_VERIFY_FAILED";
     return { subscriptions: [], unreadable: [{ area: "engine", code, problem: messageOf(error) }] };
   }
+}
+
+async function breakerProblems(context: AdminContext): Promise<readonly Problem[]> {
+  if (!context.engine.state) return [];
+  const breakers = await breakersAdmin(context)
+    .list()
+    .catch(() => []);
+  return breakers.flatMap(({ breaker, state, sinceMs, by, reason }) => {
+    if (state === "closed") return [];
+    const since = `since ${formatTime(sinceMs)} by ${by} (${reason})`;
+    const problem = `The circuit breaker is ${state} ${since}: what uses it waits; look with \`tidings breaker ls\`.`;
+    return [{ area: breaker, code: "TIDINGS_BREAKER_OPEN", problem }];
+  });
 }
 
 function engineProblems(

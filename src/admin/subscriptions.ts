@@ -13,6 +13,7 @@ import {
 import { ageAt, readDefinitions } from "../delivery/totals.ts";
 import { memberOf, memberPrefix, partitionLeaseName, partitionPrefix } from "../membership/names.ts";
 import type { Bounds } from "../ports/topics.ts";
+import { type BreakerReport, readBreakers } from "./breakers.ts";
 import { type AdminContext, scanAll, storeOf } from "./context.ts";
 import { notFound } from "./topics.ts";
 
@@ -56,6 +57,8 @@ export interface SubscriptionReport {
   readonly deadLetters: number;
   readonly members: readonly string[];
   readonly paused: ControlDocument["paused"] | undefined;
+  /** Circuit breakers that its deliveries wait for, as far as its handlers say so. */
+  readonly breakers: readonly BreakerReport[];
   readonly equation: Equation;
   readonly partitions: readonly PartitionLag[];
   readonly definition: SubscriptionDocument;
@@ -124,6 +127,7 @@ async function reportOf(
     deadLetters: await state.count(collections.deadLetters(name)),
     members,
     paused,
+    breakers: await readBreakers(context, definition.guards ?? []),
     equation: equationOf(partitions, pending),
     partitions,
     definition,

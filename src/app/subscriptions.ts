@@ -119,6 +119,9 @@ function definitionOf(
   book: TopicBook,
 ): Registration["definition"] {
   const [first] = routes.values();
+  const guards = [
+    ...new Set([...routes.values()].flatMap((route) => (route.guards ?? []).map(({ name }) => name))),
+  ].sort();
   const types = [...routes].map(([type, { contract }]) => [type, contract.dataVersion] as const);
   return {
     service: service.name,
@@ -128,6 +131,7 @@ function definitionOf(
     guarantee,
     onFailure: first?.policy.onFailure ?? "blockKey",
     partitions: book.known(first?.contract.topic as Contract["topic"]) as number,
+    ...(guards.length > 0 ? { guards } : {}),
     ...(service.options.backlog ? { backlog: { eventsMax: service.options.backlog.eventsMax } } : {}),
   };
 }

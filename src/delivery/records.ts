@@ -249,6 +249,8 @@ export interface SubscriptionDocument {
   readonly guarantee: string;
   readonly onFailure: string;
   readonly partitions: number;
+  /** Names of the breakers and rates that its deliveries wait for; absent: none. */
+  readonly guards?: readonly string[];
   /** From how many pending events on publishers are refused; absent: never. */
   readonly backlog?: { readonly eventsMax: number };
   readonly from: string;

@@ -76,6 +76,7 @@ export const errorCatalogue = Object.freeze({
   TIDINGS_USAGE: entry("The command line is wrong.", 2),
   TIDINGS_INVALID_INPUT: entry("An input line or file cannot be read.", 2),
   TIDINGS_NOT_PAUSABLE: entry("This cannot be paused or resumed in its present state.", 5),
+  TIDINGS_BREAKER_STATE: entry("The circuit breaker is in this state already.", 5),
   TIDINGS_DEAD_LETTER_STATE: entry("The dead letter is not in a state that allows this.", 5),
   TIDINGS_NOTHING_SELECTED: entry("A filter selects no dead letters.", 3),
   TIDINGS_REDRIVE_STATE: entry("The redrive is not in a state that allows this.", 5),

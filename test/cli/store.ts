@@ -14,7 +14,7 @@ const services: readonly Service[] = [
     ctx.publish(Captured, { orderId: data.orderId });
   }),
   service("mail", { from: "start" }).on(Placed, () => undefined),
-  service("books", { from: "start" }).on(Captured, () => undefined),
+  service("books", { from: "start", breaker: { failures: 3 } }).on(Captured, () => undefined),
 ];
 
 /** What the tests need to know of the file. */
@@ -54,6 +54,7 @@ export async function goldenStore(url: string): Promise<GoldenStore> {
   await place("4", 40);
   await until(async () => (await handled(app)) === 3);
   const [letter] = await app.admin.deadLetters.list();
+  await app.admin.breakers.open("books/payments", { reason: "the books are audited" });
   await app.stop();
   return { events, deadLetter: letter!.id };
 }

@@ -25,6 +25,10 @@ function reportText(out: Output, report: SubscriptionReport): string {
     ["subscription", report.subscription],
     ["status", report.status],
     ["paused", paused && `since ${formatTime(paused.sinceMs)} ${until} by ${paused.by}: ${paused.reason}`],
+    ...report.breakers.map(({ breaker, state, sinceMs, reason }): [string, string] => [
+      "breaker",
+      state === "closed" ? `${breaker}: closed` : `${breaker}: ${state} since ${formatTime(sinceMs)}: ${reason}`,
+    ]),
     ["members", report.members.join(", ") || "none: no process runs it"],
     [
       "handles",
