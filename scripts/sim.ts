@@ -18,6 +18,7 @@ const usage = `npm run sim -- [--seeds N --seed S --faults NAMES --workers N --j
   --faults NAMES   only these kinds of faults: ${kinds.join(", ")}; or none
   --keep NUMBERS   only these faults of the plan of the seed, as a shrunk seed prints them; or none
   --events N       so many events instead of what the seed says
+  --shrink N       how often a seed that fails is run again to make it smaller (60)
   --workers N      how many processes (one for each core)
   --regressions    the seeds that once found something, instead
   --json           the standard output is JSON lines; progress goes to the standard error
@@ -45,6 +46,7 @@ function read(): Options | undefined {
       faults: { type: "string" },
       keep: { type: "string" },
       events: { type: "string" },
+      shrink: { type: "string" },
       workers: { type: "string", default: String(availableParallelism()) },
       regressions: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
@@ -62,6 +64,7 @@ function read(): Options | undefined {
   const more = {
     ...(values.faults === undefined ? {} : { faults: list(values.faults) }),
     ...(values.keep === undefined ? {} : { keep: list(values.keep).map((text) => number("keep", text, 0)) }),
+    ...(values.shrink === undefined ? {} : { shrinkRunsMax: number("shrink", values.shrink, 0) }),
     ...(values.events === undefined ? {} : { events: number("events", values.events, 1) }),
   };
   const seeds = number("seeds", values.seeds ?? (values.seed === undefined ? "100" : "1"), 1);

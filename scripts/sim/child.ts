@@ -13,7 +13,15 @@ process.on(
 );
 
 const report = await simulate({ ...ownSimulation, ...task });
+const failed = [...report.failed];
 if (unhandled !== undefined) {
-  process.stderr.write(`A rejection was handled by nobody: ${unhandled}\n`);
-  process.exitCode = 1;
-} else process.stdout.write(`${JSON.stringify(report)}\n`);
+  const message = `A rejection was handled by nobody, in one of ${task.seeds} seeds: ${unhandled}`;
+  failed.push({
+    seed: String(task.seed),
+    violations: [{ invariant: "OWN", message }],
+    keep: undefined,
+    events: undefined,
+  });
+}
+const violations = report.violations + failed.length - report.failed.length;
+process.stdout.write(`${JSON.stringify({ ...report, failed, violations })}\n`);

@@ -8,6 +8,7 @@ export interface SimTask {
   readonly faults?: readonly string[];
   readonly keep?: readonly number[];
   readonly events?: number;
+  readonly shrinkRunsMax?: number;
 }
 
 /** What all children came to. */

@@ -18,6 +18,9 @@ export interface CallbackOwner {
   admit(callback: Callback): "run" | "keep" | "drop";
 }
 
+/** After so many steps nothing happens any more: whoever is at that is in a circle, and what is not done will be found. */
+const stepsMax = 2_000_000;
+
 /**
  * The one queue of everything that happens in a simulation, by true time. A step is one callback that was fired; after
  * each of them all promises settle, so that nothing else ever runs between two steps.
@@ -57,7 +60,7 @@ export class Scheduler {
     for (;;) {
       const [next] = this.#heap;
       if (stop()) return;
-      if (!next || next.atMs > untilMs) break;
+      if (!next || next.atMs > untilMs || this.steps >= stepsMax) break;
       this.#pop();
       if (next.cancelled) continue;
       this.nowMs = next.atMs;
