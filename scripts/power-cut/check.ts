@@ -6,7 +6,7 @@ import type { Findings } from "./findings.ts";
 import { historyOf } from "./history.ts";
 import { type Known, placeOf } from "./known.ts";
 import { remembers, runsSql, subscriptions } from "./workload/app.ts";
-import { idOf, moveBy, saidBy } from "./workload/events.ts";
+import { idOf, moveBy, textBy } from "./workload/events.ts";
 
 const countsAsLost: ReadonlySet<InvariantId> = new Set(["I1", "I7"]);
 
@@ -54,7 +54,7 @@ function checkScratch(findings: Findings, { logs }: Content, known: Known): void
     if (position !== (log?.first ?? 0) + index) findings.add(`scratch has a hole before ${position}`);
     if (n > (known.tried.get(`scratch/${by}`) ?? -1))
       findings.add(`scratch holds ${idOf(data)}, which nobody has tried to publish yet`);
-    if (text !== JSON.stringify(saidBy(by, n))) findings.add(`scratch holds other bytes than ${idOf(data)} has`);
+    if (text !== textBy(by, n)) findings.add(`scratch holds other bytes than ${idOf(data)} has`);
     there.set(by, (there.get(by) ?? new Set()).add(n));
   }
   for (const { by, n } of known.acknowledged.get("scratch") ?? []) {

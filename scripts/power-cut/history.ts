@@ -10,7 +10,7 @@ import type {
 } from "../../src/testing/check/history.ts";
 import type { Content, Entry } from "./content.ts";
 import type { Known } from "./known.ts";
-import { accounts, callOf, idOf, saidBy } from "./workload/events.ts";
+import { accounts, callOf, idOf, saidBy, textBy } from "./workload/events.ts";
 
 /** Topics of which nothing is removed. */
 const kept = ["orders", "effects", "moves"];
@@ -45,7 +45,7 @@ function publishesOf({ tried, acknowledged }: Known): Publish[] {
       const { key } = data;
       const seq = numbers.get(key) ?? 0;
       numbers.set(key, seq + 1);
-      const event = { event: idOf(data), key, payload: JSON.stringify(data) };
+      const event = { event: idOf(data), key, payload: textBy(by, n) };
       const batch = topic === "orders" ? { batch: `${by} ${callOf(n).join(" ")}` } : {};
       publishes.push({
         ...event,

@@ -26,8 +26,26 @@ export const topics = [orders, effects, scratch, moves];
 
 const keyCount = 8;
 
+const said = new Map<string, Said>();
+const texts = new Map<Said, string>();
+
 /** The n-th event of a publisher. Some have several pages. */
 export function saidBy(by: string, n: number): Said {
+  const name = `${by}/${n}`;
+  let data = said.get(name);
+  if (!data) said.set(name, (data = made(by, n)));
+  return data;
+}
+
+/** The same as it is stored. Thousands of images are compared with it. */
+export function textBy(by: string, n: number): string {
+  const data = saidBy(by, n);
+  let text = texts.get(data);
+  if (text === undefined) texts.set(data, (text = JSON.stringify(data)));
+  return text;
+}
+
+function made(by: string, n: number): Said {
   const chance = chanceOf(`${by}/${n}`);
   const length = chance < 0.06 ? 3000 + Math.floor(chance * 100_000) : Math.floor(chance * 400);
   return { by, n, key: `key-${(n * 5 + Math.floor(n / keyCount)) % keyCount}`, pad: "abcdefghij".repeat(length / 10) };

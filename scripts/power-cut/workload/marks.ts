@@ -34,12 +34,16 @@ export function openMarks(path: string): Say {
   return (...marks) => void writeSync(file, marks.map((mark) => `${JSON.stringify(mark)}\n`).join(""));
 }
 
-/** The marks in what was written to the file. */
+const marksOf = new Map<string, readonly Mark[]>();
+
+/** The marks in what was written to the file. Thousands of images share most of them. */
 export function readMarks(texts: readonly string[]): Mark[] {
-  return texts.flatMap((text) =>
-    text
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as Mark),
-  );
+  return texts.flatMap((text) => {
+    let marks = marksOf.get(text);
+    if (!marks) {
+      const lines = text.split("\n").filter(Boolean);
+      marksOf.set(text, (marks = lines.map((line) => JSON.parse(line) as Mark)));
+    }
+    return marks;
+  });
 }
