@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import type { Engine } from "../ports/engine.ts";
 import type { Platform } from "../platform/platform.ts";
 import { memberOf } from "../membership/names.ts";
+import { probePrefix } from "../delivery/guards/probe.ts";
 import { driverLease } from "../delivery/redrive/driver.ts";
 
 /** Member ids of this process, also those of a second copy of the package. */
@@ -29,7 +30,8 @@ export async function releaseDead(engine: Engine): Promise<number> {
   const { leases } = engine;
   if (!leases) return 0;
   const all = [];
-  for (const prefix of ["member/", "partition/", "publisher/", driverLease]) all.push(...(await leases.list(prefix)));
+  for (const prefix of ["member/", "partition/", "publisher/", probePrefix, driverLease])
+    all.push(...(await leases.list(prefix)));
   const dead = all.filter(({ owner }) => isDead(memberOf(owner)));
   await leases.release(dead);
   return dead.length;

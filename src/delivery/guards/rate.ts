@@ -111,13 +111,15 @@ export class Rate {
       const [stored] = await state.get(collections.rates, [this.#name]);
       const nowMs = platform.clock.now();
       const spanMs = this.#burst * this.#gapMs;
-      // It is never further away than the whole bucket, also after somebody has set the clock back.
       const before = stored ? (JSON.parse(stored.value) as RateDocument).fullAtMs : nowMs;
-      const fullAtMs = Math.min(Math.max(before, nowMs), nowMs + spanMs);
+      // It is never further away than the whole bucket. If it is, somebody has set the clock back: it begins anew, empty.
+      const isBack = before > nowMs + spanMs + 1;
+      const fullAtMs = isBack ? nowMs + spanMs : Math.max(before, nowMs);
       // A little more, so that what is due now is not missed for the last digit of a fraction.
       const there = Math.floor((nowMs + spanMs - fullAtMs) / this.#gapMs + 1e-6);
-      if (there < 1) return Math.max(1, Math.ceil(fullAtMs + this.#gapMs - spanMs - nowMs));
-      const granted = Math.min(wanted, there);
+      const waitMs = Math.max(1, Math.ceil(fullAtMs + this.#gapMs - spanMs - nowMs));
+      if (there < 1 && !isBack) return waitMs;
+      const granted = Math.max(0, Math.min(wanted, there));
       const document: RateDocument = { fullAtMs: fullAtMs + granted * this.#gapMs };
       const askedAt = platform.clock.monotonic();
       const outcome = await engine.transact?.({
@@ -126,6 +128,7 @@ export class Rate {
         durable: false,
       });
       if (outcome?.committed) {
+        if (granted === 0) return waitMs;
         this.#tokens = granted;
         this.#used = 0;
         this.#lapsesAt = askedAt + Math.max(100, this.#gapMs * this.#sliceMax);
