@@ -18,10 +18,11 @@ export function checkContent(findings: Findings, content: Content, known: Known,
       `${positions - content.positions.size} positions of subscriptions, which were stored at the start`,
     );
   const { violations } = check(historyOf(content, known, healed));
-  for (const { invariant, message } of violations) {
+  for (const { invariant, message, event, topic } of violations) {
     // Before the first acknowledgement there is little to see.
     if (invariant === "VACUOUS") continue;
-    if (countsAsLost.has(invariant)) findings.addLost(`${invariant}: ${message}`);
+    if (invariant === "I1") findings.addLost(`the acknowledged event ${event} of ${topic} (I1)`);
+    else if (countsAsLost.has(invariant)) findings.addLost(`${invariant}: ${message}`);
     else findings.add(`${invariant}: ${message}`);
   }
   for (const log of content.logs) checkLog(findings, log, known);

@@ -55,7 +55,7 @@ describe("the check of an image", () => {
   it("finds lost events", async () => {
     const words = await damaged(`DELETE FROM tidings_chunk WHERE ${newest("orders")}`);
     assert.ok(
-      words.some((each) => /^lost: I1: ada-\d+ was acknowledged and is not in orders/.test(each)),
+      words.some((each) => /^lost: the acknowledged event ada-\d+ of orders/.test(each)),
       words.join("\n"),
     );
     assert.ok(
