@@ -1,7 +1,7 @@
 // Payments under faults: processes die, answers get lost, operators redrive, and no order is paid twice.
 //   npx tidings test sim --app examples/testing/simulation.ts
 import { service, type Service, topic } from "tidings";
-import type { Expectation, NodeStart, SimulationEnd, Violation, Workload } from "tidings/testing";
+import type { NodeStart, SimulationEnd, SimulationOptions, Violation, Workload } from "tidings/testing";
 import { z } from "zod";
 
 const orders = topic("orders", { key: (data: { customer: string }) => data.customer });
@@ -12,7 +12,7 @@ const PaymentCaptured = captures.event("shop.payment.captured", {
 });
 
 /** Asked at each start of a process. */
-export const services = ({ epoch, outside }: NodeStart): readonly Service[] => [
+const services = ({ epoch, outside }: NodeStart): readonly Service[] => [
   service("payments", { epoch, from: "start" }).on(OrderPlaced, async (order, ctx) => {
     const { customer, cents } = order.data;
     const sums = ctx.state<number>("sums");
@@ -25,10 +25,8 @@ export const services = ({ epoch, outside }: NodeStart): readonly Service[] => [
   }),
 ];
 
-export const topics = [captures];
-
 /** Publishes as many orders as the seed says. All chance comes from the dice, all time from the workload. */
-export async function workload(world: Workload): Promise<void> {
+async function workload(world: Workload): Promise<void> {
   const { dice, swarm } = world;
   for (let i = 0; i < swarm.events; i++) {
     await world.sleep(dice.between(0, swarm.safetyMs / swarm.events));
@@ -37,11 +35,8 @@ export async function workload(world: Workload): Promise<void> {
   }
 }
 
-/** Each order that was handled has published exactly one payment, in the order of its customer. */
-export const expect: Readonly<Record<string, Expectation>> = { "payments/orders": { publishes: true } };
-
 /** The sums are those of the payments. */
-export async function check(end: SimulationEnd): Promise<readonly Violation[]> {
+async function check(end: SimulationEnd): Promise<readonly Violation[]> {
   const paid = new Map<string, number>();
   for (const { data } of await end.log("payments")) {
     const { customer, cents } = data as { readonly customer: string; readonly cents: number };
@@ -52,3 +47,12 @@ export async function check(end: SimulationEnd): Promise<readonly Violation[]> {
     .filter((customer) => paid.get(customer) !== kept.get(customer))
     .map((key) => ({ invariant: "OWN", key, message: `${key} paid ${paid.get(key)} and ${kept.get(key)} is kept.` }));
 }
+
+export default {
+  services,
+  topics: [captures],
+  workload,
+  // Each order that was handled has published exactly one payment, in the order of its customer.
+  expect: { "payments/orders": { publishes: true } },
+  check,
+} satisfies SimulationOptions;

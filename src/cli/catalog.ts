@@ -63,6 +63,11 @@ export const catalog: readonly CatalogEntry[] = [
     summary: "kill every handler at every crash point, in memory",
     load: () => import("./commands/test-crash.ts"),
   },
+  {
+    path: ["test", "sim"],
+    summary: "run a file's services under simulated faults",
+    load: () => import("./commands/test-sim.ts"),
+  },
   { path: ["explain"], summary: "what an error code means", load: () => import("./commands/explain.ts") },
   { path: ["version"], summary: "print the version", load: () => import("./commands/version.ts") },
 ];
