@@ -10,6 +10,14 @@ export type { AppOptions, EngineFactory } from "./app/options.ts";
 export type { Publication } from "./app/publisher.ts";
 export type { ServiceState } from "./app/service-state.ts";
 
+export type { Admin } from "./admin/admin.ts";
+export type { DeadLetterFilter } from "./admin/dead-letter-filter.ts";
+export type { DeadLetterGroup } from "./admin/dead-letter-groups.ts";
+export type { Edit } from "./admin/edit.ts";
+export type { JsonPatchOperation } from "./admin/json-patch.ts";
+export type { RedriveOptions } from "./admin/redrive-options.ts";
+export type { RedrivePlan, RedriveReport } from "./admin/redrives.ts";
+
 export { type TopicDefinition, type TopicOptions, topic } from "./event/topic.ts";
 export {
   type Contract,

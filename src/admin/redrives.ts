@@ -61,6 +61,14 @@ export interface RedrivePlan {
   readonly pace: RedriveDocument["pace"];
 }
 
+/** How to pause, resume or cancel a redrive. */
+export interface ChangeOptions {
+  /** For whoever looks later. */
+  readonly reason?: string;
+  /** Say whether it could be done, and do nothing. */
+  readonly dryRun?: boolean;
+}
+
 /** Redrives as operations: they are stored, survive whoever drives them, and anybody can look at them and stop them. */
 export interface RedrivesAdmin {
   /** Says what a redrive would cover, and writes nothing. Throws as `start`, apart from conflicts. */
@@ -76,11 +84,11 @@ export interface RedrivesAdmin {
   /** Throws TIDINGS_NOT_FOUND. */
   show(id: string): Promise<RedriveReport>;
   /** Sends nothing more back until it is resumed; what is under way ends. Throws TIDINGS_REDRIVE_STATE, TIDINGS_NOT_FOUND. */
-  pause(id: string, options?: { readonly reason?: string }): Promise<RedriveReport>;
+  pause(id: string, options?: ChangeOptions): Promise<RedriveReport>;
   /** Throws TIDINGS_REDRIVE_STATE, TIDINGS_NOT_FOUND. */
-  resume(id: string): Promise<RedriveReport>;
+  resume(id: string, options?: ChangeOptions): Promise<RedriveReport>;
   /** Sends nothing more back, for good; what is under way ends. Throws TIDINGS_REDRIVE_STATE, TIDINGS_NOT_FOUND. */
-  cancel(id: string, options?: { readonly reason?: string }): Promise<RedriveReport>;
+  cancel(id: string, options?: ChangeOptions): Promise<RedriveReport>;
   /** Resolves when it is over, with its last report. Throws TIDINGS_NOT_FOUND. */
   wait(
     id: string,
@@ -95,13 +103,17 @@ const topKeysMax = 20;
 export function redrivesAdmin(context: AdminContext): RedrivesAdmin {
   return {
     plan: (filter, options = {}) => plan(context, filter, options),
-    start: async (filter, options = {}) => reportOf(await startRedrive(context, filter, options)),
+    async start(filter, options = {}) {
+      // What processes that were killed have left must not look as if they lived.
+      await context.freeDead();
+      return reportOf(await startRedrive(context, filter, options));
+    },
     list: () => list(context),
     show: async (id) => reportOf((await find(context, id)).document),
-    pause: (id, { reason } = {}) => change(context, id, { from: ["running"], to: "paused", what: "paused", reason }),
-    resume: (id) => change(context, id, { from: ["paused"], to: "running", what: "resumed" }),
-    cancel: (id, { reason } = {}) =>
-      change(context, id, { from: ["running", "paused"], to: "cancelled", what: "cancelled", reason }),
+    pause: (id, options) => change(context, id, { from: ["running"], to: "paused", what: "paused" }, options),
+    resume: (id, options) => change(context, id, { from: ["paused"], to: "running", what: "resumed" }, options),
+    cancel: (id, options) =>
+      change(context, id, { from: ["running", "paused"], to: "cancelled", what: "cancelled" }, options),
     wait: (id, options = {}) => wait(context, id, options),
   };
 }
@@ -162,11 +174,15 @@ interface Change {
   readonly from: readonly RedriveState[];
   readonly to: RedriveState;
   readonly what: RedriveEntry["what"];
-  readonly reason?: string | undefined;
 }
 
 /** Changes the state on top of what its driver has written meanwhile. */
-async function change(context: AdminContext, id: string, { from, to, what, reason }: Change): Promise<RedriveReport> {
+async function change(
+  context: AdminContext,
+  id: string,
+  { from, to, what }: Change,
+  { reason, dryRun = false }: ChangeOptions = {},
+): Promise<RedriveReport> {
   const { engine, platform, by } = context;
   for (;;) {
     const { document, version } = await find(context, id);
@@ -176,6 +192,7 @@ async function change(context: AdminContext, id: string, { from, to, what, reaso
         details: { redrive: id, state: document.state },
       });
     }
+    if (dryRun) return reportOf(document);
     const entry = { atMs: platform.clock.now(), what, by, ...(reason === undefined ? {} : { reason }) };
     const next: RedriveDocument = { ...document, state: to, log: [...document.log, entry] };
     // While no application runs nobody else would end it, and others could not begin.

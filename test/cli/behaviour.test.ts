@@ -42,6 +42,28 @@ describe("exit statuses of the command line", () => {
       /--dry-run.*--yes\. \[TIDINGS_CONFIRMATION_NEEDED\]/,
     ],
     "2 for dead letters of which nobody says which": [["dlq", "redrive"], 2, /Which ones\?/],
+    "2 for a redrive of everything without --yes": [
+      ["dlq", "redrive", "--since", "-10d"],
+      2,
+      /redrive all 1 dead letter there are.*TIDINGS_CONFIRMATION_NEEDED/,
+    ],
+    "2 for an abort rule that cannot be read": [
+      ["dlq", "redrive", "--all", "--abort", "few"],
+      2,
+      /--abort takes a whole/,
+    ],
+    "2 for a patch that is none": [
+      ["dlq", "edit", "nothing", "--patch", "[{]"],
+      2,
+      /--patch is not JSON.*TIDINGS_INVALID_INPUT/,
+    ],
+    "3 for a redrive of nothing": [["dlq", "redrive", "--key", "none"], 3, /key "none".*TIDINGS_NOTHING_SELECTED/],
+    "3 for a redrive that does not exist": [["dlq", "redrive-show", "nothing"], 3, /no redrive nothing.*NOT_FOUND/],
+    "5 for a redrive of what another one covers": [
+      ["dlq", "redrive", "--sub", "pay"],
+      5,
+      /by ann.*TIDINGS_REDRIVE_CONFLICT/,
+    ],
     "3 for a topic that does not exist": [
       ["topic", "show", "ordrs"],
       3,
@@ -110,7 +132,8 @@ describe("output of the command line", () => {
 
   it("fits into 40 columns by one field a line", async () => {
     const { stdout } = await tidings(["dlq", "groups"], { url, env: { COLUMNS: "40" } });
-    assert.match(stdout, /^GROUP {10}[0-9a-f]{16}\nCOUNT {10}1\nSUBSCRIPTIONS {2}pay\/orders\n/);
+    assert.match(stdout, /^GROUP {10}[0-9a-f]{16}\nCOUNT {10}1\nREDRIVING {6}0\n/);
+    assert.match(stdout, /^SUBSCRIPTIONS {2}pay\/orders\n/m);
     const help = await tidings(["tail", "--help"], { url, env: { COLUMNS: "40" } });
     const prose = help.stdout.slice(help.stdout.indexOf("Usage:"));
     for (const line of prose.split("\n")) assert.ok(line.length <= 48, line);

@@ -50,9 +50,15 @@ const runs: Readonly<Record<string, () => readonly string[]>> = {
   "dlq ls": () => [],
   "dlq groups": () => [],
   "dlq show": () => [store.deadLetter],
-  "dlq edit": () => [store.deadLetter, "--merge", '{"total":1}', "--dry-run"],
+  "dlq edit": () => [store.deadLetter, "--patch", '[{"op":"replace","path":"/total","value":1}]', "--dry-run"],
   "dlq redrive": () => ["--sub", "pay", "--dry-run"],
+  "dlq redrives": () => [],
+  "dlq redrive-show": () => [store.redrive],
+  "dlq redrive-pause": () => [store.redrive, "--dry-run"],
+  "dlq redrive-resume": () => [store.redrive, "--dry-run"],
+  "dlq redrive-cancel": () => [store.redrive, "--dry-run"],
   "dlq discard": () => ["--all", "--dry-run"],
+  "dlq undo": () => ["--all", "--dry-run"],
   doctor: () => [],
   "engine info": () => [],
   "engine verify": () => [],
@@ -72,7 +78,8 @@ describe("the output of every command", () => {
       const words = [...name.split(" "), ...args()];
       const [text, json] = await Promise.all([tidings(words, { url }), tidings([...words, "--json"], { url })]);
       assert.equal(json.status, text.status);
-      for (const line of json.stdout.trim().split("\n")) assert.doesNotThrow(() => JSON.parse(line), line);
+      for (const line of json.stdout.trim().split("\n").filter(Boolean))
+        assert.doesNotThrow(() => JSON.parse(line), line);
       const shown = [
         `$ tidings ${name}\n${text.stdout}${text.stderr}=> ${text.status}\n`,
         `$ tidings ${name} --json\n${json.stdout}=> ${json.status}\n`,

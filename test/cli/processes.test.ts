@@ -69,8 +69,19 @@ describe("the command line beside a running application", () => {
     assert.equal(refused.status, 2);
     assert.match(refused.stderr, /discard 2 dead letters.*TIDINGS_CONFIRMATION_NEEDED/);
     assert.equal((await tidings(["dlq", "discard", of("c")], { url })).stdout, "Discarded: 1.\n");
+    assert.equal((await tidings(["dlq", "undo", of("c")], { url })).stdout, "Restored: 1.\n");
+    assert.equal((await tidings(["dlq", "discard", of("c"), "--undo-for", "0s"], { url })).stdout, "Discarded: 1.\n");
+    assert.equal((await tidings(["dlq", "undo", of("c")], { url })).status, 5);
+    const patch = '[{"op":"replace","path":"/total","value":"much"}]';
+    const misfit = await tidings(["dlq", "edit", of("a"), "--patch", patch], { url });
+    assert.match(misfit.stderr, /total.*TIDINGS_INVALID_PAYLOAD/s);
+    assert.equal((await tidings(["dlq", "redrive", of("a")], { url })).stdout, "Redriven: 1.\n");
+    const aborted = await tidings(["dlq", "redrive", "--sub", "pay", "--canary", "1"], { url });
+    assert.equal(aborted.status, 7, aborted.stderr);
+    assert.match(aborted.stderr, /1 of the first 1 did not succeed\. \[TIDINGS_REDRIVE_ABORTED\]/);
     writeFileSync(`${path}.mended`, "");
-    assert.equal((await tidings(["dlq", "redrive", "--sub", "pay"], { url })).stdout, "Redriven: 1.\n");
+    const redriven = await tidings(["dlq", "redrive", "--sub", "pay", "--canary", "1", "--abort", "2%,5"], { url });
+    assert.match(redriven.stdout, /^Redrive \S+: done\. 1 covered: 1 succeeded, 0 failed again\.\n$/);
     await shop.said("handled a:1");
     await shop.said("handled a:2");
     const { equation }: { equation: Record<string, number> } = await json(["sub", "show", "pay"], url);
@@ -97,7 +108,10 @@ describe("the command line without a running application", () => {
   it("does the same, and the next application goes on from there", async () => {
     const { url, path } = temporaryFile();
     await (await startShop(url, "a:1:bad", "a:2", "b:1")).stop();
-    assert.equal((await tidings(["dlq", "redrive", "--all"], { url })).stdout, "Redriven: 1.\n");
+    assert.equal((await tidings(["dlq", "redrive", "--all"], { url })).status, 2);
+    const begun = await tidings(["dlq", "redrive", "--all", "--yes"], { url });
+    assert.match(begun.stdout, /^Redrive \S+ covers 1 dead letter\. It begins when a process runs pay\/orders\.\n$/);
+    assert.equal((await tidings(["dlq", "redrive", "--sub", "pay"], { url })).status, 5);
     assert.equal((await tidings(["sub", "pause", "pay", "--key", "z", "--reason", "test"], { url })).status, 0);
     writeFileSync(`${path}.mended`, "");
     await placed(url, "z", 1);
@@ -120,7 +134,8 @@ describe("the command line without a running application", () => {
     const { url } = temporaryFile();
     await (await startShop(url, "a:1:bad")).kill();
     const startedAt = performance.now();
-    const { stdout, status } = await tidings(["dlq", "redrive", "--all", "--timeout", "20s"], { url });
+    const [letter]: { id: string }[] = await json(["dlq", "ls"], url);
+    const { stdout, status } = await tidings(["dlq", "redrive", letter!.id, "--timeout", "20s"], { url });
     assert.deepEqual([stdout, status], ["Redriven: 1.\n", 0]);
     assert.ok(performance.now() - startedAt < 15_000);
   });

@@ -2,6 +2,10 @@
 import { type App, service, type Service, TerminalError, tidings, topic } from "tidings";
 import { z } from "zod";
 
+import { createAdmin } from "../../src/admin/admin.ts";
+import { engineOfUrl } from "../../src/app/engines.ts";
+import { systemPlatform } from "../../src/platform/system.ts";
+
 const orders = topic("orders", { key: (data: { orderId: string }) => data.orderId, partitions: 2 });
 const Placed = orders.event("shop.order.placed", { data: z.object({ orderId: z.string(), total: z.number() }) });
 const Noted = orders.event("shop.order.noted", { data: z.object({ orderId: z.string() }) });
@@ -22,9 +26,11 @@ export interface GoldenStore {
   /** Ids of the events, by order. */
   readonly events: Readonly<Record<string, string>>;
   readonly deadLetter: string;
+  /** A redrive of it, paused: no application has driven it. */
+  readonly redrive: string;
 }
 
-/** Fills the file: one key waits behind a dead letter, one subscription is paused with events pending, one key is paused. */
+/** Fills the file: one key waits behind a dead letter, one subscription is paused with events pending, one key is paused, and so is a redrive. */
 export async function goldenStore(url: string): Promise<GoldenStore> {
   const app = await tidings({
     name: "shop",
@@ -56,7 +62,18 @@ export async function goldenStore(url: string): Promise<GoldenStore> {
   const [letter] = await app.admin.deadLetters.list();
   await app.admin.breakers.open("books/payments", { reason: "the books are audited" });
   await app.stop();
-  return { events, deadLetter: letter!.id };
+  return { events, deadLetter: letter!.id, redrive: await pausedRedrive(url) };
+}
+
+async function pausedRedrive(url: string): Promise<string> {
+  const platform = systemPlatform();
+  const engine = await (await engineOfUrl(url)).open({ platform });
+  const { redrives } = createAdmin({ engine, platform, by: "ann", memberId: "test.0.x" });
+  const options = { canary: 5, abort: { share: 0.02 }, reason: "the totals are mended" };
+  const { id } = await redrives.start({ subscription: "pay" }, options);
+  await redrives.pause(id, { reason: "lunch" });
+  await engine.close();
+  return id;
 }
 
 async function handled(app: App): Promise<number | undefined> {

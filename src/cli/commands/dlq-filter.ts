@@ -7,6 +7,7 @@ export interface FilterOptions {
   readonly sub?: string;
   readonly type?: string;
   readonly key?: string;
+  readonly tenant?: string;
   readonly reason?: NonNullable<DeadLetterFilter["reason"]>;
   readonly group?: string;
   readonly since?: string;
@@ -23,6 +24,7 @@ export function addFilterOptions(command: Command): Command {
     .option("-s, --sub <subscription>", "only of this subscription")
     .option("--type <type>", "only of this event type")
     .option("--key <key>", "only of this ordering key")
+    .option("--tenant <id>", "only of this tenant")
     .addOption(new Option("--reason <reason>", "only given up for this reason").choices(reasons))
     .option("-g, --group <fingerprint>", "only of this fault, as dlq groups lists them")
     .option("--since <time>", "only given up since then: a time, or -1h")
@@ -31,11 +33,12 @@ export function addFilterOptions(command: Command): Command {
 
 /** The filter that the options mean. Throws TIDINGS_USAGE. */
 export function filterOf(options: FilterOptions, nowMs: number): DeadLetterFilter {
-  const { sub, type, key, reason, group, since, before } = options;
+  const { sub, type, key, tenant, reason, group, since, before } = options;
   return {
     ...(sub === undefined ? {} : { subscription: sub }),
     ...(type === undefined ? {} : { type }),
     ...(key === undefined ? {} : { key }),
+    ...(tenant === undefined ? {} : { tenant }),
     ...(reason === undefined ? {} : { reason }),
     ...(group === undefined ? {} : { fingerprint: group }),
     ...(since === undefined ? {} : { sinceMs: parseInstant(since, nowMs) }),

@@ -8,6 +8,7 @@ import { addFilterOptions, filterOf, type FilterOptions } from "./dlq-filter.ts"
 
 interface Options extends FilterOptions {
   readonly state?: DeadLetter["state"];
+  readonly redrive?: string;
   readonly limit: string;
   readonly after?: string;
 }
@@ -29,6 +30,7 @@ export function configure(command: Command): void {
         "discarded",
       ]),
     )
+    .option("--redrive <id>", "only those that this redrive has sent back")
     .option("-n, --limit <count>", "at most so many", "50")
     .option("--after <id>", "go on after this one")
     .addHelpText("before", examples)
@@ -39,6 +41,7 @@ export function configure(command: Command): void {
           ...filterOf(options, platform.clock.now()),
           limit,
           ...(options.state === undefined ? {} : { state: options.state }),
+          ...(options.redrive === undefined ? {} : { redrive: options.redrive }),
           ...(options.after === undefined ? {} : { after: options.after }),
         });
         await out.result(letters.map(letterJson), () =>

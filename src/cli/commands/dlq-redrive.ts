@@ -1,32 +1,185 @@
 import type { Command } from "commander";
-import { withSession } from "../session.ts";
-import { addFilterOptions, type FilterOptions } from "./dlq-filter.ts";
+import { TidingsError } from "../../errors/tidings-error.ts";
+import type { RedriveFilter } from "../../delivery/redrive/documents.ts";
+import type { RedriveOptions } from "../../admin/redrive-options.ts";
+import type { RedriveReport } from "../../admin/redrives.ts";
+import { confirm } from "../confirm.ts";
+import { type Session, withSession } from "../session.ts";
+import { parseDuration, parseWhole, plural, usage } from "../values.ts";
+import { addFilterOptions, filterOf, type FilterOptions } from "./dlq-filter.ts";
 import { repair } from "./dlq-repair.ts";
+import { planText, progressText, stateText } from "./redrive-text.ts";
 
 interface Options extends FilterOptions {
   readonly all?: boolean;
   readonly limit?: string;
+  readonly ramp?: string;
+  readonly rate?: string;
+  readonly canary?: string;
+  readonly abort?: string;
+  readonly batchTimeout?: string;
+  readonly why?: string;
+  readonly detach?: boolean;
+  readonly yes?: boolean;
   readonly dryRun?: boolean;
 }
 
 const examples = `Examples:
-  tidings dlq redrive 0197a1b2-…                    one
-  tidings dlq redrive --group 59c1e50c… --limit 1   try one of a fault first
-  tidings dlq redrive --group 59c1e50c…             then the others
-  tidings dlq redrive --sub payments --dry-run
+  tidings dlq redrive 0197a1b2-…                                 one, at once
+  tidings dlq redrive --group 59c1e50c… --dry-run                how many would it be?
+  tidings dlq redrive --group 59c1e50c… --canary 5 --abort 2%    five first, stop when too many fail
+  tidings dlq redrive --sub payments --rate 50 --detach          50 a second, and do not wait
 `;
+
+const after = `
+Ids are sent back at once. What a filter selects is sent back step by step, by an application while one runs, and can be
+looked at (dlq redrives), paused and cancelled; Ctrl-C leaves it going on. What fails again is the same dead letter.`;
 
 /** `tidings dlq redrive`. */
 export function configure(command: Command): void {
   addFilterOptions(command.argument("[ids...]", "ids of dead letters; else a filter"))
     .option("--all", "all there are")
     .option("-n, --limit <count>", "at most so many, oldest first")
-    .option("--dry-run", "list them and do nothing")
+    .option("--ramp <sizes>", "sizes of the batches, the last one for all that follow", "1,10,100,1000")
+    .option("--rate <count>", "at most so many a second")
+    .option("--canary <count>", "so many first; all of them must succeed")
+    .option("--abort <rule>", "stop when more have failed again: 2%, 10, or 2%,10")
+    .option("--batch-timeout <duration>", "how long to wait for the outcomes of a batch", "1m")
+    .option("--why <text>", "for whoever looks later")
+    .option("--detach", "do not wait until it is over")
+    .option("-y, --yes", "do not ask")
+    .option("--dry-run", "count them and do nothing")
     .addHelpText("before", examples)
-    .addHelpText("after", "\nIt returns when they are on their way; `tidings dlq ls` shows which have failed again.")
+    .addHelpText("after", after)
     .action((ids: string[], options: Options) =>
-      withSession(command, options.dryRun ? "read" : "change", (session) =>
-        repair(session, { kind: "redrive", ids, ...options }),
-      ),
+      withSession(command, options.dryRun ? "read" : "change", (session) => {
+        if (ids.length > 0 && !isPaced(command)) return repair(session, { kind: "redrive", ids, ...options });
+        return redrive(session, ids, options);
+      }),
+    );
+}
+
+/** Whether ids shall go step by step as well. */
+function isPaced(command: Command): boolean {
+  return ["ramp", "rate", "canary", "abort", "batchTimeout", "detach"].some(
+    (name) => command.getOptionValueSource(name) === "cli",
+  );
+}
+
+async function redrive(session: Session, ids: readonly string[], options: Options): Promise<void> {
+  const { admin, out, platform, signal } = session;
+  const filter = chosen(ids, options, platform.clock.now());
+  const asked = redriveOptionsOf(options);
+  if (options.dryRun) {
+    const plan = await admin.redrives.plan(filter, asked);
+    return out.result({ dryRun: true, ...plan }, () => planText(out, plan));
+  }
+  const begun = await startConfirmed(session, filter, { ...asked, everything: options.yes ?? false });
+  const alone = await nobodyRuns(session, begun);
+  if (options.detach || alone !== undefined) {
+    const text = `Redrive ${begun.id} covers ${plural(begun.covered, "dead letter")}.`;
+    return out.result(begun, () => `${text}${alone === undefined ? "" : ` It begins when a process runs ${alone}.`}\n`);
+  }
+  const report = await follow(session, begun.id, signal);
+  out.progress();
+  await out.result(report, () => `Redrive ${report.id}: ${stateText(report)}. ${sentence(report)}\n`);
+  judge(report);
+}
+
+const sentence = (report: RedriveReport): string => `${progressText(report)}.`;
+
+function chosen(ids: readonly string[], options: Options, nowMs: number): RedriveFilter {
+  const filter = filterOf(options, nowMs);
+  const given = Object.keys(filter).length > 0;
+  if (ids.length > 0) {
+    if (given || options.all) throw usage("Give ids or a filter, not both.");
+    return { ids };
+  }
+  if (!given && !options.all) throw usage("Which ones? Give ids, a filter such as --sub or --group, or --all.");
+  return filter;
+}
+
+function redriveOptionsOf(options: Options): RedriveOptions {
+  const { limit, ramp, rate, canary, abort, batchTimeout, why } = options;
+  return {
+    ...(limit === undefined ? {} : { max: parseWhole("--limit", limit) }),
+    ...(ramp === undefined ? {} : { ramp: ramp.split(",").map((size) => parseWhole("--ramp", size.trim())) }),
+    ...(rate === undefined ? {} : { perSecond: parseRate(rate) }),
+    ...(canary === undefined ? {} : { canary: parseWhole("--canary", canary) }),
+    ...(abort === undefined ? {} : { abort: parseAbort(abort) }),
+    ...(batchTimeout === undefined ? {} : { batchTimeoutMs: parseDuration(batchTimeout) }),
+    ...(why === undefined ? {} : { reason: why }),
+  };
+}
+
+function parseRate(text: string): number {
+  const value = Number(text);
+  if (/^\d+(\.\d+)?$/.test(text) && value > 0) return value;
+  throw usage(`--rate takes a number above 0, not "${text}".`);
+}
+
+/** Reads `2%`, `10`, or both of them. */
+function parseAbort(text: string): { share?: number; count?: number } {
+  const rule: { share?: number; count?: number } = {};
+  for (const part of text.split(",").map((each) => each.trim())) {
+    const share = /^(\d+(?:\.\d+)?)%$/.exec(part);
+    if (share) rule.share = Number(share[1]) / 100;
+    else rule.count = parseWhole("--abort", part, 0);
+  }
+  return rule;
+}
+
+async function startConfirmed(
+  { admin, signal }: Session,
+  filter: RedriveFilter,
+  options: RedriveOptions,
+): Promise<RedriveReport> {
+  try {
+    return await admin.redrives.start(filter, options);
+  } catch (error) {
+    if (!(error instanceof TidingsError) || error.code !== "TIDINGS_CONFIRMATION_NEEDED") throw error;
+    const { covered } = await admin.redrives.plan(filter, options);
+    await confirm(`This would redrive all ${plural(covered, "dead letter")} there are.`, false, signal);
+    return admin.redrives.start(filter, { ...options, everything: true });
+  }
+}
+
+/** The subscriptions that no process runs, if that is all of them. */
+async function nobodyRuns({ admin }: Session, { subscriptions }: RedriveReport): Promise<string | undefined> {
+  const reports = await admin.subscriptions.list();
+  const live = reports.some(({ subscription, members }) => subscriptions.includes(subscription) && members.length > 0);
+  return live ? undefined : subscriptions.join(" or ");
+}
+
+/** Waits until it is over, or until it waits for something itself. */
+async function follow({ admin, out }: Session, id: string, signal: AbortSignal): Promise<RedriveReport> {
+  const enough = new AbortController();
+  let last: RedriveReport | undefined;
+  const onProgress = (report: RedriveReport): void => {
+    last = report;
+    out.progress(progressText(report));
+    if (report.state === "paused" || report.waitingFor !== undefined) enough.abort();
+  };
+  try {
+    return await admin.redrives.wait(id, { signal: AbortSignal.any([signal, enough.signal]), onProgress });
+  } catch (error) {
+    if (signal.aborted) out.note(`The redrive ${id} goes on; \`tidings dlq redrive-cancel ${id}\` stops it.`);
+    if (signal.aborted || !enough.signal.aborted || !last) throw error;
+    return last;
+  }
+}
+
+/** Ends with a status that says whether all went well. */
+function judge({ id, state, endedAtMs, failedAgain, skipped, setAside, log }: RedriveReport): void {
+  if (endedAtMs === undefined) return;
+  if (state === "aborted") {
+    const reason = log.findLast(({ what }) => what === "aborted")?.reason ?? "";
+    throw new TidingsError("TIDINGS_REDRIVE_ABORTED", `The redrive ${id} was aborted: ${reason}.`);
+  }
+  const others = failedAgain + skipped + setAside;
+  if (others > 0)
+    throw new TidingsError(
+      "TIDINGS_PARTLY_DONE",
+      `${failedAgain} failed again (\`tidings dlq ls --redrive ${id}\`), ${skipped + setAside} were left out.`,
     );
 }

@@ -4,16 +4,18 @@ import type { Refusal } from "../../admin/repair.ts";
 import { confirm } from "../confirm.ts";
 import { letterJson } from "../event-text.ts";
 import type { Session } from "../session.ts";
-import { parseWhole, usage } from "../values.ts";
+import { parseDuration, parseWhole, usage } from "../values.ts";
 import { filterOf, type FilterOptions } from "./dlq-filter.ts";
 
-/** What `dlq redrive` and `dlq discard` were asked for. */
+/** What `dlq redrive` (of ids), `dlq discard` and `dlq undo` were asked for. */
 export interface RepairRequest extends FilterOptions {
-  readonly kind: "redrive" | "discard";
+  readonly kind: "redrive" | "discard" | "undo-discard";
   readonly ids: readonly string[];
   readonly all?: boolean;
   readonly limit?: string;
   readonly yes?: boolean;
+  readonly undoFor?: string;
+  readonly why?: string;
   readonly dryRun?: boolean;
 }
 
@@ -22,18 +24,27 @@ export async function repair(session: Session, request: RepairRequest): Promise<
   const { admin, out, platform, signal } = session;
   const filter = chosen(request, platform.clock.now());
   const limit = request.limit === undefined ? undefined : parseWhole("--limit", request.limit);
-  if (request.dryRun) return preview(session, filter, limit);
-  if (request.kind === "discard") await ask(session, filter, limit, request.yes);
+  const { kind } = request;
+  if (request.dryRun) return preview(session, kind, filter, limit);
+  if (kind !== "redrive") await ask(session, request, filter, limit);
   const options = {
     signal,
     onProgress: (done: number) => out.progress(`${done} done`),
     ...(limit === undefined ? {} : { limit }),
   };
-  if (request.kind === "redrive") {
+  if (kind === "redrive") {
     const { redriven, refused } = await admin.deadLetters.redrive(filter, options);
     await report(session, { redriven, refused }, redriven, "Redriven");
+  } else if (kind === "undo-discard") {
+    const { restored, refused } = await admin.deadLetters.undoDiscard(filter, options);
+    await report(session, { restored, refused }, restored, "Restored");
   } else {
-    const { discarded, refused } = await admin.deadLetters.discard(filter, options);
+    const { undoFor, why } = request;
+    const { discarded, refused } = await admin.deadLetters.discard(filter, {
+      ...options,
+      ...(undoFor === undefined ? {} : { undoMs: parseDuration(undoFor) }),
+      ...(why === undefined ? {} : { reason: why }),
+    });
     await report(session, { discarded, refused }, discarded, "Discarded");
   }
 }
@@ -49,12 +60,18 @@ function chosen(request: RepairRequest, nowMs: number): DeadLetterFilter {
   return filter;
 }
 
-async function preview({ admin, out }: Session, filter: DeadLetterFilter, limit?: number): Promise<void> {
-  const letters = await admin.deadLetters.list({
-    ...filter,
-    ...(filter.ids ? {} : { state: "open" }),
-    limit: limit ?? Number.MAX_SAFE_INTEGER,
-  });
+async function preview(
+  { admin, out, platform }: Session,
+  kind: RepairRequest["kind"],
+  filter: DeadLetterFilter,
+  limit = Number.MAX_SAFE_INTEGER,
+): Promise<void> {
+  const undo = kind === "undo-discard";
+  const nowMs = platform.clock.now();
+  const state: DeadLetterFilter = undo ? { state: "discarded" } : filter.ids ? {} : { state: "open" };
+  // What cannot be undone any more is not among those that would be taken.
+  const all = await admin.deadLetters.list({ ...filter, ...state, limit: undo ? Number.MAX_SAFE_INTEGER : limit });
+  const letters = undo ? all.filter(({ undoUntilMs = 0 }) => undoUntilMs >= nowMs).slice(0, limit) : all;
   await out.result({ dryRun: true, count: letters.length, deadLetters: letters.map(letterJson) }, () =>
     [
       letters.length === 0 ? "Would take none.\n" : `Would take ${letters.length}:\n`,
@@ -65,11 +82,28 @@ async function preview({ admin, out }: Session, filter: DeadLetterFilter, limit?
   );
 }
 
-async function ask({ admin, signal }: Session, filter: DeadLetterFilter, limit?: number, yes?: boolean): Promise<void> {
+async function ask(
+  { admin, signal, platform }: Session,
+  { kind, yes }: RepairRequest,
+  filter: DeadLetterFilter,
+  limit?: number,
+): Promise<void> {
   if (yes) return;
-  const open = filter.ids ? filter.ids.length : await admin.deadLetters.count({ ...filter, state: "open" });
-  const count = Math.min(open, limit ?? open);
-  if (count > 1) await confirm(`This would discard ${count} dead letters.`, yes, signal);
+  const found = filter.ids ? filter.ids.length : await countOf(admin, kind, filter, platform.clock.now());
+  const count = Math.min(found, limit ?? found);
+  const what = kind === "discard" ? "discard" : "undo the discard of";
+  if (count > 1) await confirm(`This would ${what} ${count} dead letters.`, yes, signal);
+}
+
+async function countOf(
+  admin: Session["admin"],
+  kind: RepairRequest["kind"],
+  filter: DeadLetterFilter,
+  nowMs: number,
+): Promise<number> {
+  if (kind === "discard") return admin.deadLetters.count({ ...filter, state: "open" });
+  const letters = await admin.deadLetters.list({ ...filter, state: "discarded", limit: Number.MAX_SAFE_INTEGER });
+  return letters.filter(({ undoUntilMs = 0 }) => undoUntilMs >= nowMs).length;
 }
 
 async function report<Result extends { readonly refused: readonly Refusal[] }>(
