@@ -30,10 +30,13 @@ export interface Plan {
   readonly boundariesCovered: number;
 }
 
-/** Moments of a recording, each with the number of changes that a power cut may undo there. */
+/** Moments of a recording. */
 export interface Moments {
+  /** Just before and just after the end of each sync. */
   readonly boundaries: readonly number[];
-  /** Where there is anything to undo. */
+  /** Just before the end of those syncs before which somebody was told something while not everything was synced. */
+  readonly telling: readonly number[];
+  /** Where there is anything that a power cut may undo. */
   readonly undecided: readonly number[];
   readonly isUndecided: (cut: number) => boolean;
 }
@@ -41,12 +44,32 @@ export interface Moments {
 /** Where the power may be cut: behind each beginning and each end of a step, all moments between are the same. */
 export function momentsOf(steps: readonly Step[]): Moments {
   const ends = (step: Step): number[] => (Number.isFinite(step.ended) ? [step.ended, step.ended + 1] : []);
-  const boundaries = steps.filter(({ call }) => call.kind.startsWith("sync")).flatMap(ends);
+  const syncs = steps.filter(({ call, ended }) => call.kind.startsWith("sync") && Number.isFinite(ended));
+  const boundaries = syncs.flatMap(ends);
   const cuts = new Set([...boundaries, ...steps.flatMap((step) => [step.begun + 1, ...ends(step).slice(1)])]);
   const disk = new Disk(steps);
   const undecided = [...cuts].toSorted((a, b) => a - b).filter((cut) => isUndecided(disk.at(cut)));
   const known = new Set(undecided);
-  return { boundaries: [...new Set(boundaries)], undecided, isUndecided: (cut) => known.has(cut) };
+  const told = steps.filter(({ call, begun }) => call.kind === "mark" && known.has(begun + 1));
+  return {
+    boundaries: [...new Set(boundaries)],
+    telling: endsBehind(syncs, told),
+    undecided,
+    isUndecided: (cut) => known.has(cut),
+  };
+}
+
+/** Of each mark, the end of the first sync that ends behind it. */
+function endsBehind(syncs: readonly Step[], marks: readonly Step[]): number[] {
+  const ends = syncs.map(({ ended }) => ended).toSorted((a, b) => a - b);
+  const found = new Set<number>();
+  let next = 0;
+  for (const { begun } of marks) {
+    while (next < ends.length && (ends[next] as number) < begun) next++;
+    const end = ends[next];
+    if (end !== undefined) found.add(end);
+  }
+  return [...found];
 }
 
 function isUndecided({ names }: Moment): boolean {
@@ -56,17 +79,27 @@ function isUndecided({ names }: Moment): boolean {
 }
 
 /**
- * The extremes on both sides of the end of each sync, as many as there may be; the rest at random. Where there are not
- * enough for all syncs those that are left out are spread evenly. Where nothing can be undone, both extremes are one.
+ * The extremes on both sides of the end of each sync, where there are images enough for all of them; the rest at random.
+ * Where there are too few, half of them lose everything just before a sync that something told may have needed, and
+ * what is left out is spread evenly. Where nothing can be undone, both extremes are one.
  */
 export function planOf(moments: Moments, images: number, seed: number): Plan {
-  const covered = spread(moments.boundaries, Math.floor(images / extremes.length));
-  const specs: Spec[] = covered.flatMap((cut) =>
-    extremes.filter((kind) => kind === "none" || moments.isUndecided(cut)).map((kind) => ({ cut, kind, number: 0 })),
-  );
-  specs.push(...moreOf(moments, images - specs.length, 1, seed));
-  const { length } = moments.boundaries;
-  return { specs: specs.toSorted(byCut), boundaries: length, boundariesCovered: covered.length };
+  const { boundaries, telling, isUndecided } = moments;
+  const specs = new Map<string, Spec>();
+  const add = (cut: number, kind: ImageKind): void => {
+    const spec = { cut, kind, number: 0 };
+    if (kind !== "all" || isUndecided(cut)) specs.set(nameOf(spec), spec);
+  };
+  const all = boundaries.length * extremes.length <= images;
+  if (!all) for (const cut of spread(telling, Math.ceil(images / 2))) add(cut, "none");
+  const covered = all ? boundaries : spread(boundaries, Math.floor((images - specs.size) / 2 / extremes.length));
+  for (const cut of covered) for (const kind of extremes) add(cut, kind);
+  const random = moreOf(moments, images - specs.size, 1, seed);
+  return {
+    specs: [...specs.values(), ...random].toSorted(byCut),
+    boundaries: boundaries.length,
+    boundariesCovered: covered.length,
+  };
 }
 
 /** So many images at random, in the order of their cuts; `first` is the number that no other round has used. */

@@ -172,8 +172,16 @@ describe("the plan", () => {
   });
 
   it("says how many syncs it has left out where there are too few images", () => {
-    const { boundaries, boundariesCovered } = planOf(momentsOf(all), 4, 1);
+    const { boundaries, boundariesCovered } = planOf(momentsOf(all), 8, 1);
     assert.deepEqual([boundaries, boundariesCovered], [6, 2]);
+  });
+
+  it("loses everything first where somebody was told something before it was synced", () => {
+    const mark: Call = { kind: "mark", text: "told" };
+    const told = steps(...ready, mark, write("a"), sync(), write("b"), mark, mark, write("c"), sync(), mark, sync());
+    assert.deepEqual(momentsOf(told).telling, [10]);
+    const names = planOf(momentsOf(told), 2, 1).specs.map(nameOf);
+    assert.ok(names.includes("10.none.0"), names.join());
   });
 
   it("names each image so that it can be built again", () => {
