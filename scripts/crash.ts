@@ -85,7 +85,8 @@ async function runOne(scenario: Scenario, { kills, seed, keep, source }: Options
     good = Object.values(result.counts).every((count) => count === 0);
     report(result, say);
     const { acknowledged, counts, points, stops } = result;
-    return { scenario: scenario.name, seed, kills, acknowledged, ...counts, stops, killPoints: points };
+    const invariants = violatedBy(result.words);
+    return { scenario: scenario.name, seed, kills, acknowledged, ...counts, invariants, stops, killPoints: points };
   } finally {
     if (!good) {
       const from = source === undefined ? "" : ` --source ${source}`;
@@ -94,6 +95,16 @@ async function runOne(scenario: Scenario, { kills, seed, keep, source }: Options
     if (keep || !good) say(`the files are in ${folder}`);
     else rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** By invariant, how often it was violated; what is wrong with the file itself, or left over in it, counts as FILE. */
+function violatedBy(words: readonly string[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const each of words) {
+    const [, invariant = "FILE"] = /^([A-Z]+[0-9]*): /.exec(each) ?? [];
+    counts[invariant] = (counts[invariant] ?? 0) + 1;
+  }
+  return counts;
 }
 
 function report({ words, points, checked }: ScenarioResult, say: (text: string) => void): void {

@@ -48,7 +48,7 @@ describe("the crash harness", { timeout: 180_000 }, () => {
       const { acknowledged, killPoints, stops: _, ...rest } = line;
       assert.ok((acknowledged as number) > 0);
       assert.ok(Object.keys(killPoints as object).length > 0);
-      assert.deepEqual(rest, { scenario, seed: 3, kills, ...none });
+      assert.deepEqual(rest, { scenario, seed: 3, kills, ...none, invariants: {} });
     });
 
   it("refuses a scenario that it does not know, and a copy of the sources that is none", async () => {
