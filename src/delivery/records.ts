@@ -190,6 +190,8 @@ export interface DeadLetter {
   readonly traceparent?: string;
   /** Id of the event before an operator edited it. */
   readonly editedFrom?: string;
+  /** Id of the edited copy that went on in place of this one, which was not handled itself. */
+  readonly editedTo?: string;
   readonly closedAtMs?: number;
   readonly closedBy?: string;
   /** Until when a discard can be undone. */

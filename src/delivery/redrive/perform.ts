@@ -221,7 +221,7 @@ function resolveOriginal(letter: DeadLetter, copy: string, by: string, runtime: 
   const id = runtime.platform.ids.next();
   const note = `edited: the dead letter ${letter.id} went on with the event ${copy}`;
   const closedAtMs = runtime.platform.clock.now();
-  const original: DeadLetter = { ...letter, id, state: "resolved", closedAtMs, closedBy: by, note };
+  const original: DeadLetter = { ...letter, id, state: "resolved", closedAtMs, closedBy: by, editedTo: copy, note };
   return { collection: collections.closedDeadLetters(runtime.name), key: id, value: JSON.stringify(original) };
 }
 

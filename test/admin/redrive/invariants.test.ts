@@ -253,7 +253,7 @@ describe("an edited copy gets a new id and a link, and the original is resolved 
     assert.ok(together[0]?.includes(collections.deadLetters("worker/jobs")));
     const resolved = await deadLetters.list({ state: "resolved" });
     const original = resolved.find(({ record }) => record.id === before!.record.id);
-    assert.deepEqual(original?.record, before!.record);
+    assert.deepEqual([original?.record, original?.editedTo], [before!.record, edited.id]);
     assert.match(
       original!.note!,
       new RegExp(`edited: the dead letter ${before!.id} went on with the event ${edited.id}`),

@@ -5,6 +5,7 @@ import { RetryAfterError, service } from "tidings";
 import { z } from "zod";
 
 import { collections } from "../../../src/delivery/records.ts";
+import { driverLease } from "../../../src/delivery/redrive/driver.ts";
 import type { RedriveOptions } from "../../../src/admin/redrive-options.ts";
 import { assertExact, begin, broken, code, jobs, queue, untilOver, work, worker } from "./support.ts";
 
@@ -214,6 +215,47 @@ describe("a redrive", () => {
     assert.deepEqual(new Set(report.skips.map((skip) => skip.id)), new Set([one, two]));
     assert.equal(report.succeeded + report.failedAgain, 4);
     assert.ok(moved <= 1);
+    await assertExact(kit, report);
+  });
+
+  it("is driven by one: whoever has lost the lease changes nothing more, and the next one goes on", async () => {
+    const { kit, how } = await broken(60);
+    await using _ = kit;
+    how.fails = (n) => n % 10 === 3;
+    const { id } = await begin(kit, { subscription: "worker" }, { ramp: [5], perSecond: 5 });
+    await kit.advance("3s");
+    const leases = kit.app.engine.leases!;
+    const held = await leases.list(driverLease);
+    assert.equal(held.length, 1);
+    // Another process takes the lease, as when this one had been stopped for longer than it holds.
+    await leases.release(held);
+    await leases.acquire([{ name: driverLease, owner: "thief#1", ttlMs: 10_000 }]);
+    const before = await kit.app.admin.redrives.show(id);
+    await kit.advance("8s");
+    const meanwhile = await kit.app.admin.redrives.show(id);
+    assert.ok(before.moved < 60);
+    assert.deepEqual([meanwhile.moved, meanwhile.batches], [before.moved, before.batches]);
+    const report = await untilOver(kit, id);
+    assert.deepEqual([report.moved, report.succeeded, report.failedAgain], [60, 54, 6]);
+    assert.equal(how.begun.length, 60);
+    await assertExact(kit, report);
+  });
+
+  it("counts as set aside what a seek retires while it is under way", async () => {
+    const { kit, how } = await broken(4);
+    await using _ = kit;
+    how.fails = () => false;
+    how.during = () => {
+      throw new RetryAfterError("later", 3_600_000);
+    };
+    const { admin } = kit.app;
+    const { id } = await begin(kit, { subscription: "worker" }, { ramp: [2], batchTimeoutMs: 600_000 });
+    await kit.advance("5s");
+    assert.equal((await admin.redrives.show(id)).underWay, 2);
+    delete how.during;
+    await kit.when(() => admin.subscriptions.seek("worker", "end", { retireHeld: true }));
+    const report = await untilOver(kit, id);
+    assert.deepEqual([report.state, report.setAside, report.skipped, report.succeeded], ["done", 2, 2, 0]);
     await assertExact(kit, report);
   });
 
