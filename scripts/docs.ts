@@ -4,7 +4,13 @@ import { join } from "node:path";
 import { format } from "prettier";
 
 import { guaranteesPage } from "./docs/guarantees.ts";
+import { plantedBugsPage } from "./docs/planted-bugs.ts";
 
-const path = join(import.meta.dirname, "../docs/guarantees.md");
-writeFileSync(path, await format(guaranteesPage(), { parser: "markdown", printWidth: 120 }));
-console.log(`docs/guarantees.md is up to date with src/admin/guarantees.ts`);
+await write("docs/guarantees.md", guaranteesPage(), "src/admin/guarantees.ts");
+await write("docs/reliability/planted-bugs.md", plantedBugsPage(), "scripts/planted-bugs/");
+
+async function write(page: string, text: string, source: string): Promise<void> {
+  const path = join(import.meta.dirname, "..", page);
+  writeFileSync(path, await format(text, { parser: "markdown", printWidth: 120 }));
+  console.log(`${page} is up to date with ${source}`);
+}
