@@ -1,20 +1,19 @@
 // What must hold of the workload in the end: the two traces of each service agree, in order, and the money adds up.
-import type { SimulationEnd } from "tidings/testing";
-import type { Violation } from "tidings/testing";
+import type { InvariantId, SimulationEnd, Violation } from "tidings/testing";
 import { type Done, done, type Work, work } from "./contracts.ts";
 import { accounts, type Place, seen } from "./services.ts";
 
 const textOf = (places: readonly Place[]): string => places.map((place) => place.join(":")).join(" ");
 
 /** Services of which operators may repeat events. */
-const movable = ["loose", "noted"];
+const movable = ["loose", "noted", "inbox"];
 /** Services in which an event of a key may pass one that failed: at most once, what fails is a dead letter on its own. */
-const unordered = ["loose", "noted", "most"];
+const unordered = ["loose", "noted", "most", "inbox"];
 
 export async function checkLedger(end: SimulationEnd, services: readonly string[]): Promise<readonly Violation[]> {
   const found: Violation[] = [];
-  const add = (subscription: string, key: string, message: string): void =>
-    void found.push({ invariant: "OWN", subscription, key, message });
+  const add: Add = (invariant, subscription, key, message) =>
+    void found.push({ invariant, subscription, key, message });
   const told = new Map<string, Place[]>();
   for (const { data } of await end.log(done.name)) {
     const { service, key, partition, position } = data as Done;
@@ -23,26 +22,57 @@ export async function checkLedger(end: SimulationEnd, services: readonly string[
   }
   for (const service of services) {
     if (service === "audit") continue;
+    if (service === "swift") {
+      await checkHot(end, told, add);
+      continue;
+    }
     const lists = await end.state<readonly Place[]>(service, seen);
     const keys = new Set([...lists.keys(), ...[...told.keys()].filter((id) => id.startsWith(`${service} `)).map((id) => id.slice(service.length + 1))]); // prettier-ignore
     for (const key of keys) {
       const kept = lists.get(key) ?? [];
       const sent = told.get(`${service} ${key}`) ?? [];
       if (textOf(kept) !== textOf(sent))
-        add(service, key, `${service} kept ${textOf(kept)} for ${key} and told of ${textOf(sent)}.`);
+        add("I6", service, key, `${service} kept ${textOf(kept)} for ${key} and told of ${textOf(sent)}.`);
       if (!movable.includes(service) && new Set(kept.map(String)).size !== kept.length)
-        add(service, key, `${service} handled an event of ${key} twice: ${textOf(kept)}.`);
+        add("I8", service, key, `${service} handled an event of ${key} twice: ${textOf(kept)}.`);
       if (!unordered.includes(service) && kept.some(([, position], i) => i > 0 && position < (kept[i - 1] as Place)[1]))
-        add(service, key, `${service} handled events of ${key} out of order: ${textOf(kept)}.`);
+        add("I9", service, key, `${service} handled events of ${key} out of order: ${textOf(kept)}.`);
     }
   }
+  if (services.includes("inbox") && !end.faults.has("seek")) await checkInbox(end, add);
   if (services.includes("audit")) await checkAudit(end, told, add);
   await checkMoney(end, told, add);
   checkOnce(end, add);
   return found;
 }
 
-type Add = (subscription: string, key: string, message: string) => void;
+type Add = (invariant: InvariantId, subscription: string, key: string, message: string) => void;
+
+/** An inbox lets an event through once, also when it stands in the topic twice. */
+async function checkInbox(end: SimulationEnd, add: Add): Promise<void> {
+  const seenNumbers = new Set<number>();
+  for (const { data } of await end.log(done.name)) {
+    const { service, key, n } = data as Done;
+    if (service !== "inbox") continue;
+    if (seenNumbers.has(n)) add("I8", "inbox", key, `The inbox let event ${n} of ${key} through twice.`);
+    seenNumbers.add(n);
+  }
+}
+
+/** The document that all keys write has counted each of its events once. */
+async function checkHot(end: SimulationEnd, told: ReadonlyMap<string, Place[]>, add: Add): Promise<void> {
+  const counted = (await end.state<number>("swift", "hot")).get("all") ?? 0;
+  const all = [...told].filter(([id]) => id.startsWith("swift ")).flatMap(([, places]) => places.map(String));
+  const numbers = new Map((await end.log(work.name)).map(({ data, partition, position }) => [`${partition},${position}`, (data as Work).n])); // prettier-ignore
+  const expected = all.filter((place) => (numbers.get(place) ?? 1) % 3 === 0).length;
+  if (counted !== expected)
+    add(
+      "I8",
+      "swift",
+      "",
+      `The hot document has counted ${counted}, and ${expected} events that write it were handled.`,
+    );
+}
 
 /** The auditor has heard of everything, once and in order, except of what it has given up. */
 async function checkAudit(end: SimulationEnd, told: ReadonlyMap<string, Place[]>, add: Add): Promise<void> {
@@ -51,7 +81,7 @@ async function checkAudit(end: SimulationEnd, told: ReadonlyMap<string, Place[]>
   for (const [id, sent] of told) {
     const kept = heard.get(id) ?? [];
     if (textOf(kept) === textOf(sent)) continue;
-    if (!gaveUp) add("audit", id, `The auditor heard ${textOf(kept)} of ${id}, and ${textOf(sent)} was told.`);
+    if (!gaveUp) add("I8", "audit", id, `The auditor heard ${textOf(kept)} of ${id}, and ${textOf(sent)} was told.`);
   }
 }
 
@@ -74,10 +104,11 @@ async function checkMoney(end: SimulationEnd, told: ReadonlyMap<string, Place[]>
   const kept = await end.state<number>("ledger", accounts);
   let sum = 0;
   for (const amount of kept.values()) sum += amount;
-  if (sum !== 0) add("ledger", "", `The accounts add up to ${sum}.`);
+  if (sum !== 0) add("I8", "ledger", "", `The accounts add up to ${sum}.`);
   for (const account of new Set([...expected.keys(), ...kept.keys()])) {
     const [has, should] = [kept.get(account) ?? 0, expected.get(account) ?? 0];
-    if (has !== should) add("ledger", account, `The account ${account} has ${has}, and its transfers make ${should}.`);
+    if (has !== should)
+      add("I8", "ledger", account, `The account ${account} has ${has}, and its transfers make ${should}.`);
   }
 }
 
@@ -88,6 +119,6 @@ function checkOnce({ history, outside }: SimulationEnd, add: Add): void {
   for (const { topic, event, key, partition, position } of history.log) {
     const times = topic === work.name ? (outside.get(`began most ${partition}:${position}`) ?? 0) : 0;
     if (times > 1 && !redriven.has(event))
-      add("most", key ?? "", `${event} was handed to the handler of "most" ${times} times.`);
+      add("I8", "most", key ?? "", `${event} was handed to the handler of "most" ${times} times.`);
   }
 }

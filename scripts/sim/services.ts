@@ -25,13 +25,13 @@ export const seen = "seen";
 export const accounts = "accounts";
 
 /** Services that a seed may have besides the ledger. */
-const others = ["batch", "loose", "most", "inbox", "audit", "noted", "strict"] as const;
+const others = ["swift", "batch", "loose", "most", "inbox", "audit", "noted", "strict"] as const;
 
 /** Which services a seed has. */
 export function servicesOfSeed(seed: number): readonly string[] {
   const dice = new Dice(seed, "services");
   const share = dice.one([0.1, 0.3, 0.5]);
-  return ["ledger", ...others.filter(() => dice.chance(share))];
+  return ["ledger", ...others.filter((name) => dice.chance(name === "swift" ? 0.6 : share))];
 }
 
 type Handle = (event: { readonly data: Work }, ctx: Context) => Promise<void>;
@@ -116,6 +116,19 @@ export function services({ epoch, swarm, seed, outside }: NodeStart): readonly S
     most: () => service("most", { ...options, guarantee: "at-most-once" }).on(Worked, handle("most")),
     inbox: () => service("inbox", { ...options, inbox: { windowMs: 3_600_000 } }).on(Worked, handle("inbox")), // prettier-ignore
     strict: () => service("strict", { ...options, onFailure: "blockPartition" }).on(Worked, handle("strict")), // prettier-ignore
+    // Reads nothing of its key, so that events of a key run ahead of the commits of those before them; and some collide.
+    swift: () =>
+      service("swift", options).on(Worked, async ({ data }, ctx) => {
+        const { key, n, how } = data;
+        ctx.publish(Finished, { service: "swift", key, partition: ctx.partition, position: ctx.position, n });
+        if (n % 3 === 0) {
+          const box = ctx.state<number>("hot");
+          const before = (await box.get("all")) ?? 0;
+          if (n % 2 === 0) await ctx.sleep(n % 20);
+          box.set("all", before + 1);
+        }
+        if (how !== "ok" && how !== "slow") await trouble("swift", data, ctx, outside);
+      }),
     audit: () =>
       service("audit", options).on(Finished, async ({ data }, ctx) => {
         const box = ctx.state<readonly Place[]>(seen);

@@ -45,6 +45,16 @@ async function publish(workload: Workload): Promise<void> {
         await workload.publish([Ignored, data, { id: `ignored-${data.n}` }], name);
         continue;
       }
+      if (dice.chance(0.06)) {
+        // Many of one key at once.
+        const burst = Array.from({ length: dice.whole(3, 12) }, () => ({ ...make(), key: data.key }));
+        await workload.publishAll(burst.map((each) => [Worked, each, idOf(each)] as const));
+      }
+      if (dice.chance(0.04)) {
+        const expired = { id: `expired-${data.n}`, expiresAt: "2020-01-01T00:00:00Z" };
+        await workload.publish([Worked, data, expired], name);
+        continue;
+      }
       if (dice.chance(noise)) await workload.publish([Noted, { n: n++ }]);
       await workload.publish([Worked, data, options], name);
       const more = dice.between(0, 1);
@@ -66,14 +76,18 @@ const poison = (id: string): number | undefined => {
   return undefined;
 };
 
+/** Nobody handles what had expired before it was published. */
+const exempt = (id: string): boolean => id.startsWith("expired-");
+
 /** What is known of each subscription. */
 const expect: NonNullable<SimulationOptions["expect"]> = {
-  "ledger/work": { publishes: true, poison },
-  "batch/work": { publishes: true, poison },
-  "loose/work": { publishes: true, ordered: false, movable: true },
-  "most/work": { publishes: true, ordered: false, mayLose: true },
-  "inbox/work": { publishes: true, poison },
-  "strict/work": { publishes: true },
+  "ledger/work": { publishes: true, exempt, poison },
+  "batch/work": { publishes: true, exempt, poison },
+  "loose/work": { publishes: true, exempt, ordered: false, movable: true },
+  "most/work": { publishes: true, exempt, ordered: false, mayLose: true },
+  "inbox/work": { publishes: true, exempt, poison, movable: true },
+  "strict/work": { publishes: true, exempt },
+  "swift/work": { publishes: true, exempt, poison },
   "noted/notes": { publishes: true, movable: true },
 };
 

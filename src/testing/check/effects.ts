@@ -22,10 +22,15 @@ function isSettled({ partitions }: SubscriptionEnd, { partition, position }: Log
   return position < place.low || place.finished.some(([from, to]) => position >= from && position <= to);
 }
 
+/** What was handled in an earlier run, and lies behind the place of this one, is handled again. */
+function runOf({ partitions }: SubscriptionEnd, { partition }: LogEntry): number {
+  return partitions?.find((each) => each.partition === partition)?.run ?? 1;
+}
+
 /** I7: what became of every event. */
 export function checkFates(history: History): Violation[] {
   const { log, effects = [], held = [], deadLetters = [], healed = false } = history;
-  const done = new Set(effects.map(idOf));
+  const done = new Set(effects.map((effect) => `${idOf(effect)} ${effect.run ?? 1}`));
   const waiting = new Set(held.map(idOf));
   for (const letter of deadLetters) if (letter.state !== "resolved") waiting.add(idOf(letter));
   const found: Violation[] = [];
@@ -47,7 +52,7 @@ export function checkFates(history: History): Violation[] {
             message: `${event} is still pending for ${name}, although everything had time to drain.`,
           });
       } else if (!subscription.effects || subscription.mayLose === true) continue;
-      else if (!done.has(id) && !waiting.has(id) && !exempt.has(event))
+      else if (!done.has(`${id} ${runOf(subscription, entry)}`) && !waiting.has(id) && !exempt.has(event))
         found.push({ ...place, message: `${name} is past ${event}, which is neither handled nor held nor discarded.` });
     }
   }

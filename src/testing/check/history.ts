@@ -112,6 +112,8 @@ export interface SubscriptionEnd {
   readonly paused?: boolean;
   readonly totals?: Totals;
   readonly partitions?: readonly PartitionEnd[];
+  /** How many effects may be missing because two events have one id, and nobody can say whose an effect was; 0. */
+  readonly unclear?: number;
   /** Events that are settled without effects for a reason that is known: duplicates, expired, skipped by an operator. */
   readonly exempt?: readonly string[];
 }

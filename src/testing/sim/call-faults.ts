@@ -1,5 +1,5 @@
 import { TidingsError } from "../../errors/tidings-error.ts";
-import type { MemoryCall, MemoryFault } from "../../engines/memory/faults.ts";
+import { type MemoryCall, type MemoryFault, outcomeUnknown } from "../../engines/memory/faults.ts";
 import type { Dice } from "./dice.ts";
 import type { FaultKind } from "./fault-kinds.ts";
 
@@ -23,7 +23,10 @@ const isWrite = ({ kind }: MemoryCall): boolean => kind === "publish" || kind ==
 /** By kind: what goes wrong with a call, if that kind is about it. */
 const faults: Record<CallFaultKind, (call: MemoryCall, dice: Dice) => MemoryFault | undefined> = {
   "write-fails": (call) => (isWrite(call) ? { fail: "before" } : undefined),
-  "write-unknown": (call) => (isWrite(call) ? { fail: "after" } : undefined),
+  "write-unknown": (call, dice) => {
+    if (!isWrite(call)) return undefined;
+    return dice.chance(0.6) ? { fail: "after" } : { fail: "before", error: outcomeUnknown() };
+  },
   slow: (_call, dice) => ({ delayMs: dice.spread(1, 3000) }),
   "late-answer": (_call, dice) => ({ answerDelayMs: dice.spread(1, 3000) }),
   "disk-full": (call) => (isWrite(call) ? { fail: "before", error: diskFull() } : undefined),

@@ -8,7 +8,7 @@ export const faultKinds = Object.freeze({
   pause: "a node stands still for 1 ms to 10 min, and goes on as if nothing had happened",
   redeploy: "all nodes are replaced by a newer definition, one by one; one of the older starts once more",
   "write-fails": "writes are refused for a while",
-  "write-unknown": "writes take effect and their answer is lost, for a while",
+  "write-unknown": "writes take effect or not, and nobody is told which, for a while",
   slow: "calls wait before they take effect",
   "late-answer": "calls take effect and are answered late",
   "disk-full": "no write succeeds for a while",

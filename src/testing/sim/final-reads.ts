@@ -40,8 +40,8 @@ export interface FinalParts {
 class Names {
   readonly entries: LogEntry[] = [];
   readonly #byPlace = new Map<string, string>();
-  /** By topic and id: the name; null when several events have the id. */
-  readonly #byId = new Map<string, LogEntry | null>();
+  /** By topic and id: what stands there under it. */
+  readonly #byId = new Map<string, LogEntry[]>();
 
   constructor(records: readonly StoredRecord[]) {
     const times = new Map<string, number>();
@@ -54,7 +54,9 @@ class Names {
       const entry = { event, topic, partition, position, key, type, payload: hashOf(data) };
       this.entries.push(entry);
       this.#byPlace.set(`${topic}/${partition}/${position}`, event);
-      this.#byId.set(`${topic} ${id}`, this.#byId.has(`${topic} ${id}`) ? null : entry);
+      const same = this.#byId.get(`${topic} ${id}`) ?? [];
+      this.#byId.set(`${topic} ${id}`, same);
+      same.push(entry);
     }
   }
 
@@ -62,8 +64,8 @@ class Names {
     return this.#byPlace.get(`${topic}/${partition}/${position}`) ?? `${topic}/${partition}/${position}`;
   }
 
-  withId(topic: string, id: string): LogEntry | null | undefined {
-    return this.#byId.get(`${topic} ${id}`);
+  withId(topic: string, id: string): readonly LogEntry[] {
+    return this.#byId.get(`${topic} ${id}`) ?? [];
   }
 }
 
@@ -120,13 +122,14 @@ function endOf(names: Names, topic: string, expectation: Expectation): Partial<S
   const unclear = names.entries.filter(({ topic: own, event }) => {
     if (own !== topic) return false;
     const id = event.slice(event.indexOf(" ") + 1).replace(/ \(\d+\)$/, "");
-    return names.withId(topic, id) === null || exempt?.(id) === true;
+    return names.withId(topic, id).length > 1 || exempt?.(id) === true;
   });
   return {
     ...(publishes ? { effects: ["published"] } : {}),
     ordered,
     mayLose,
     exempt: unclear.map(({ event }) => event),
+    unclear: unclear.filter(({ event }) => / \(\d+\)$/.test(event)).length,
   };
 }
 
@@ -135,9 +138,16 @@ function pick(counts: NonNullable<SubscriptionEnd["totals"]>): NonNullable<Subsc
   return { handled, held, discarded, filtered, expired, skipped, unknown, pending, total };
 }
 
+/** Of an id that stands twice, the first effect is that of the first event: they have one key. */
 function effectsOf(effects: readonly Effect[], names: Names): readonly Effect[] {
+  const times = new Map<string, number>();
   return effects.flatMap((effect) => {
-    const entry = names.withId(effect.subscription.slice(effect.subscription.indexOf("/") + 1), effect.event);
+    const { subscription, event, run = 1 } = effect;
+    const entries = names.withId(subscription.slice(subscription.indexOf("/") + 1), event);
+    const lane = `${subscription} ${run} ${event}`;
+    const time = times.get(lane) ?? 0;
+    times.set(lane, time + 1);
+    const entry = entries[Math.min(time, entries.length - 1)];
     return entry ? [{ ...effect, event: entry.event, key: entry.key }] : [];
   });
 }
@@ -179,11 +189,14 @@ function poisonOf(
   subscriptions: readonly SubscriptionEnd[],
 ): NonNullable<History["poison"]> {
   const waiting = new Set(held.map(({ subscription, event }) => `${subscription} ${event}`));
-  return subscriptions.flatMap(({ subscription, topic }) => {
+  return subscriptions.flatMap(({ subscription, topic, partitions }) => {
+    const starts = new Map(partitions?.map(({ partition, start }) => [partition, start]));
     const poison = expect[subscription]?.poison;
     if (!poison) return [];
     return names.entries.flatMap((entry) => {
       const failures = entry.topic === topic ? poison(entry.event.slice(entry.event.indexOf(" ") + 1)) : undefined;
+      // Who was moved past it has nothing to do with it any more.
+      if (entry.position < (starts.get(entry.partition) ?? 0)) return [];
       if (failures === undefined || waiting.has(`${subscription} ${entry.event}`)) return [];
       return [{ subscription, event: entry.event, failures }];
     });
