@@ -45,7 +45,7 @@ function applyOne(root: Record<string, unknown>, given: unknown, index: number):
     case "add":
       return add(root, steps, structuredClone(value), refuse);
     case "remove":
-      return void remove(root, steps, refuse);
+      return remove(root, steps, refuse);
     case "replace":
       return replace(root, steps, structuredClone(value), refuse);
     case "test":

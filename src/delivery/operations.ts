@@ -14,7 +14,7 @@ import type { SubscriptionRuntime } from "./runtime.ts";
  */
 export async function perform(intent: Intent, parts: PartitionParts, runtime: SubscriptionRuntime): Promise<Answer> {
   try {
-    return (await dispatch(intent, parts, runtime)) ?? { ok: true };
+    return await dispatch(intent, parts, runtime);
   } catch (error) {
     return answerOf(error);
   }
@@ -25,11 +25,9 @@ export function answerOf(error: unknown): Answer {
   return { ok: false, code: isTidingsError(error) ? error.code : "TIDINGS_HANDLER_FAILED", message: messageOf(error) };
 }
 
-async function dispatch(
-  intent: Intent,
-  parts: PartitionParts,
-  runtime: SubscriptionRuntime,
-): Promise<Answer | undefined> {
+const done: Answer = { ok: true };
+
+async function dispatch(intent: Intent, parts: PartitionParts, runtime: SubscriptionRuntime): Promise<Answer> {
   switch (intent.kind) {
     case "redrive":
       return redriveOne(intent, parts, runtime);
@@ -45,7 +43,7 @@ async function dispatch(
       const lane = parts.lanes.find(intent.key);
       if (lane) parts.lanes.holdBack(lane);
       await parts.committer.drained();
-      return undefined;
+      return done;
     }
     case "resume-key": {
       const entry = parts.held.find(heldIdOfKey(intent.key));
@@ -57,11 +55,12 @@ async function dispatch(
       }
       parts.held.resumeKey(entry);
       await parts.committer.drained();
-      return undefined;
+      return done;
     }
     case "seek":
-      throw new TidingsError("TIDINGS_UNSUPPORTED", "A seek restarts its partition.");
+      break;
   }
+  throw new TidingsError("TIDINGS_UNSUPPORTED", "A seek restarts its partition.");
 }
 
 /** A key behind a dead letter waits already, and resuming it would run the dead letter without being asked to. */
@@ -80,7 +79,7 @@ async function discard(
   { deadLetter, by, undoMs, note }: Intent & { kind: "discard" },
   parts: PartitionParts,
   runtime: SubscriptionRuntime,
-): Promise<undefined> {
+): Promise<Answer> {
   const letter = await read(collections.deadLetters(runtime.name), deadLetter, runtime);
   const entry = headOf(letter, parts, withoutHandlers(runtime));
   if (entry instanceof TidingsError) throw entry;
@@ -88,6 +87,7 @@ async function discard(
     parts.held.discarded(entry, { by, undoMs, note }, resolve).catch(reject);
   });
   await parts.committer.through(written);
+  return done;
 }
 
 /** What nobody handles any more can be discarded all the same. */
@@ -98,7 +98,7 @@ async function undoDiscard(
   { deadLetter: id }: Intent & { kind: "undo-discard" },
   parts: PartitionParts,
   runtime: SubscriptionRuntime,
-): Promise<undefined> {
+): Promise<Answer> {
   const letter = await read(collections.closedDeadLetters(runtime.name), id, runtime);
   const { state, undoUntilMs = 0, run, topic, partition, position, parkedAtMs } = letter;
   const refuse = (problem: string): never => {
@@ -117,6 +117,7 @@ async function undoDiscard(
   // What waits in its lane comes behind it.
   if (lane) parts.lanes.holdBack(lane);
   await parts.committer.through(written);
+  return done;
 }
 
 async function read(collection: string, id: string, { engine, name }: SubscriptionRuntime): Promise<DeadLetter> {

@@ -215,7 +215,7 @@ export class HeldKeys {
         },
         refused: (error) => {
           Object.assign(entry, { ...undo, nextSeq: entry.nextSeq, busy: false });
-          reject(error as Error);
+          reject(error);
         },
       });
     });
@@ -241,7 +241,7 @@ export class HeldKeys {
         refused: (error) => {
           this.#entries.delete(id);
           this.#size -= 1;
-          reject(error as Error);
+          reject(error);
         },
       });
     });

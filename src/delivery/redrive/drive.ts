@@ -301,8 +301,9 @@ function settled(stored: RedriveDocument, step: Step): RedriveDocument {
   return { ...stored, counts: step.counts, asked: step.asked, skippedWhy, skips };
 }
 
-function withWaiting({ waitingFor: _, ...stored }: RedriveDocument, waitingFor: string | undefined): RedriveDocument {
-  return waitingFor === undefined ? stored : { ...stored, waitingFor };
+function withWaiting(stored: RedriveDocument, waitingFor: string | undefined): RedriveDocument {
+  const { waitingFor: _, ...others } = stored;
+  return waitingFor === undefined ? others : { ...others, waitingFor };
 }
 
 /** One intent for each partition that has something of the batch. */

@@ -64,7 +64,10 @@ describe("a discard that is undone", () => {
     const both = await kit.when(() =>
       Promise.all([deadLetters.undoDiscard({ ids }), deadLetters.undoDiscard({ ids })]),
     );
-    assert.deepEqual(both.map(({ restored }) => restored).sort(), [0, 1]);
+    assert.deepEqual(
+      both.map(({ restored }) => restored).toSorted((a, b) => a - b),
+      [0, 1],
+    );
     await kit.crash();
     assert.deepEqual(
       (await kit.deadLetters()).map(({ id }) => id),

@@ -255,7 +255,7 @@ describe("an edited copy gets a new id and a link, and the original is resolved 
     const original = resolved.find(({ record }) => record.id === before!.record.id);
     assert.deepEqual([original?.record, original?.editedTo], [before!.record, edited.id]);
     assert.match(
-      original!.note!,
+      original?.note ?? "",
       new RegExp(`edited: the dead letter ${before!.id} went on with the event ${edited.id}`),
     );
     const copy = resolved.find(({ id }) => id === before!.id);

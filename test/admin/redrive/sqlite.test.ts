@@ -25,7 +25,7 @@ async function startApp(url: string, count = 0): Promise<ChildProcess> {
   });
   after(() => void child.kill("SIGKILL"));
   await new Promise<void>((ready, failed) => {
-    child.stdout!.on("data", (text: Buffer) => text.includes("ready") && ready());
+    child.stdout.on("data", (text: Buffer) => text.includes("ready") && ready());
     child.once("close", (status) => failed(new Error(`the application ended with ${status}`)));
   });
   return child;
