@@ -1,5 +1,5 @@
 // npm run power-cut -- [--images N --seed S --json]: records a real run, cuts its power everywhere, and counts the damage.
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, relative, resolve } from "node:path";
 
@@ -8,6 +8,7 @@ import { momentsOf, moreOf, nameOf, planOf, type Spec } from "./power-cut/plan.t
 import { tryAll } from "./power-cut/pool.ts";
 import { readRecording, record } from "./power-cut/record.ts";
 import { ensureStrace, Unable } from "./power-cut/strace.ts";
+import { Incomplete } from "./power-cut/trace.ts";
 import type { Tried } from "./power-cut/worker.ts";
 
 const root = resolve(import.meta.dirname, "..");
@@ -17,6 +18,8 @@ const imagesPerRecording = 5000;
 const finishEvery = 10;
 /** How often images that were the same as others are replaced. */
 const roundsMax = 3;
+/** How often a run is recorded until the recording is whole. */
+const recordingsMax = 3;
 
 /** What all images together came to. */
 const nothing = {
@@ -82,13 +85,27 @@ async function tryNew(options: Options, result: Result): Promise<void> {
       say(`recording ${result.recordings + 1}`);
       const images = Math.min(left, imagesPerRecording);
       // Few images look at a shorter run all the more closely.
-      await record(folder, seed, Math.min(1, Math.max(0.1, images / 2500)));
+      await recordWhole(folder, seed, Math.min(1, Math.max(0.1, images / 2500)));
       await tryRecording(options, result, folder, images);
       whole = true;
     } finally {
       const wrong = !whole || result.lost + result.violations > before;
       if (wrong || options.keep) say(`the recording is in ${folder}`);
       else rmSync(folder, { recursive: true, force: true });
+    }
+  }
+}
+
+/** A process that dies amid a write leaves a recording of which nobody knows what was written. */
+async function recordWhole(folder: string, seed: number, scale: number): Promise<void> {
+  for (let left = recordingsMax; ; left--) {
+    try {
+      await record(folder, seed, scale);
+      return;
+    } catch (error) {
+      if (!(error instanceof Incomplete) || left <= 1) throw error;
+      say(`recording again: ${error.message}`);
+      for (const name of readdirSync(folder)) rmSync(join(folder, name), { recursive: true });
     }
   }
 }

@@ -14,7 +14,7 @@ export type Call =
 /** A call, and when it was made and answered: places in the trace, at which nothing else stands. */
 export interface Step {
   readonly begun: number;
-  /** Infinity when the process died before it was answered. */
+  /** Infinity when it was not answered. */
   readonly ended: number;
   readonly call: Call;
 }

@@ -24,11 +24,21 @@ interface Line {
   readonly text: string;
 }
 
-/** The steps of a run, in the order in which they began. Throws when the disk was changed in a way that is not understood. */
+/** A trace that does not say what was done: nobody is to blame, and another recording will do. */
+export class Incomplete extends Error {}
+
+/**
+ * The steps of a run, in the order in which they began. Throws when the disk was changed in a way that is not understood,
+ * and Incomplete when a process died amid a change, so that nobody knows whether it was made.
+ */
 export function readTrace(trace: string, places: Places): Step[] {
   const namespace = new Set<string>();
   const steps: Step[] = [];
   for (const { begun, ended, text } of linesOf(trace)) {
+    if (ended === Number.POSITIVE_INFINITY) {
+      if (changes(text, places)) throw new Incomplete(`A process died amid ${text.slice(0, 60)}.`);
+      continue;
+    }
     for (const call of callsOf(text, places, namespace)) {
       steps.push({ begun, ended, call });
       follow(namespace, call);
@@ -58,6 +68,13 @@ function* linesOf(trace: string): Generator<Line> {
       yield { begun: at, ended: at, text };
     }
   }
+  for (const { begun, text } of halves.values()) yield { begun, ended: Number.POSITIVE_INFINITY, text };
+}
+
+/** Whether a call that was never answered would have changed the disk: a sync would not. */
+function changes(text: string, places: Places): boolean {
+  if (/^(unlink|rename)/.test(text)) return stringsOf(text).some((path) => nameIn(places.disk, String(path)));
+  return !/^(open|f(data)?sync)/.test(text) && nameIn(places.disk, pathOfDescriptor(text)) !== undefined;
 }
 
 function* lines(trace: string): Generator<string> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { readTrace } from "../../scripts/power-cut/trace.ts";
+import { Incomplete, readTrace } from "../../scripts/power-cut/trace.ts";
 
 const places = { disk: "/d", marks: "/m" };
 const hex = (text: string): string =>
@@ -66,6 +66,14 @@ describe("reading a trace", () => {
       steps.map(({ call }) => call),
       [{ kind: "write", name: "f", offset: 0, data: Buffer.from("abc") }],
     );
+  });
+
+  it("refuses a trace in which a process died amid a change, and bears one that died amid a sync", () => {
+    const write = `7 pwrite64(${fd(3, "/d/f")}, "${hex("x")}", 1, 0 <unfinished ...>`;
+    assert.throws(() => read(write, "7 +++ killed by SIGKILL +++"), Incomplete);
+    assert.throws(() => read(`7 unlink("${hex("/d/f")}" <unfinished ...>`), Incomplete);
+    assert.deepEqual(read(`7 fsync(${fd(3, "/d/f")} <unfinished ...>`, "7 +++ killed by SIGKILL +++"), []);
+    assert.deepEqual(read(`7 pwrite64(${fd(3, "/other")}, "${hex("x")}", 1, 0 <unfinished ...>`), []);
   });
 
   it("leaves out other files, shared memory and files that have lost their name", () => {
