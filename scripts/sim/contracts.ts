@@ -4,7 +4,7 @@ import { z } from "zod";
 
 /** What a handler does about an event before it succeeds, if it ever does. */
 export const hows = [
-  "ok", "fails", "poison", "terminal", "sleeps", "slow", "later", "conflict", "pauses", "strange",
+  "ok", "fails", "poison", "terminal", "sleeps", "slow", "later", "conflict", "pauses", "strange", "deadly",
 ] as const; // prettier-ignore
 
 const workSchema = z.object({

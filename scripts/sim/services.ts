@@ -37,7 +37,7 @@ export function servicesOfSeed(seed: number): readonly string[] {
 type Handle = (event: { readonly data: Work }, ctx: Context) => Promise<void>;
 
 /** What stands in the way of success; throws in every way there is. */
-async function trouble(name: string, { n, how, times }: Work, ctx: Context, outside: Map<string, number>) {
+async function trouble(name: string, { n, how, times }: Work, ctx: Context, { outside, die }: NodeStart) {
   const id = `${name} ${n}`;
   const failures = outside.get(id) ?? 0;
   outside.set(id, failures + 1);
@@ -45,6 +45,11 @@ async function trouble(name: string, { n, how, times }: Work, ctx: Context, outs
   const mortal = name !== "strict" || failures < times;
   if (how === "poison" && mortal) throw new Error("always");
   if (how === "terminal" && mortal) throw new TerminalError("never");
+  if (how === "deadly" && mortal) {
+    die();
+    // The process is gone, and nothing of it goes on.
+    await new Promise(() => undefined);
+  }
   if (how === "sleeps") await ctx.sleep(times * 40);
   if (failures >= times) return;
   if (how === "fails") throw new Error("not yet");
@@ -72,7 +77,8 @@ async function move({ key, to, amount }: Work, ctx: Context) {
   box.set(to, ((await box.get(to)) ?? 0) + amount);
 }
 
-export function services({ epoch, swarm, seed, outside }: NodeStart): readonly Service[] {
+export function services(start: NodeStart): readonly Service[] {
+  const { epoch, swarm, seed, outside } = start;
   const dice = new Dice(seed, "options");
   const options = {
     epoch,
@@ -80,7 +86,7 @@ export function services({ epoch, swarm, seed, outside }: NodeStart): readonly S
     concurrency: swarm.concurrency,
     prefetch: { events: swarm.prefetchEvents },
     timeoutMs: 3000,
-    retry: { ...retry, stallsMax: dice.one([3, 1000]) },
+    retry: { ...retry, stallsMax: 3 },
   } as const;
   const handle = (name: string, money = false): Handle => {
     // In this order the failure must take everything back, in the other one it comes first.
@@ -88,10 +94,10 @@ export function services({ epoch, swarm, seed, outside }: NodeStart): readonly S
     return async ({ data }, ctx) => {
       const place = `began ${name} ${ctx.partition}:${ctx.position}`;
       outside.set(place, (outside.get(place) ?? 0) + 1);
-      if (!late) await trouble(name, data, ctx, outside);
+      if (!late) await trouble(name, data, ctx, start);
       await note(name, data, ctx);
       if (money) await move(data, ctx);
-      if (late) await trouble(name, data, ctx, outside);
+      if (late) await trouble(name, data, ctx, start);
     };
   };
   const all: Record<string, () => Service> = {
@@ -103,7 +109,7 @@ export function services({ epoch, swarm, seed, outside }: NodeStart): readonly S
           for (const item of items) {
             const { event, ctx } = item;
             try {
-              await trouble("batch", event.data, ctx, outside);
+              await trouble("batch", event.data, ctx, start);
               await note("batch", event.data, ctx);
             } catch (error) {
               item.fail(error);
@@ -127,7 +133,7 @@ export function services({ epoch, swarm, seed, outside }: NodeStart): readonly S
           if (n % 2 === 0) await ctx.sleep(n % 20);
           box.set("all", before + 1);
         }
-        if (how !== "ok" && how !== "slow") await trouble("swift", data, ctx, outside);
+        if (how !== "ok" && how !== "slow") await trouble("swift", data, ctx, start);
       }),
     audit: () =>
       service("audit", options).on(Finished, async ({ data }, ctx) => {

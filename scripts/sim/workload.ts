@@ -7,7 +7,7 @@ import { services, servicesOfSeed, triesMax } from "./services.ts";
 
 /** By how an event is handled, how often one comes. */
 const weights: Record<(typeof hows)[number], number> = {
-  ok: 60, fails: 12, poison: 3, terminal: 3, sleeps: 8, slow: 2, later: 3, conflict: 4, pauses: 1, strange: 2,
+  ok: 60, fails: 12, poison: 3, terminal: 3, sleeps: 8, slow: 2, later: 3, conflict: 4, pauses: 1, strange: 2, deadly: 0.4,
 }; // prettier-ignore
 
 const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);

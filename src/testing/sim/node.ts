@@ -22,7 +22,7 @@ export interface NodeContext {
   /** What users give for `tidings()`. */
   readonly app: Partial<AppOptions>;
   readonly name: string;
-  readonly services: (epoch: number) => readonly Service[];
+  readonly services: (epoch: number, die: () => void) => readonly Service[];
   readonly topics: readonly Topic[];
   /** Puts something around the engine of a node. */
   readonly wrapEngine: ((engine: Engine) => Engine) | undefined;
@@ -124,7 +124,7 @@ export class SimNode {
       partitions: swarm.partitions,
       ...given,
       name,
-      services: services(this.epoch),
+      services: services(this.epoch, () => this.#die(mine, dice)),
       topics,
       memberId,
       hooks: witness.hooksOf(memberId, () => mine.alive),
@@ -149,6 +149,14 @@ export class SimNode {
     mine.engine = engine;
     this.#context.witness.opened(engine, memberId, this.number);
     return this.#context.wrapEngine?.(engine) ?? engine;
+  }
+
+  /** What runs here has brought its process down. */
+  #die(mine: Incarnation, dice: Dice): void {
+    if (!mine.alive) return;
+    const { scheduler } = this.#context;
+    this.#bury(mine);
+    scheduler.at(scheduler.nowMs + dice.between(50, 500), () => this.start());
   }
 
   /** Ends the process as SIGKILL would. */

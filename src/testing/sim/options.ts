@@ -35,6 +35,8 @@ export interface NodeStart {
   readonly seed: number;
   /** A memory outside of the system, empty at the beginning of each run: for handlers that count how often they failed. */
   readonly outside: Map<string, number>;
+  /** Ends this process at once, as a handler does that takes all memory; it is started again a little later. */
+  readonly die: () => void;
 }
 
 /** The end of a run, to look at with your own eyes. */

@@ -115,11 +115,11 @@ class Run {
     const context: NodeContext = {
       seed, swarm, scheduler, world, witness, name,
       app: options.app ?? {},
-      services: (epoch) => this.#servicesOf(epoch),
+      services: (epoch, die) => this.#servicesOf(epoch, die),
       topics: options.topics ?? [],
       wrapEngine: options.wrapEngine,
     }; // prettier-ignore
-    this.#services = this.#servicesOf(1);
+    this.#services = this.#servicesOf(1, () => undefined);
     this.nodes = Array.from({ length: swarm.nodes }, (_, number) => new SimNode(number, context));
     const { nodes } = this;
     this.publishers = new Publishers({
@@ -145,10 +145,10 @@ class Run {
     world.observe((call, result) => witness.applied(call, result));
   }
 
-  #servicesOf(epoch: number): readonly Service[] {
+  #servicesOf(epoch: number, die: () => void): readonly Service[] {
     const { services } = this.#options;
     if (typeof services !== "function") return services;
-    return services({ epoch, swarm: this.#swarm, seed: this.#seed, outside: this.#outside });
+    return services({ epoch, swarm: this.#swarm, seed: this.#seed, outside: this.#outside, die });
   }
 
   #subscriptions(): readonly string[] {
