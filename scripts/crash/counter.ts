@@ -113,7 +113,7 @@ function added(a: ScenarioResult, b: ScenarioResult): ScenarioResult {
 }
 
 /** Reads everything with the application of the repository, without services. */
-async function historyOf(
+export async function historyOf(
   file: string,
   trace: string,
   published: Published,

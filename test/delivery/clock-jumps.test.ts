@@ -27,6 +27,27 @@ describe("when the wall clock is set back by hours", () => {
     await b.app.stop();
   });
 
+  it("a delayed retry comes when its time has passed, although the subscription was paused and resumed meanwhile", async () => {
+    let runs = 0;
+    const retry = { immediateMs: [], delayedMs: [5000], jitter: "none" } as const;
+    const sink = service("sink", { retry }).on(Happened, () => {
+      if (++runs === 1) throw new Error("not yet");
+    });
+    const b = await bench([sink]);
+    await b.feed("k", 0);
+    b.clock.jump(-5 * hours);
+    const { subscriptions } = b.app.admin;
+    await drive(b.clock, subscriptions.pause("sink/things", { reason: "a look" }));
+    await b.rest();
+    await drive(b.clock, subscriptions.resume("sink/things"));
+    await b.rest();
+    assert.equal(runs, 1);
+    await b.clock.advance(5100);
+    assert.equal(runs, 2);
+    assert.equal((await totalsOf(b)).handled, 1);
+    await b.app.stop();
+  });
+
   it("a pause with an end ends when its time has passed", async () => {
     let runs = 0;
     const sink = service("sink").on(Happened, () => {

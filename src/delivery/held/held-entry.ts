@@ -1,4 +1,4 @@
-import type { CancelTimer } from "../../platform/clock.ts";
+import type { CancelTimer, Clock } from "../../platform/clock.ts";
 import type { Guard } from "../guards/guard.ts";
 import { type HeldDocument, partitionKey, type Tries } from "../records.ts";
 
@@ -11,6 +11,8 @@ export interface HeldEntry {
   reason: HeldDocument["reason"];
   sinceMs: number;
   dueAtMs: number | undefined;
+  /** The same by the monotonic clock, for the `dueAtMs` beside it: the wall clock may be set while it waits. */
+  due: { readonly dueAtMs: number; readonly monotonicMs: number } | undefined;
   headSeq: number;
   nextSeq: number;
   tries: Tries;
@@ -58,6 +60,7 @@ export function newEntry(id: string, key: string | null, blocking: boolean, nowM
     reason: "retry",
     sinceMs: nowMs,
     dueAtMs: undefined,
+    due: undefined,
     headSeq: firstSeq,
     nextSeq: firstSeq,
     tries,
@@ -96,6 +99,22 @@ export function entryToDocument(entry: HeldEntry, partition: number, run: number
     ...(entry.running === undefined ? {} : { running: entry.running }),
     ...(entry.note === undefined ? {} : { note: entry.note }),
   };
+}
+
+/** Lets the entry wait for so long, whatever becomes of the wall clock. */
+export function dueIn(entry: HeldEntry, clock: Clock, delayMs: number): void {
+  const dueAtMs = clock.now() + delayMs;
+  entry.dueAtMs = dueAtMs;
+  entry.due = { dueAtMs, monotonicMs: clock.monotonic() + delayMs };
+}
+
+/** How long the entry has to wait still. What another process has written is known by the wall clock alone. */
+export function waitOf(entry: HeldEntry, clock: Clock): number {
+  const { dueAtMs } = entry;
+  if (dueAtMs === undefined) return 0;
+  if (entry.due?.dueAtMs !== dueAtMs)
+    entry.due = { dueAtMs, monotonicMs: clock.monotonic() + Math.max(0, dueAtMs - clock.now()) };
+  return Math.max(0, entry.due.monotonicMs - clock.monotonic());
 }
 
 /** The entry of a document. */

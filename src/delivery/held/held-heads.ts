@@ -11,7 +11,7 @@ import type { SubscriptionRuntime } from "../runtime.ts";
 import type { UnitWrites } from "../unit-of-work.ts";
 import { closeDeadLetter, type Closing, deadLetterOf, writeDeadLetter } from "./dead-letters.ts";
 import type { HeldDocuments } from "./held-documents.ts";
-import { type HeldEntry, heldCount } from "./held-entry.ts";
+import { dueIn, type HeldEntry, heldCount } from "./held-entry.ts";
 import type { HeldKeysOptions } from "./held-keys.ts";
 
 /** Steps that keep a key held. */
@@ -84,7 +84,7 @@ export class HeldHeads {
 
   #tryLater(entry: HeldEntry): void {
     entry.busy = false;
-    entry.dueAtMs = this.#runtime.platform.clock.now() + againMs;
+    dueIn(entry, this.#runtime.platform.clock, againMs);
     this.#entries.arm(entry);
   }
 
@@ -266,7 +266,7 @@ export class HeldHeads {
     if (step.step === "park") writes.push(this.park(entry, delivery.record, error, step.reason, before));
     else if (entry.reason !== "paused") {
       entry.reason = "retry";
-      entry.dueAtMs = this.#runtime.platform.clock.now() + step.delayMs;
+      dueIn(entry, this.#runtime.platform.clock, step.delayMs);
     }
     this.#entries.settle([...writes, this.#documents.entry(entry)], {
       committed: () => {
@@ -304,7 +304,7 @@ export class HeldHeads {
     entry.tries = tries;
     entry.running = entry.suspect ? "shared" : undefined;
     this.#entries.settle([this.#documents.entry(entry)]);
-    if (entry.reason !== "paused") entry.dueAtMs = this.#runtime.platform.clock.now() + againMs;
+    if (entry.reason !== "paused") dueIn(entry, this.#runtime.platform.clock, againMs);
     this.#entries.arm(entry);
   }
 

@@ -7,7 +7,7 @@ import type { DeadLetter, Tries } from "../records.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import { reopenDeadLetter } from "./dead-letters.ts";
 import { HeldDocuments } from "./held-documents.ts";
-import { type HeldEntry, heldCount, heldIdOfKey, heldIdOfPosition, newEntry } from "./held-entry.ts";
+import { dueIn, type HeldEntry, heldCount, heldIdOfKey, heldIdOfPosition, newEntry, waitOf } from "./held-entry.ts";
 import { type Discard, HeldHeads, type HeldStep } from "./held-heads.ts";
 
 /** What held keys of a partition work with. */
@@ -154,7 +154,7 @@ export class HeldKeys {
     if (step.step === "park") documents.push(this.#heads.park(entry, record, error, step.reason));
     else if (entry.reason !== "paused") {
       entry.reason = "retry";
-      entry.dueAtMs = nowMs + step.delayMs;
+      dueIn(entry, this.#runtime.platform.clock, step.delayMs);
     }
     documents.push(this.#documents.entry(entry));
     this.#size += 1;
@@ -297,7 +297,7 @@ export class HeldKeys {
     if (entry.busy || entry.releasing || entry.reason === "dead" || this.#entries.get(entry.id) !== entry) return;
     if (entry.reason === "paused" && entry.dueAtMs === undefined) return;
     const { clock } = this.#runtime.platform;
-    const delayMs = entry.dueAtMs === undefined || waited ? 0 : Math.max(0, entry.dueAtMs - clock.now());
+    const delayMs = waited ? 0 : waitOf(entry, clock);
     if (delayMs === 0) this.#due(entry);
     else entry.cancelTimer = clock.after(delayMs, () => this.#arm(entry, true));
   }

@@ -6,7 +6,7 @@ import type { TidingsError } from "../../errors/tidings-error.ts";
 import type { Member } from "./members.ts";
 import type { Settings } from "./options.ts";
 import { setAndReadBack } from "./pragma.ts";
-import { expire, recover } from "./recover.ts";
+import { expire, recover, rejectAll } from "./recover.ts";
 import type { Writer } from "./writer.ts";
 
 /** What a committer works with. */
@@ -17,8 +17,8 @@ export interface CommitterParts {
   readonly writer: Writer;
   /** Looks inside the transaction whether others have written, before anything of the group is. */
   readonly noticeOthers: () => boolean;
-  /** Why no group may be committed now; undefined when one may. */
-  readonly heldBack: () => string | undefined;
+  /** Why no group may be committed now: text when one may be soon, else the error to refuse with; undefined when one may. */
+  readonly heldBack: () => string | Error | undefined;
   /** Called after each commit that wrote something; `bytes`: about how much. */
   readonly committed: (logs: readonly number[], collections: readonly string[], bytes: number) => void;
 }
@@ -80,6 +80,7 @@ export type Sql = Readonly<Record<"begin" | "commit" | "touch", Statement>>;
 /** Commits one group of what is queued. */
 export function commitGroup(parts: CommitterParts, state: State, sql: Sql, { later, park }: Again): void {
   const held = parts.heldBack();
+  if (held instanceof Error) return rejectAll(state, held);
   if (held !== undefined) {
     expire(parts, state, held);
     return park();

@@ -12,8 +12,8 @@ import type { Answer, Request, ThreadData, ThreadFailure } from "./thread-messag
 export interface Maintenance {
   /** So much was written by a commit. */
   wrote(bytes: number): void;
-  /** Why no commit may be made now. */
-  heldBack(): string | undefined;
+  /** Why no commit may be made now: text when one may be soon, an error when there is no hope of that. */
+  heldBack(): string | Error | undefined;
   retain(logs: readonly number[], rule: RetentionRule): Promise<number>;
   forgetIds(beforeMs: number): Promise<number>;
   trouble(): string | undefined;
@@ -71,6 +71,8 @@ interface Keeper {
   readonly wal: WalGauge;
   failure: ThreadFailure | undefined;
   deaths: number;
+  /** No thread is started before this instant of the monotonic clock, after one has died. */
+  againAtMs: number;
   lastJob: number;
   readonly jobs: Map<number, Job>;
   onClosed: (() => void) | undefined;
@@ -78,6 +80,8 @@ interface Keeper {
 
 /** So often a thread is started again before that counts as trouble. */
 const deathsBorne = 5;
+/** How long to wait before the next one is started; doubles with each death. */
+const againMs = { first: 25, most: 5000 };
 /** Closing waits so long for the thread's last checkpoint. */
 const closeMs = 5000;
 
@@ -87,12 +91,12 @@ export function threadMaintenance(parts: MaintenanceParts): Maintenance {
   const wal = walGauge(`${thread.realPath}-wal`);
   const keeper: Keeper = {
     worker: undefined, asked: false, paused: false, blocked: false, wal,
-    failure: undefined, deaths: 0, lastJob: 0, jobs: new Map(), onClosed: undefined,
+    failure: undefined, deaths: 0, againAtMs: 0, lastJob: 0, jobs: new Map(), onClosed: undefined,
   }; // prettier-ignore
   const send = (request: Request): void => (keeper.worker ??= start(parts, keeper)).postMessage(request);
 
   function ask(): void {
-    if (keeper.asked) return;
+    if (keeper.asked || (!keeper.worker && clock.monotonic() < keeper.againAtMs)) return;
     keeper.asked = true;
     wal.asked();
     send({ kind: "checkpoint" });
@@ -117,6 +121,8 @@ export function threadMaintenance(parts: MaintenanceParts): Maintenance {
       const cap = keeper.blocked ? parts.walBytesMaxWhileRead : thread.walBytesMax;
       if (wal.bytes() <= cap) return undefined;
       ask();
+      // The log cannot be copied, so nothing gets better by waiting.
+      if (keeper.failure?.code === "TIDINGS_DISK_FULL") return errorOf(keeper.failure);
       const why = keeper.blocked
         ? "a long read of another process keeps it from beginning anew"
         : "the checkpoint thread is behind";
@@ -166,6 +172,7 @@ function start(parts: MaintenanceParts, keeper: Keeper): Worker {
     keeper.paused = false;
     if (keeper.onClosed) return keeper.onClosed();
     keeper.deaths++;
+    keeper.againAtMs = parts.clock.monotonic() + Math.min(againMs.most, againMs.first * 2 ** keeper.deaths);
     for (const { reject } of keeper.jobs.values()) reject(new Error(`The checkpoint thread ended: ${reason}`));
     keeper.jobs.clear();
     parts.mayWrite();
@@ -184,7 +191,10 @@ function receive({ onDiskFailed, mayWrite }: MaintenanceParts, keeper: Keeper, a
     keeper.blocked = answer.blocked;
     keeper.failure = answer.failure;
     if (answer.failure?.io) onDiskFailed(`a checkpoint failed: ${answer.failure.message}`);
-    else if (!answer.failure) keeper.wal.answered(answer.bytes);
+    else if (!answer.failure) {
+      keeper.wal.answered(answer.bytes);
+      keeper.deaths = 0;
+    }
     mayWrite();
   } else if (answer.kind === "done") {
     const job = keeper.jobs.get(answer.job);
