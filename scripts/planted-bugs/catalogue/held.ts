@@ -59,8 +59,8 @@ export const heldBugs: readonly PlantedBug[] = [
     breaks: "A delayed retry does not wait for its time.",
     caughtBy: ["I13"],
     file: keys,
-    find: "const delayMs = waited ? 0 : waitOf(entry, clock);",
-    replace: "const delayMs = waited ? 0 : waitOf(entry, clock) / 2;",
+    find: "else entry.cancelTimer = clock.after(delayMs, () => this.#arm(entry, true));",
+    replace: "else entry.cancelTimer = clock.after(delayMs / 2, () => this.#arm(entry, true));",
     budget: { harness: "sim", seeds: 20 },
   },
   {
