@@ -144,10 +144,7 @@ export class UnitOfWork implements Context {
     return result;
   }
 
-  async call<Result>(
-    dependency: Dependency,
-    work: (signal: AbortSignal) => Promise<Result> | Result,
-  ): Promise<Result> {
+  async call<Result>(dependency: Dependency, work: (signal: AbortSignal) => Promise<Result> | Result): Promise<Result> {
     this.#mustBeOpen("call");
     const { guards } = this.#host;
     const guard = guards.of(dependency);

@@ -1,3 +1,4 @@
+import { isTidingsError, type TidingsError } from "../../errors/tidings-error.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Engine } from "../../ports/engine.ts";
 import { actionOf, terminalReason } from "../failure/failure.ts";
@@ -67,6 +68,8 @@ export class Guard {
 
   /** Whether an error tells against what is guarded. */
   blames(error: unknown): boolean {
+    // What another guard has refused tells of that one.
+    if (isRefusal(error)) return false;
     if (this.#counts) {
       try {
         return this.#counts(error) === true;
@@ -82,4 +85,9 @@ export class Guard {
     this.rate?.stop();
     await this.breaker?.stop();
   }
+}
+
+/** Whether an error says that a guard has refused a call. */
+export function isRefusal(error: unknown): error is TidingsError {
+  return isTidingsError(error) && (error.code === "TIDINGS_BREAKER_OPEN" || error.code === "TIDINGS_RATE_LIMITED");
 }

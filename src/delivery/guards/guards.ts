@@ -66,6 +66,7 @@ export class Guards {
   /** Knows the state of a guard's breaker. Called before the first call that nobody has declared. */
   async load({ name, breaker }: Guard): Promise<void> {
     if (!breaker) return;
+    this.#listen();
     let loading = this.#loaded.get(name);
     if (!loading) {
       loading = breaker.load();
@@ -78,6 +79,10 @@ export class Guards {
   /** Reads the state of every breaker, and hears of changes from here on. */
   async start(): Promise<void> {
     for (const { guard } of this.#guards.values()) await this.load(guard);
+  }
+
+  #listen(): void {
+    if (this.#unwatch || this.#stopped) return;
     this.#unwatch = this.#host.engine.state?.watch(collections.breakers, () => void this.#look());
     this.#lookLater();
   }

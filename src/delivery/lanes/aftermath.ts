@@ -3,8 +3,8 @@ import type { CancelTimer } from "../../platform/clock.ts";
 import type { Claims } from "../commit/claims.ts";
 import { actionOf, codeOf, legible, textOf } from "../failure/failure.ts";
 import { type NextStep, nextStep } from "../failure/retry.ts";
-import { type GuardNotes, waitsAfter } from "../guards/entrance.ts";
-import type { Guard } from "../guards/guard.ts";
+import { GuardNotes, waitsAfter } from "../guards/entrance.ts";
+import { type Guard, isRefusal } from "../guards/guard.ts";
 import type { HeldKeys } from "../held/held-keys.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import { type Delivery, withFailure } from "./delivery.ts";
@@ -57,7 +57,7 @@ export class Aftermath {
 
   follow(delivery: Delivery, thrown: unknown): void {
     const error = legible(thrown);
-    const guard = this.#runtime.guarantee === "at-most-once" ? undefined : waitsAfter(delivery);
+    const guard = this.#runtime.guarantee === "at-most-once" ? undefined : this.#waitsFor(delivery, error);
     if (guard) return this.#waitFor(guard, delivery, error);
     const step = this.#stepAfter(delivery, error);
     logFailure(this.#runtime, delivery, error, step);
@@ -68,6 +68,12 @@ export class Aftermath {
     );
   }
 
+  /** A batch handler that throws what one of its items was refused with has all of them wait. */
+  #waitsFor(delivery: Delivery, error: unknown): Guard | undefined {
+    const name = isRefusal(error) ? error.details["dependency"] : undefined;
+    return waitsAfter(delivery) ?? (typeof name === "string" ? this.#runtime.host.guards.find(name) : undefined);
+  }
+
   /** Puts it back as if it had not run: it runs again when the guard lets it through. */
   #waitFor(guard: Guard, delivery: Delivery, error: unknown): void {
     const { log, name } = this.#runtime;
@@ -75,7 +81,7 @@ export class Aftermath {
       { subscription: name, event: delivery.record.id, guard: guard.name, err: error },
       "an event waits for its guard",
     );
-    (delivery.guarded as GuardNotes).waitsFor = guard;
+    (delivery.guarded ??= new GuardNotes()).waitsFor = guard;
     if (delivery.held) delivery.held.waitsFor = guard;
     this.#runs.free(delivery);
     this.#runs.putBack(delivery);

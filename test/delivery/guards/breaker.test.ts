@@ -28,10 +28,11 @@ describe("a circuit breaker", () => {
 
   it("burns no attempt, parks nothing and holds no slot however long it is open; then all go on in order", async () => {
     const bank = outside();
-    const b = await bench([payer(bank, api(), { concurrency: 2 })]);
+    const retry = { immediateMs: [0], delayedMs: [200, 400], jitter: "none", maxAgeMs: 10_000 } as const;
+    const b = await bench([payer(bank, api(), { concurrency: 2, retry })]);
     bank.up = false;
     for (const key of ["a", "b", "c", "d", "e"]) await b.feed(key, ...range(4));
-    await b.clock.advance(2 * 3_600_000);
+    await b.clock.advance(1_800_000);
     const waiting = await totalsOf(b);
     assert.equal(waiting.deadLetters, 0);
     const { subscriptions } = await drive(b.clock, b.app.health());
@@ -249,6 +250,64 @@ describe("a circuit breaker", () => {
     const { handled, held } = await totalsOf(b);
     assert.deepEqual([handled, held], [120, 0]);
     await b.app.stop();
+  });
+
+  it("lets the items of a batch wait, also those that have not called yet", async () => {
+    const bank = outside();
+    const bankApi = api();
+    const attempts: number[] = [];
+    const batches = service("payer", { retry: { immediateMs: [0], delayedMs: [50, 50, 50], jitter: "none" } }).onBatch(
+      Happened,
+      async (items) => {
+        for (const { event, ctx } of items) {
+          attempts.push(ctx.attempt);
+          await ctx.call(bankApi, () => callIt(bank, event.data, ctx));
+        }
+      },
+      { batchMax: 5 },
+    );
+    const b = await bench([batches]);
+    bank.up = false;
+    for (const key of range(5)) await b.feed(`k${key}`, 0, 1);
+    await b.clock.advance(600_000);
+    assert.equal((await totalsOf(b)).deadLetters, 0);
+    bank.up = true;
+    await b.clock.advance(30_000);
+    for (const key of range(5)) assert.deepEqual([...new Set(succeededInOrder(bank, `k${key}`))], [0, 1]);
+    assert.ok(Math.max(...attempts) <= 5, String(Math.max(...attempts)));
+    assert.equal((await totalsOf(b)).handled, 10);
+    await b.app.stop();
+  });
+
+  it("starts nothing at most once either, and lets a redrive wait", async () => {
+    for (const guarantee of ["at-most-once", "exactly-once"] as const) {
+      const bank = outside();
+      const broken = { is: true };
+      const bankApi = api();
+      const payments = service("payer", { guarantee }).on(
+        Happened,
+        ({ data }, ctx) => {
+          if (broken.is) throw new TerminalError("not yet");
+          return ctx.call(bankApi, () => callIt(bank, data, ctx));
+        },
+        { uses: [bankApi] },
+      );
+      const b = await bench([payments]);
+      const { breakers, deadLetters } = b.app.admin;
+      await b.feed("a", 0);
+      assert.equal((await totalsOf(b)).deadLetters, 1);
+      broken.is = false;
+      await drive(b.clock, breakers.open("bank-api", { reason: "maintenance" }));
+      await drive(b.clock, deadLetters.redrive({}));
+      await b.feed("b", 0, 1);
+      await b.clock.advance(60_000);
+      assert.deepEqual([bank.calls.length, (await totalsOf(b)).unknown], [0, 0]);
+      await drive(b.clock, breakers.close("bank-api", { reason: "done" }));
+      await b.clock.advance(10_000);
+      const { handled, deadLetters: left } = await totalsOf(b);
+      assert.deepEqual([handled, left], [3, 0]);
+      await b.app.stop();
+    }
   });
 
   it("of a subscription opens by what becomes of its deliveries; a failed probe counts as an attempt", async () => {
