@@ -42,7 +42,7 @@ async function dispatch(intent: Intent, parts: PartitionParts, runtime: Subscrip
       parts.held.pauseKey(intent.key, intent.reason, intent.untilMs);
       const lane = parts.lanes.find(intent.key);
       if (lane) parts.lanes.holdBack(lane);
-      await parts.committer.drained();
+      await parts.committer.through(written(parts));
       return done;
     }
     case "resume-key": {
@@ -54,13 +54,29 @@ async function dispatch(intent: Intent, parts: PartitionParts, runtime: Subscrip
         );
       }
       parts.held.resumeKey(entry);
-      await parts.committer.drained();
+      await parts.committer.through(written(parts));
       return done;
     }
     case "seek":
       break;
   }
   throw new TidingsError("TIDINGS_UNSUPPORTED", "A seek restarts its partition.");
+}
+
+/** Resolves when what was given to the committer before is on disk: it keeps the order of what it is given. */
+function written({ committer }: PartitionParts): Promise<void> {
+  return new Promise((resolve, reject) => {
+    committer.add({
+      position: -1,
+      as: "held",
+      counts: undefined,
+      writes: undefined,
+      durable: true,
+      committed: resolve,
+      conflicted() {},
+      refused: reject,
+    });
+  });
 }
 
 /** A key behind a dead letter waits already, and resuming it would run the dead letter without being asked to. */
