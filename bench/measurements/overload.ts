@@ -8,8 +8,8 @@ import { median, percentile } from "../lib/stats.ts";
 
 const handlerMs = 5;
 const concurrency = 12;
-/** Room for what runs, what is on its way from process to process, and a short queue. */
-const eventsMax = 48;
+/** Room for the 12 that run, for what is on its way from process to process and to the disk, and a short queue. */
+const eventsMax = 36;
 /** The share of the saturating load at which everything is well: what the others are compared with. */
 const calm = 0.7;
 const loads = [calm, 1, 2, 10] as const;
