@@ -101,6 +101,8 @@ const byState = {
 } as const;
 
 function ofDeadLetter(letter: DeadLetter, wasClosed: boolean): readonly Told[] {
+  // The story of an original that was edited: its dead letter has gone on with the copy.
+  if (letter.editedTo !== undefined) return [];
   const { subscription, id, record, topic, partition, position, key, reason, failure, tries, redrives, closedBy } =
     letter;
   const data: DeadLetterData = {
