@@ -67,7 +67,9 @@ async function note(name: string, { key, n }: { readonly key: string; readonly n
   const before = (await box.get(key)) ?? [];
   const { partition, position } = ctx;
   box.set(key, [...before, [partition, position]]);
-  ctx.publish(Finished, { service: name, key, partition, position, n });
+  // Two services choose the same ids: their sources tell them apart.
+  const chosen = name === "ledger" || name === "strict" ? { id: `done-${partition}-${position}` } : {};
+  ctx.publish(Finished, { service: name, key, partition, position, n }, chosen);
 }
 
 /** Money moves from the account of the key to another one, which other keys write, too. */

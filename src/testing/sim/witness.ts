@@ -55,6 +55,8 @@ export class Witness {
   readonly #tokens = new Map<string, number>();
   /** By subscription and key of a held document: until when its head waits for a retry, by true time. */
   readonly #due = new Map<string, { readonly dueMs: number; readonly owner: string }>();
+  /** The heads of held keys, as above. */
+  readonly #heads = new Map<string, { readonly headSeq: number; readonly failures: number }>();
   /** By subscription, partition and position of an event: the held document it is in, as above. */
   readonly #heldIn = new Map<string, string>();
   readonly #running = new Map<string, number>();
@@ -216,9 +218,21 @@ export class Witness {
 
   #held(subscription: string, key: string, value: string | null, { fences }: Transaction): void {
     const name = `${subscription} ${key}`;
+    const due = this.#due.get(name);
+    const before = this.#heads.get(name);
     this.#due.delete(name);
+    this.#heads.delete(name);
     if (value === null) return;
     const held = JSON.parse(value) as HeldDocument;
+    const { headSeq, tries } = held;
+    this.#heads.set(name, { headSeq, failures: tries.failures });
+    if (before && before.headSeq === headSeq && tries.failures < before.failures && held.redriving !== true) {
+      const message = `${subscription} has forgotten failures of ${key}: ${before.failures} became ${tries.failures}.`;
+      this.violations.push({ invariant: "I16", subscription, key: held.key, message });
+    }
+    // This is how a head begins to run.
+    if (due && held.running !== undefined && this.#exactClocks)
+      this.timers.push({ subscription, event: key, dueAtMs: due.dueMs - clockToleranceMs, firedAtMs: this.#scheduler.nowMs }); // prettier-ignore
     const owner = this.#owners.get(fences?.[0]?.lease ?? "");
     if (held.reason === "retry" && held.dueAtMs !== undefined && held.running === undefined && owner !== undefined)
       this.#due.set(name, { dueMs: held.dueAtMs - this.#epochMs, owner });
