@@ -244,16 +244,18 @@ export class Breaker {
   /** Whether it was written; if not, another one was faster. */
   async #write(document: BreakerDocument, probe?: Probe): Promise<boolean> {
     const { engine, feed } = this.#host;
+    // By the time of the answer a look may have found what was written.
+    const version = this.#version;
     const documents = [{ collection: collections.breakers, key: this.name, value: JSON.stringify(document) }];
     const told = feed.of(documents);
     const outcome = await engine.transact?.({
       fences: probe ? [probe.fence] : [],
-      checks: [{ collection: collections.breakers, key: this.name, version: this.#version }],
+      checks: [{ collection: collections.breakers, key: this.name, version }],
       documents,
       ...(told ? { publish: told } : {}),
     });
     if (!outcome?.committed) return false;
-    this.#adopt({ key: this.name, version: this.#version + 1, value: JSON.stringify(document) });
+    this.#adopt({ key: this.name, version: version + 1, value: JSON.stringify(document) });
     return true;
   }
 

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { it, type TestContext } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { type App, tidings } from "tidings";
+import { type App, dependency, service, tidings } from "tidings";
 import { silentLogger } from "../../../src/delivery/log.ts";
 import { Happened, things } from "../support.ts";
 
@@ -105,4 +105,28 @@ it("two processes on one file share a rate", async (t) => {
   const most = Math.max(...times.map((from) => times.filter((at) => at >= from && at < from + 1000).length));
   // 40 of the second, 4 of the burst, 4 of a slice; and what a busy machine was late with.
   assert.ok(most <= 40 + 4 + 4 + 4, `${most} calls within a second`);
+});
+
+it("the first failure opens a breaker on a file that has just been made, and nothing is called after it", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "tidings-guards-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  let calls = 0;
+  const bank = dependency("bank-api", { breaker: { failures: 1, openMs: 60_000 } });
+  const payer = service("payer", { from: "start" }).on(
+    Happened,
+    (_, ctx) =>
+      ctx.call(bank, () => {
+        calls += 1;
+        throw new Error("connection refused");
+      }),
+    { uses: [bank] },
+  );
+  const url = `sqlite:${join(folder, "shop.db")}`;
+  const app = await tidings({ name: "shop", url, services: [payer], lifecycle: true, logger: silentLogger }).start();
+  await app.publish(Happened, { key: "a", n: 0 });
+  await until("the breaker is open", async () => (await app.admin.breakers.list())[0]?.state === "open");
+  await setTimeout(300);
+  assert.equal(calls, 1);
+  assert.equal((await app.engine.topics.bounds("tidings.lifecycle"))[0]?.next, 1);
+  await app.stop();
 });
