@@ -24,13 +24,13 @@ export type Fate = "good" | "flaky" | "stubborn" | "poison" | "discard";
 /** The fate of a job in a service. */
 export function fateOf(seed: number, serviceName: string, id: string): Fate {
   const chance = chanceOf(`${seed}/${serviceName}/${id}`);
-  return chance < 0.01
+  return chance < 0.02
     ? "discard"
-    : chance < 0.03
+    : chance < 0.08
       ? "poison"
-      : chance < 0.06
+      : chance < 0.13
         ? "stubborn"
-        : chance < 0.12
+        : chance < 0.2
           ? "flaky"
           : "good";
 }

@@ -61,12 +61,12 @@ export class KillPoints {
     for (const point of points) this.#hits.set(point, 0);
   }
 
-  /** The point among these that was aimed at least; those that are seldom reached do not hold up the others. */
+  /** The point among these that was hit least; what is aimed at in vain counts a third, so that it does not hold up the others. */
   next(points: readonly KillPointName[], among: (points: readonly KillPointName[]) => KillPointName): KillPointName {
-    const aims = (point: KillPointName): number => this.#aims.get(point) ?? 0;
-    const least = Math.min(...points.map(aims));
-    const point = among(points.filter((each) => aims(each) === least));
-    this.#aims.set(point, least + 1);
+    const tried = (point: KillPointName): number => (this.#hits.get(point) ?? 0) * 2 + (this.#aims.get(point) ?? 0);
+    const least = Math.min(...points.map(tried));
+    const point = among(points.filter((each) => tried(each) === least));
+    this.#aims.set(point, (this.#aims.get(point) ?? 0) + 1);
     return point;
   }
 

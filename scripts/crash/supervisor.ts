@@ -50,8 +50,10 @@ export interface Killed {
 /** Share of the kills that aim at a kill point, and of the others those that hit a process while it starts. */
 const aimedShare = 0.6;
 const earlyShare = 0.2;
-/** So long a process has to come to its kill point. */
+/** So long a process has to come to its kill point, and to one that takes failures and operators to come to. */
 const aimMs = 700;
+const rareMs = 2000;
+const rare = /^(park|resolve|redrive|discard|answer|pause-key)\./;
 /** How long a process may take to run; a machine that is busy is slow. */
 const readyMs = 60_000;
 const finishMs = 180_000;
@@ -125,7 +127,7 @@ async function killOnce(
   member.begin({ ...slot.task(), last: false, point: aim ? `${aim}:${chance.between(1, countMax(aim))}` : "" } as Told);
   if (!early) await Promise.race([member.ready, sleep(readyMs, undefined, { ref: false })]);
   running.add(member);
-  await Promise.race([sleep(aim ? aimMs : lifeMs(chance, early, slot)), member.ended]);
+  await Promise.race([sleep(aim ? (rare.test(aim) ? rareMs : aimMs) : lifeMs(chance, early, slot)), member.ended]);
   running.delete(member);
   // What was stopped has to come back first.
   while (stopped.has(member)) await sleep(20);

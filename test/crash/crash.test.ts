@@ -150,12 +150,15 @@ describe("what a service has seen", () => {
 });
 
 describe("kill points", () => {
-  it("come in turn, and what is never reached holds up no other", () => {
+  it("come in turn, those that were never hit more often, and none holds up the others", () => {
     const points = new KillPoints(["open.before", "hold.before-commit"]);
     const aims = Array.from({ length: 6 }, () => points.next(["open.before", "hold.before-commit"], ([one]) => one!));
     for (const point of ["open.before", "hold.before-commit"] as const)
       assert.equal(aims.filter((aim) => aim === point).length, 3);
     points.hit("open.before");
+    // What is hit comes a third as often as what is never reached.
+    const later = Array.from({ length: 2 }, () => points.next(["open.before", "hold.before-commit"], ([one]) => one!));
+    assert.deepEqual(later, ["hold.before-commit", "hold.before-commit"]);
     assert.deepEqual(points.hits(), { "hold.before-commit": 0, "open.before": 1 });
   });
 });
