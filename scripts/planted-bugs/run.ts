@@ -91,14 +91,42 @@ async function share<Item>(
   for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason as Error;
 }
 
+/** So many seeds of the simulator are tried before a look whether the bug is found: most are, long before their budget ends. */
+const seedsAtOnce = 20;
+
 /** Plants the bug in the copy, and takes it out again. */
 export async function tryBug(copy: SourceCopy, bug: PlantedBug, seed: number): Promise<BugResult> {
   const takeOut = copy.plant(bug);
   try {
-    return judgeBug(bug, await runHarness(copy.folder, bug.budget, seed));
+    let seconds = 0;
+    let result: BugResult | undefined;
+    for (const part of partsOf(bug.budget, seed)) {
+      const outcome = await runHarness(copy.folder, part.budget, part.seed);
+      seconds += outcome.seconds;
+      result = judgeBug({ ...bug, budget: part.upTo }, { ...outcome, seconds });
+      if (result.found || outcome.broken !== undefined) break;
+    }
+    return result as BugResult;
   } finally {
     takeOut();
   }
+}
+
+interface Part {
+  readonly budget: Budget;
+  readonly seed: number;
+  /** What this part and those before it come to. */
+  readonly upTo: Budget;
+}
+
+/** A budget of seeds in parts, each from another seed on; any other budget as it is. */
+export function partsOf(budget: Budget, seed: number): readonly Part[] {
+  if (budget.harness !== "sim") return [{ budget, seed, upTo: budget }];
+  return Array.from({ length: Math.ceil(budget.seeds / seedsAtOnce) }, (_, i) => {
+    const done = i * seedsAtOnce;
+    const seeds = Math.min(seedsAtOnce, budget.seeds - done);
+    return { budget: { harness: "sim", seeds }, seed: seed + done, upTo: { harness: "sim", seeds: done + seeds } };
+  });
 }
 
 /** Whether a harness has found a bug: a violation of a kind that fits, and nothing else counts. */

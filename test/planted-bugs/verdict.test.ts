@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 
 import type { PlantedBug } from "../../scripts/planted-bugs/bug.ts";
 import { verdictOf } from "../../scripts/planted-bugs/harness.ts";
-import { controlBudgets, judgeBug, judgeControl } from "../../scripts/planted-bugs/run.ts";
+import { controlBudgets, judgeBug, judgeControl, partsOf } from "../../scripts/planted-bugs/run.ts";
 
 const bug: PlantedBug = {
   name: "slip",
@@ -80,6 +80,20 @@ describe("a bug", () => {
       judgeBug(wordy, { ...outcome, violations: { I8: 1 }, words }).found;
     assert.equal(found(["I8: Done twice."]), true);
     assert.equal(found(["I9: Done twice.", "I8: The ledger is wrong."]), false);
+  });
+
+  it("is looked for in parts of its seeds, and no part is tried twice", () => {
+    const parts = partsOf({ harness: "sim", seeds: 50 }, 7);
+    assert.deepEqual(
+      parts.map(({ budget, seed, upTo }) => [seed, budget, upTo]),
+      [
+        [7, { harness: "sim", seeds: 20 }, { harness: "sim", seeds: 20 }],
+        [27, { harness: "sim", seeds: 20 }, { harness: "sim", seeds: 40 }],
+        [47, { harness: "sim", seeds: 10 }, { harness: "sim", seeds: 50 }],
+      ],
+    );
+    const images = { harness: "power-cut", images: 50 } as const;
+    assert.deepEqual(partsOf(images, 7), [{ budget: images, seed: 7, upTo: images }]);
   });
 
   it("has a control run of its harness with the largest budget, which finds nothing", () => {

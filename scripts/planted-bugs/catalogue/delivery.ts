@@ -34,4 +34,23 @@ export const deliveryBugs: readonly PlantedBug[] = [
     const position = (known[this.#key] ??= (await this.#runtime.engine.state?.get(collections.positions, [this.#key]))?.[0]);`,
     budget: { harness: "sim", seeds: 40 },
   },
+  {
+    name: "stalls-not-counted",
+    breaks:
+      "Deaths under an event that runs alone are not added up, so that an event that kills its process is never parked.",
+    caughtBy: ["I7"],
+    file: "src/delivery/partition/suspects.ts",
+    find: "const stalls = solo ? solo.stalls + 1 : 0;",
+    replace: "const stalls = solo ? 1 : 0;",
+    budget: { harness: "sim", seeds: 60 },
+  },
+  {
+    name: "solo-not-claimed",
+    breaks: "A suspect runs without a claim of its own, so that nobody learns which event kills the process.",
+    caughtBy: ["I7"],
+    file: "src/delivery/partition/suspects.ts",
+    find: "  await claims.solo(delivery.record.position, stalls);\n",
+    replace: "",
+    budget: { harness: "sim", seeds: 60 },
+  },
 ];

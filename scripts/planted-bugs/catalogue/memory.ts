@@ -45,4 +45,13 @@ export const memoryBugs: readonly PlantedBug[] = [
     replace: "",
     budget: { harness: "sim", seeds: 40 },
   },
+  {
+    name: "duplicates-told-by-id-alone",
+    breaks: "Two sources that use the same id are taken for one, so that the event of the second is refused or lost.",
+    caughtBy: ["I1", "I6", "I7", "I8"],
+    file: append,
+    find: "  return `${source.length} ${source}${id}`;\n",
+    replace: "  return `${source.length && 1} ${id}`;\n",
+    budget: { harness: "sim", seeds: 60 },
+  },
 ];
