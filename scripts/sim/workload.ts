@@ -58,16 +58,22 @@ async function publish(workload: Workload): Promise<void> {
       if (dice.chance(noise)) await workload.publish([Noted, { n: n++ }]);
       await workload.publish([Worked, data, options], name);
       const more = dice.between(0, 1);
-      if (more < 0.05) await other(workload, data, options);
-      else if (more < 0.1 && data.how === "ok") await workload.repeat([Worked, data, options]);
+      if (more < 0.05) await other(workload, data, options, make());
+      else if (more < 0.12 && data.how === "ok") {
+        // By then somebody else may own the partition.
+        await workload.sleep(dice.spread(1, 3000));
+        await workload.repeat([Worked, data, options]);
+      }
     }
   };
   await Promise.all(Array.from({ length: producers }, (_, i) => produce(`p${i}`)));
 }
 
-/** The id of an event with another payload: must be refused. */
-async function other(workload: Workload, data: Work, options: { readonly id: string }): Promise<void> {
-  const answer = await workload.tryPublish([Worked, { ...data, amount: data.amount + 1 }, options]);
+/** The id of an event with another payload: must be refused, and with it what stands before it in a batch. */
+async function other(workload: Workload, data: Work, options: { readonly id: string }, fresh: Work): Promise<void> {
+  const twin = [Worked, { ...data, amount: data.amount + 1 }, options] as const;
+  const before = [Worked, fresh, { id: `never-${fresh.n}` }] as const;
+  const answer = await workload.tryPublish(...(workload.dice.chance(0.5) ? [twin] : [before, twin]));
   if (answer === "acknowledged") workload.violation(`${options.id} was acknowledged with two payloads.`);
 }
 

@@ -32,8 +32,8 @@ export interface Workload {
   publish(publication: SimPublication, producer?: string): Promise<void>;
   /** The same for a batch: all or none. */
   publishAll(publications: readonly SimPublication[]): Promise<void>;
-  /** Publishes once, whatever becomes of it; gives the answer. */
-  tryPublish(publication: SimPublication): Promise<Publish["answer"]>;
+  /** Publishes once, several as a batch, whatever becomes of it; gives the answer. */
+  tryPublish(...publications: readonly SimPublication[]): Promise<Publish["answer"]>;
   /**
    * Lets an event stand in its topic once more, under the id it has, as a broker does that repeats itself; at most once for
    * an id, after it was acknowledged. With other `data` it is another event under the same identity.
@@ -104,12 +104,12 @@ export class Publishers implements Workload {
     );
   }
 
-  async tryPublish(publication: SimPublication): Promise<Publish["answer"]> {
-    const identified = this.#identify(publication);
+  async tryPublish(...publications: readonly SimPublication[]): Promise<Publish["answer"]> {
+    const identified = publications.map((publication) => this.#identify(publication));
     const node = await this.#someNode();
-    const sent = this.#sentOf(identified, {});
-    const answer = await this.#attempt(node, [identified]);
-    this.published.push({ ...sent, answer });
+    const sent = identified.map((publication) => this.#sentOf(publication, {}));
+    const answer = await this.#attempt(node, identified);
+    for (const each of sent) this.published.push({ ...each, answer });
     return answer;
   }
 
