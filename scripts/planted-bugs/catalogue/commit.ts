@@ -58,8 +58,7 @@ export const commitBugs: readonly PlantedBug[] = [
     name: "unsettle-left-out",
     breaks:
       "After a failed commit its positions stay settled in memory, so that the next one passes events that nobody has handled.",
-    caughtBy: ["I7"],
-    inWords: / is past .* neither handled nor held/,
+    caughtBy: ["P3", "I7"],
     file: group,
     find: "  progress.unsettle(positions);\n",
     replace: "",

@@ -3,16 +3,6 @@ import type { PlantedBug } from "../bug.ts";
 
 export const deliveryBugs: readonly PlantedBug[] = [
   {
-    name: "inbox-forgets",
-    breaks:
-      "Handled identities are not remembered with the commit, so that a duplicate is handled again by the next owner.",
-    caughtBy: ["I8"],
-    file: "src/delivery/lanes/lanes.ts",
-    find: "    if (delivery.identity) ((delivery.writes ??= { bytes: 100 }).timers ??= []).push(delivery.identity);\n",
-    replace: "",
-    budget: { harness: "sim", seeds: 60 },
-  },
-  {
     name: "seek-keeps-held-keys",
     breaks:
       "A seek that retires held keys leaves them in place, so that their events are handled in the new run twice.",

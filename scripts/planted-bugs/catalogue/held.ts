@@ -26,16 +26,6 @@ export const heldBugs: readonly PlantedBug[] = [
     budget: { harness: "sim", seeds: 20 },
   },
   {
-    name: "paused-key-overwritten",
-    breaks: "An event that fails while its key is paused is put over the first one that waits, which is lost.",
-    caughtBy: ["I7", "P3", "I9"],
-    inWords: /P3|I9| is past | pending /,
-    file: keys,
-    find: "    if (there) entry.headSeq -= 1 + followers.length;\n    else entry.nextSeq += 1 + followers.length;\n",
-    replace: "    entry.nextSeq += 1 + followers.length;\n",
-    budget: { harness: "sim", seeds: 200 },
-  },
-  {
     name: "released-with-followers",
     breaks:
       "A held key is let go when its head has succeeded, although others wait behind it, so that later events overtake them.",
@@ -115,6 +105,6 @@ export const heldBugs: readonly PlantedBug[] = [
     return Promise.resolve(removed).then(() => parts.held.runNow(entry, {}, [writeDeadLetter(next)]));
   }
 `,
-    budget: { harness: "sim", seeds: 100 },
+    budget: { harness: "sim", seeds: 200 },
   },
 ];

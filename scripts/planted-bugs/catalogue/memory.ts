@@ -12,7 +12,7 @@ export const memoryBugs: readonly PlantedBug[] = [
     file: leases,
     find: "return data !== undefined && data.owner !== undefined && data.token === token;",
     replace: "return data !== undefined && data.owner !== undefined && data.token >= token;",
-    budget: { harness: "sim", seeds: 100 },
+    budget: { harness: "sim", seeds: 160 },
   },
   {
     name: "token-used-again",

@@ -63,7 +63,7 @@ export const sqliteBugs: readonly PlantedBug[] = [
     file: "src/delivery/lanes/at-most-once.ts",
     find: "      durable: true,\n",
     replace: "      durable: false,\n",
-    budget: { harness: "power-cut", images: 300 },
+    budget: { harness: "power-cut", images: 120 },
   },
   {
     name: "chunk-turned-around",
@@ -84,15 +84,6 @@ export const sqliteBugs: readonly PlantedBug[] = [
     budget: { harness: "crash", scenario: "counter", kills: 10 },
   },
   {
-    name: "sqlite-fence-unchecked",
-    breaks: "The fences of a transaction are not looked at, so that a process that stood still goes on writing.",
-    caughtBy: ["I10", "I8", "I11"],
-    file: "src/engines/sqlite/writer.ts",
-    find: '    if (!leases.holds(lease, token)) return { kind: "fence", index };\n',
-    replace: '    if (!leases.holds(lease, token) && token < 0) return { kind: "fence", index };\n',
-    budget: { harness: "crash", scenario: "fleet", kills: 20 },
-  },
-  {
     name: "sqlite-token-used-again",
     breaks:
       "A lease that is taken over in the file keeps its token, so that the fence of its old owner goes on holding.",
@@ -101,14 +92,5 @@ export const sqliteBugs: readonly PlantedBug[] = [
     find: "return put(name, owner, row.token + 1, nowMs + ttlMs);",
     replace: "return put(name, owner, row.token, nowMs + ttlMs);",
     budget: { harness: "crash", scenario: "fleet", kills: 20 },
-  },
-  {
-    name: "retention-ignores-floor",
-    breaks: "Retention removes events that a subscription has not handled.",
-    caughtBy: ["I7", "I1", "I6", "FILE"],
-    file: "src/engines/sqlite/retention.ts",
-    find: "if (chunk.last >= floor || (!old && !over)) break;",
-    replace: "if (chunk.last >= floor + 1_000_000 || (!old && !over)) break;",
-    budget: { harness: "crash", scenario: "counter", kills: 10 },
   },
 ];
