@@ -22,5 +22,5 @@ ready();
 const stopping = new AbortController();
 if (point.startsWith("wal-truncate")) setTimeout(() => stopping.abort(), stopMs);
 await publishShares(app, Counted, keyCount, publishing, stopping.signal);
-if (last) await app.settled({ timeoutMs: 120_000 });
+if (last) await app.settled({ timeoutMs: 240_000 });
 await app.stop();

@@ -182,6 +182,7 @@ function opening(database: DatabaseSync): void {
   reached("open.before");
 }
 
+/* oxlint-disable typescript/unbound-method -- they are called with the object that they belong to */
 const { prepare, exec } = DatabaseSync.prototype;
 type Method = (this: StatementSync, ...values: never[]) => unknown;
 const methods: Readonly<Record<string, Method>> = {
@@ -189,6 +190,7 @@ const methods: Readonly<Record<string, Method>> = {
   get: StatementSync.prototype.get,
   all: StatementSync.prototype.all,
 };
+/* oxlint-enable typescript/unbound-method */
 
 DatabaseSync.prototype.prepare = function (this: DatabaseSync, sql: string) {
   opening(this);

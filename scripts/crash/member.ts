@@ -84,7 +84,7 @@ export class Member {
     });
   }
 
-  begin(task: Told): void {
+  begin<Task extends Told>(task: Task): void {
     this.#child.stdin?.end(`${JSON.stringify(task)}\n`);
   }
 

@@ -35,7 +35,7 @@ await publishTimeline(app, timeline, {
     acknowledged = count;
   },
 });
-await app.settled({ timeoutMs: 90_000 });
+await app.settled({ timeoutMs: 240_000 });
 say(`summary ${JSON.stringify(await summarize(app))}`);
 await app.stop();
 

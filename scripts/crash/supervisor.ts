@@ -6,7 +6,6 @@ import { type Dice, dice } from "../../examples/shop/random.ts";
 import { type End, type Listener, Member, type Surroundings } from "./member.ts";
 import { type Oracle, openOracle } from "./oracle.ts";
 import { countMax, type KillPointName, KillPoints } from "./points.ts";
-import type { Told } from "./speak.ts";
 
 /** A place in which one process after the other runs. */
 export interface Slot {
@@ -56,7 +55,7 @@ const rareMs = 2000;
 const rare = /^(park|resolve|redrive|discard|answer|pause-key)\./;
 /** How long a process may take to run; a machine that is busy is slow. */
 const readyMs = 60_000;
-const finishMs = 180_000;
+const finishMs = 300_000;
 
 /** A run of kills. */
 interface Run extends Surroundings {
@@ -124,7 +123,7 @@ async function killOnce(
   const aimed = firstPoints !== undefined || chance.next() < aimedShare;
   const aim = aimed ? points.next(firstPoints ?? slot.points, (among) => chance.pick(among)) : undefined;
   const early = aim === undefined && chance.next() < earlyShare;
-  member.begin({ ...slot.task(), last: false, point: aim ? `${aim}:${chance.between(1, countMax(aim))}` : "" } as Told);
+  member.begin({ ...slot.task(), last: false, point: aim ? `${aim}:${chance.between(1, countMax(aim))}` : "" });
   if (!early) await Promise.race([member.ready, sleep(readyMs, undefined, { ref: false })]);
   running.add(member);
   await Promise.race([sleep(aim ? (rare.test(aim) ? rareMs : aimMs) : lifeMs(chance, early, slot)), member.ended]);
@@ -173,7 +172,7 @@ async function waitUnlessOver(run: Run, ms: number): Promise<void> {
 async function finish(run: Run): Promise<void> {
   const { program, task } = run.plan.last;
   const member = new Member(program, run.listener, run);
-  member.begin({ ...task(), last: true, point: "" } as Told);
+  member.begin({ ...task(), last: true, point: "" });
   const timer = setTimeout(() => member.signal("SIGKILL"), finishMs);
   const end = await member.ended;
   clearTimeout(timer);

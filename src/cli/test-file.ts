@@ -23,7 +23,7 @@ export async function loadTestFile(path: string): Promise<Readonly<Record<string
   }
   const found = module.default;
   if (typeof found === "object" && found !== null && "services" in found && "workload" in found)
-    return found as Readonly<Record<string, unknown>>;
+    return Object.fromEntries(Object.entries(found));
   throw new TidingsError(
     "TIDINGS_INVALID_INPUT",
     `The file ${path} must export what is to be tested: export default { services: [...], workload: async ({ publish }) => { ... } }.`,

@@ -100,7 +100,7 @@ describe("a process of the harness", { timeout: 60_000 }, () => {
       const listener = { acknowledged: (numbers: readonly number[]) => acknowledged.push(...numbers), said: () => 0 };
       const member = new Member(program, listener, { source: undefined, trace: join(place, "trace") });
       const pace = { publishers: 1, burst: 20, inFlightMax: 300, shares: [{ publisher: 0, from: 0 }] };
-      member.begin({ file: join(place, "counter.db"), seed: 1, ...pace, last: false, point: `${point}:1` } as never);
+      member.begin({ file: join(place, "counter.db"), seed: 1, ...pace, last: false, point: `${point}:1` });
       const timer = setTimeout(() => member.signal("SIGKILL"), 30_000);
       const { signal, complaint } = await member.ended;
       clearTimeout(timer);

@@ -34,7 +34,7 @@ export async function fleetOnTrace(
     t.after(() => member.signal("SIGKILL"));
     const memberId = `member-${publisher}`;
     const task = { file, seed: 1, publishers: 2, burst: 2, inFlightMax: 100, shares, memberId, memberTtlMs };
-    member.begin({ ...task, last, point: "" } as never);
+    member.begin({ ...task, last, point: "" });
     return member;
   };
   const shareOf = (publisher: number): Share => ({ publisher, from: 0, until });

@@ -77,16 +77,7 @@ export class Worker {
 
   constructor(t: TestContext, { path, options = "", pad = 0, from = 0, wrap = [], env = {} }: WorkerOptions) {
     const program = join(import.meta.dirname, "worker.ts");
-    const [command = "", ...args] = [
-      ...wrap,
-      process.execPath,
-      ...flags,
-      program,
-      path,
-      options,
-      String(pad),
-      String(from),
-    ];
+    const [command, ...args] = [...wrap, process.execPath, ...flags, program, path, options, String(pad), String(from)];
     const child = spawn(command, args, {
       stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, ...env },

@@ -17,11 +17,11 @@ export interface CrashWorkload {
   readonly dice: Dice;
   readonly seed: number;
   /** Publishes an event, and resolves when everything that follows from it has come to rest. */
-  publish(publication: CrashPublication): Promise<void>;
+  readonly publish: (publication: CrashPublication) => Promise<void>;
   /** The same for a batch. */
-  publishAll(publications: readonly CrashPublication[]): Promise<void>;
+  readonly publishAll: (publications: readonly CrashPublication[]) => Promise<void>;
   /** Lets virtual time pass. */
-  sleep(delayMs: number): Promise<void>;
+  readonly sleep: (delayMs: number) => Promise<void>;
 }
 
 /** What the services of a run are made with. */
