@@ -72,7 +72,7 @@ export class Guard {
     if (isRefusal(error)) return false;
     if (this.#counts) {
       try {
-        return this.#counts(error) === true;
+        return this.#counts(error);
       } catch {
         return true;
       }

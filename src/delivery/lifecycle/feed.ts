@@ -83,14 +83,9 @@ function ofBreaker(
 ): readonly Told[] {
   if (isTold === false) return [];
   const data = { breaker, reason, by, openings };
-  switch (state) {
-    case "open":
-      return [event(lifecycle.BreakerOpened, { ...data, ...(probeAtMs === undefined ? {} : { probeAtMs }) })];
-    case "half-open":
-      return [event(lifecycle.BreakerHalfOpened, data)];
-    case "closed":
-      return [event(lifecycle.BreakerClosed, data)];
-  }
+  if (state === "half-open") return [event(lifecycle.BreakerHalfOpened, data)];
+  if (state === "closed") return [event(lifecycle.BreakerClosed, data)];
+  return [event(lifecycle.BreakerOpened, { ...data, ...(probeAtMs === undefined ? {} : { probeAtMs }) })];
 }
 
 const byState = {
