@@ -112,7 +112,7 @@ function contract<Data extends object, const Type extends string>(
   type: Type,
   texts: readonly (keyof Data & string)[],
 ): Contract<Type, Data, Data> {
-  return lifecycleTopic.event(type, { data: withTexts<Data>(texts) }) as never;
+  return lifecycleTopic.event(type, { data: withTexts<Data>(texts) });
 }
 
 /** A schema by hand, since the package brings no schema library: an object in which these properties are texts. */
