@@ -13,7 +13,7 @@ export const commitBugs: readonly PlantedBug[] = [
     file: group,
     find: "transaction: { fences: [frame.fence],",
     replace: "transaction: { fences: [],",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "checks-left-out",
@@ -24,7 +24,7 @@ export const commitBugs: readonly PlantedBug[] = [
     file: group,
     find: "if (writes.checks) for (const check of writes.checks) checks.push(check);",
     replace: "",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "filtered-not-counted",
@@ -33,7 +33,7 @@ export const commitBugs: readonly PlantedBug[] = [
     file: group,
     find: "    count(changes, as, 1);\n",
     replace: "",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "expired-counted-as-handled",
@@ -42,7 +42,7 @@ export const commitBugs: readonly PlantedBug[] = [
     file: group,
     find: "    count(changes, as, 1);\n",
     replace: '    count(changes, as === "expired" ? "handled" : as, 1);\n',
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "finished-forgotten",
@@ -52,7 +52,7 @@ export const commitBugs: readonly PlantedBug[] = [
     file: group,
     find: "finished: progress.finished(),",
     replace: "finished: [],",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "unsettle-left-out",
@@ -62,7 +62,7 @@ export const commitBugs: readonly PlantedBug[] = [
     file: group,
     find: "  progress.unsettle(positions);\n",
     replace: "",
-    budget: { harness: "sim", seeds: 40 },
+    budget: { harness: "sim", seeds: 100 },
   },
   {
     name: "low-passes-outstanding",
@@ -72,7 +72,7 @@ export const commitBugs: readonly PlantedBug[] = [
     file: progress,
     find: "low: () => (head < outstanding.length ? (outstanding[head] as number) : next),",
     replace: "low: () => next,",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "resume-one-too-far",
@@ -82,7 +82,7 @@ export const commitBugs: readonly PlantedBug[] = [
     file: progress,
     find: "let next = document.low;",
     replace: "let next = document.low + (document.low > 0 ? 1 : 0);",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "unknown-outcome-repeated",
@@ -92,7 +92,7 @@ export const commitBugs: readonly PlantedBug[] = [
     file: committer,
     find: 'if (hasCode(error, "TIDINGS_OUTCOME_UNKNOWN")) return this.#lookUp(group);',
     replace: 'if (hasCode(error, "TIDINGS_OUTCOME_UNKNOWN")) return this.#tryLater(group, String(error));',
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "unknown-outcome-taken-for-done",
@@ -103,7 +103,7 @@ export const commitBugs: readonly PlantedBug[] = [
     file: committer,
     find: "if (there?.commit === group.document.commit) this.#succeeded(group);",
     replace: "if (there) this.#succeeded(group);",
-    budget: { harness: "sim", seeds: 40 },
+    budget: { harness: "sim", seeds: 100 },
   },
   {
     name: "counts-not-kept",
@@ -112,7 +112,7 @@ export const commitBugs: readonly PlantedBug[] = [
     file: committer,
     find: "    this.#document = group.document;\n",
     replace: "",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "conflict-ignored",
@@ -123,7 +123,7 @@ export const commitBugs: readonly PlantedBug[] = [
     find: "if (!outcome.committed) return this.#resolveConflict(group, outcome.conflict);",
     replace:
       'if (!outcome.committed && outcome.conflict.kind !== "check") return this.#resolveConflict(group, outcome.conflict);',
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "position-in-a-second-transaction",

@@ -11,7 +11,7 @@ export const deliveryBugs: readonly PlantedBug[] = [
     find: "const retired = heldKeys > 0 ? await retireHeld(runtime, partition.number, intent.by) : [];",
     replace:
       "const retired = heldKeys > 0 ? (await retireHeld(runtime, partition.number, intent.by)).slice(0, 0) : [];",
-    budget: { harness: "sim", seeds: 200 },
+    budget: { harness: "sim", seeds: 300 },
   },
   {
     name: "position-remembered-from-before",
@@ -22,7 +22,7 @@ export const deliveryBugs: readonly PlantedBug[] = [
     find: "const [position] = (await this.#runtime.engine.state?.get(collections.positions, [this.#key])) ?? [];",
     replace: `const known = this.#runtime as unknown as Record<string, { readonly value: string } | undefined>;
     const position = (known[this.#key] ??= (await this.#runtime.engine.state?.get(collections.positions, [this.#key]))?.[0]);`,
-    budget: { harness: "sim", seeds: 40 },
+    budget: { harness: "sim", seeds: 100 },
   },
   {
     name: "stalls-not-counted",
@@ -32,7 +32,7 @@ export const deliveryBugs: readonly PlantedBug[] = [
     file: "src/delivery/partition/suspects.ts",
     find: "const stalls = solo ? solo.stalls + 1 : 0;",
     replace: "const stalls = solo ? 1 : 0;",
-    budget: { harness: "sim", seeds: 60 },
+    budget: { harness: "sim", seeds: 100 },
   },
   {
     name: "solo-not-claimed",
@@ -41,6 +41,6 @@ export const deliveryBugs: readonly PlantedBug[] = [
     file: "src/delivery/partition/suspects.ts",
     find: "  await claims.solo(delivery.record.position, stalls);\n",
     replace: "",
-    budget: { harness: "sim", seeds: 60 },
+    budget: { harness: "sim", seeds: 100 },
   },
 ];

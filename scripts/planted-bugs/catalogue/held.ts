@@ -13,7 +13,7 @@ export const heldBugs: readonly PlantedBug[] = [
     file: keys,
     find: "    return entry?.blocking ? entry : undefined;\n",
     replace: "    return undefined;\n",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "followers-left-behind",
@@ -23,7 +23,7 @@ export const heldBugs: readonly PlantedBug[] = [
     file: keys,
     find: "    for (const follower of followers) this.#insert(entry, ++seq, follower);\n",
     replace: "",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "released-with-followers",
@@ -33,7 +33,7 @@ export const heldBugs: readonly PlantedBug[] = [
     file: keys,
     find: "if (heldCount(entry) === 0 && entry.releasing) {",
     replace: 'if (entry.reason === "drain") {',
-    budget: { harness: "sim", seeds: 40 },
+    budget: { harness: "sim", seeds: 100 },
   },
   {
     name: "head-takes-its-followers-along",
@@ -42,7 +42,7 @@ export const heldBugs: readonly PlantedBug[] = [
     file: heads,
     find: "    entry.headSeq += 1;\n",
     replace: "    entry.headSeq = entry.nextSeq;\n",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "retry-too-early",
@@ -51,7 +51,7 @@ export const heldBugs: readonly PlantedBug[] = [
     file: keys,
     find: "else entry.cancelTimer = clock.after(delayMs, () => this.#arm(entry, true));",
     replace: "else entry.cancelTimer = clock.after(delayMs / 2, () => this.#arm(entry, true));",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "retry-never",
@@ -61,7 +61,7 @@ export const heldBugs: readonly PlantedBug[] = [
     file: keys,
     find: "        delivery.owner.committed(delivery);\n        entry.busy = false;\n        this.#arm(entry);\n",
     replace: "        delivery.owner.committed(delivery);\n        entry.busy = false;\n",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "attempts-forgotten",
@@ -72,7 +72,7 @@ export const heldBugs: readonly PlantedBug[] = [
     find: "const entry = newEntry(id, document.key, document.blocking, document.sinceMs, document.tries);",
     replace:
       "const entry = newEntry(id, document.key, document.blocking, document.sinceMs, { ...document.tries, failures: 0 });",
-    budget: { harness: "sim", seeds: 40 },
+    budget: { harness: "sim", seeds: 100 },
   },
   {
     name: "dead-letter-closed-and-gone",
@@ -82,7 +82,7 @@ export const heldBugs: readonly PlantedBug[] = [
     find: "    { collection: collections.deadLetters(letter.subscription), key: letter.id, value: null },\n    { collection: collections.closedDeadLetters(letter.subscription), key: letter.id, value: JSON.stringify(closed) },\n",
     replace:
       "    { collection: collections.deadLetters(letter.subscription), key: letter.id, value: null },\n    { collection: collections.closedDeadLetters(letter.subscription), key: letter.id, value: closed.state ? null : '' },\n",
-    budget: { harness: "sim", seeds: 40 },
+    budget: { harness: "sim", seeds: 100 },
   },
   {
     name: "redrive-takes-what-runs",
@@ -91,7 +91,7 @@ export const heldBugs: readonly PlantedBug[] = [
     file: "src/delivery/redrive/perform.ts",
     find: 'if (entry.reason !== "dead" || entry.busy)',
     replace: "if (entry.deadLetter === undefined)",
-    budget: { harness: "sim", seeds: 200 },
+    budget: { harness: "sim", seeds: 300 },
   },
   {
     name: "redrive-removes-first",
@@ -105,6 +105,6 @@ export const heldBugs: readonly PlantedBug[] = [
     return Promise.resolve(removed).then(() => parts.held.runNow(entry, {}, [writeDeadLetter(next)]));
   }
 `,
-    budget: { harness: "sim", seeds: 200 },
+    budget: { harness: "sim", seeds: 300 },
   },
 ];

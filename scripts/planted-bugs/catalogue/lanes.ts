@@ -12,7 +12,7 @@ export const laneBugs: readonly PlantedBug[] = [
     file: lanes,
     find: "    this.#aftermath.follow(delivery, error);\n",
     replace: "    this.#finish(delivery);\n",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "abort-counts-as-done",
@@ -23,7 +23,7 @@ export const laneBugs: readonly PlantedBug[] = [
     file: lanes,
     find: "if (this.#aborted) return this.#abandon(delivery);",
     replace: "if (this.#aborted) return this.#finish(delivery);",
-    budget: { harness: "sim", seeds: 100 },
+    budget: { harness: "sim", seeds: 160 },
   },
   {
     name: "two-of-a-key-at-once",
@@ -32,7 +32,7 @@ export const laneBugs: readonly PlantedBug[] = [
     file: "src/delivery/lanes/ready-lanes.ts",
     find: "if (lane.ready || lane.blocked || lane.running || lane.queue.length === 0) return;",
     replace: "if (lane.ready || lane.blocked || lane.queue.length === 0) return;",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "discarded-run-commits",
@@ -41,7 +41,7 @@ export const laneBugs: readonly PlantedBug[] = [
     file: lanes,
     find: "#finish(delivery: Delivery): void {\n    if (delivery.discarded) return this.#restart(delivery);\n",
     replace: "#finish(delivery: Delivery): void {\n",
-    budget: { harness: "sim", seeds: 60 },
+    budget: { harness: "sim", seeds: 100 },
   },
   {
     name: "only-the-first-taken-back",
@@ -50,7 +50,7 @@ export const laneBugs: readonly PlantedBug[] = [
     file: "src/delivery/lanes/lane.ts",
     find: "const taken = this.uncommitted.splice(first);",
     replace: "const taken = this.uncommitted.splice(first, 1);",
-    budget: { harness: "sim", seeds: 60 },
+    budget: { harness: "sim", seeds: 100 },
   },
   {
     name: "later-ones-not-withdrawn",
@@ -59,16 +59,7 @@ export const laneBugs: readonly PlantedBug[] = [
     file: lanes,
     find: "    this.#options.committer.withdraw(new Set(later));\n",
     replace: "",
-    budget: { harness: "sim", seeds: 60 },
-  },
-  {
-    name: "held-before-its-turn",
-    breaks: "A failed event is held before the ones ahead of it in its lane are committed, which then come behind it.",
-    caughtBy: ["I9"],
-    file: "src/delivery/lanes/aftermath.ts",
-    find: "for (let wait = lane.committedSoFar(); wait && !delivery.discarded; wait = lane.committedSoFar()) {",
-    replace: "for (let wait: Promise<void> | undefined; wait && !delivery.discarded; wait = lane.committedSoFar()) {",
-    budget: { harness: "sim", seeds: 60 },
+    budget: { harness: "sim", seeds: 100 },
   },
   {
     name: "held-back-too-early",
@@ -78,6 +69,6 @@ export const laneBugs: readonly PlantedBug[] = [
     file: lanes,
     find: "    if (lane.busy) return true;\n",
     replace: "",
-    budget: { harness: "sim", seeds: 160 },
+    budget: { harness: "sim", seeds: 300 },
   },
 ];

@@ -12,7 +12,7 @@ export const memoryBugs: readonly PlantedBug[] = [
     file: leases,
     find: "return data !== undefined && data.owner !== undefined && data.token === token;",
     replace: "return data !== undefined && data.owner !== undefined && data.token >= token;",
-    budget: { harness: "sim", seeds: 160 },
+    budget: { harness: "sim", seeds: 300 },
   },
   {
     name: "token-used-again",
@@ -21,7 +21,7 @@ export const memoryBugs: readonly PlantedBug[] = [
     file: leases,
     find: "    data.token++;\n",
     replace: "    data.token = Math.max(1, data.token);\n",
-    budget: { harness: "sim", seeds: 20 },
+    budget: { harness: "sim", seeds: 60 },
   },
   {
     name: "batch-in-part",
@@ -34,7 +34,7 @@ export const memoryBugs: readonly PlantedBug[] = [
       place(logOf(world, entry.record.topic, entry.record.partition), entry, worldNow(world));
     return { conflict: duplicates };
   }`,
-    budget: { harness: "sim", seeds: 40 },
+    budget: { harness: "sim", seeds: 100 },
   },
   {
     name: "id-conflict-taken-for-duplicate",
@@ -43,7 +43,7 @@ export const memoryBugs: readonly PlantedBug[] = [
     file: append,
     find: "    else if (!sameData(known.data, record.data)) return index;\n",
     replace: "",
-    budget: { harness: "sim", seeds: 40 },
+    budget: { harness: "sim", seeds: 100 },
   },
   {
     name: "duplicates-told-by-id-alone",
@@ -52,6 +52,6 @@ export const memoryBugs: readonly PlantedBug[] = [
     file: append,
     find: "  return `${source.length} ${source}${id}`;\n",
     replace: "  return `${source.length && 1} ${id}`;\n",
-    budget: { harness: "sim", seeds: 60 },
+    budget: { harness: "sim", seeds: 100 },
   },
 ];
