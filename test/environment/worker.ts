@@ -2,7 +2,7 @@
 // other, whatever becomes of them, and handles them. Lines on its standard output: `ready`, `ack N`, `fail CODE`, and
 // `health COLOR WHY` whenever that changes. `stop` on its standard input lets it come to rest and ends it; `hoard` takes
 // every file handle that is left, `release` gives them back.
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isTidingsError, service, tidings } from "tidings";
@@ -10,7 +10,8 @@ import { isTidingsError, service, tidings } from "tidings";
 import { Effect, effects, Happened, happenings } from "./events.ts";
 
 const [path = "", options = "", pad = "0", from = "0"] = process.argv.slice(2);
-const say = (line: string): void => void writeSync(1, `${line}\n`);
+// Written at once, and waited for where the reader is behind: a write of our own would then fail with EAGAIN.
+const say = (line: string): void => void process.stdout.write(`${line}\n`);
 const failing = new Set<string>();
 
 const counter = service("counter", { from: "start" }).on(Happened, async ({ data }, ctx) => {
