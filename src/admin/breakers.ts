@@ -34,12 +34,15 @@ export function breakersAdmin(context: AdminContext): BreakersAdmin {
   return {
     list: () => listBreakers(context),
     show: async (name) => reportOf(name, await find(context, name)),
-    open(name, { reason, untilMs }) {
+    async open(name, { reason, untilMs }) {
       const nowMs = platform.clock.now();
       if (untilMs !== undefined && !(untilMs > nowMs))
-        throw new TidingsError("TIDINGS_INVALID_OPTION", `The end of the pause of "${name}" must be in the future.`);
+        throw new TidingsError(
+          "TIDINGS_INVALID_OPTION",
+          `The time until which "${name}" stays open must be in the future.`,
+        );
       const openMs = untilMs === undefined ? undefined : untilMs - nowMs;
-      return change(context, name, (before) => opened(before, { nowMs, reason, by, openMs }));
+      await change(context, name, (before) => opened(before, { nowMs, reason, by, openMs }));
     },
     close: (name, { reason }) =>
       change(context, name, (before) => {

@@ -70,7 +70,9 @@ export async function checkSelection(
   if (selected === 0)
     throw new TidingsError(
       "TIDINGS_NOTHING_SELECTED",
-      `No open dead letter matches ${filterText(filter)}: look with \`tidings dlq ls\`.`,
+      Object.keys(filter).length === 0
+        ? "There is no open dead letter."
+        : `No open dead letter matches ${filterText(filter)}: look with \`tidings dlq ls\`.`,
     );
   if (everything || isTelling(filter)) return;
   let open = 0;

@@ -294,6 +294,8 @@ describe("a redrive is refused", () => {
     await using _ = kit;
     await assert.rejects(begin(kit, { key: "none" }), code("TIDINGS_NOTHING_SELECTED"));
     await assert.rejects(begin(kit, { subscription: "wroker" }), code("TIDINGS_NOT_FOUND"));
+    await kit.when(() => kit.app.admin.deadLetters.discard({ subscription: "worker" }));
+    await assert.rejects(begin(kit, {}), { message: "There is no open dead letter." });
     await assert.rejects(begin(kit, { fingerprnt: "x" } as never), (error) => {
       assert.match((error as Error).message, /has no option "fingerprnt"; did you mean "fingerprint"\?/);
       return code("TIDINGS_INVALID_OPTION")(error);
