@@ -63,7 +63,7 @@ async function performAll(
       if (!open) await opened.startForMaintenance();
       open = opened;
       if (intent.kind === "seek") await movePosition(runtime, opened, lease, intent);
-      answer = intent.kind === "seek" ? { ok: true } : await perform(intent, opened.parts, runtime);
+      answer = intent.kind === "seek" ? { ok: true } : await perform(intent, await opened.parts(), runtime);
     } catch (error) {
       if (!isTidingsError(error)) throw error;
       answer = answerOf(error);

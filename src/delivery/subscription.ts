@@ -249,7 +249,7 @@ class MemberSubscription implements Subscription {
 
   async #answer(intent: Intent, owned: Owned): Promise<Answer> {
     try {
-      if (intent.kind !== "seek") return await perform(intent, owned.partition.parts, this.runtime);
+      if (intent.kind !== "seek") return await perform(intent, await owned.partition.parts(), this.runtime);
       await this.#seek(intent, owned);
       return { ok: true };
     } catch (error) {

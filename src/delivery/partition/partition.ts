@@ -2,6 +2,7 @@ import { TidingsError } from "../../errors/tidings-error.ts";
 import type { Lease } from "../../ports/leases.ts";
 import type { Committer } from "../commit/committer.ts";
 import { noCounts } from "../commit/progress.ts";
+import type { HeldEntry } from "../held/held-entry.ts";
 import type { HeldKeys } from "../held/held-keys.ts";
 import type { Lanes } from "../lanes/lanes.ts";
 import { type ClaimDocument, collections, type Counts, positionKey, type PositionDocument } from "../records.ts";
@@ -45,8 +46,11 @@ export interface Partition {
   /** Fetches and starts what may be started: called after a resume, or by a hint. */
   wake(): void;
   status(): PartitionStatus;
-  /** Throws TIDINGS_BUSY until it is known where the partition stands. */
-  readonly parts: PartitionParts;
+  /**
+   * What operators work on, once it is known where the partition stands and what it holds: who wrote without knowing that
+   * would overwrite held keys. Rejects with TIDINGS_BUSY when the partition is given up before.
+   */
+  parts(): Promise<PartitionParts>;
 }
 
 /** A partition of a subscription, with the lease that fences its commits. `onLost` is called when nothing can be committed any more. */
@@ -66,6 +70,8 @@ class OwnedPartition implements Partition {
   readonly #onLost: (error: TidingsError) => void;
   readonly #key: string;
   #works: Works | undefined;
+  /** Settled when position and held keys are read, or will not be. */
+  readonly #loaded = Promise.withResolvers<PartitionParts>();
   /** Its suspects have run, and it does not drain. */
   #ready = false;
   #draining = false;
@@ -81,12 +87,13 @@ class OwnedPartition implements Partition {
     this.#onLost = onLost;
     this.#key = positionKey(runtime.name, number);
     this.#progressAt = runtime.platform.clock.monotonic();
+    // Mostly nobody waits for it.
+    this.#loaded.promise.catch(() => undefined);
   }
 
   async start(): Promise<void> {
     const { engine } = this.#runtime;
-    const works = await this.#load();
-    const heldSuspects = await works.held.load();
+    const { works, heldSuspects } = await this.#load();
     const [claim] = (await engine.state?.get(collections.claims, [this.#key])) ?? [];
     if (this.#stopped) return;
     await runSuspects({
@@ -106,11 +113,22 @@ class OwnedPartition implements Partition {
   }
 
   async startForMaintenance(): Promise<void> {
-    const { held } = await this.#load();
-    await held.load();
+    await this.#load();
   }
 
-  async #load(): Promise<Works> {
+  async #load(): Promise<{ works: Works; heldSuspects: readonly HeldEntry[] }> {
+    try {
+      const works = await this.#assemble();
+      const heldSuspects = await works.held.load();
+      this.#loaded.resolve(works);
+      return { works, heldSuspects };
+    } catch (error) {
+      this.#loaded.reject(error);
+      throw error;
+    }
+  }
+
+  async #assemble(): Promise<Works> {
     const [position] = (await this.#runtime.engine.state?.get(collections.positions, [this.#key])) ?? [];
     if (!position) throw new TidingsError("TIDINGS_NOT_FOUND", `The position of ${this.#key} is not registered.`);
     const works = assemble({
@@ -151,6 +169,12 @@ class OwnedPartition implements Partition {
   async stop(lost: boolean): Promise<void> {
     const ran = this.#ready;
     const works = this.#works;
+    this.#loaded.reject(
+      new TidingsError(
+        "TIDINGS_BUSY",
+        `The partition ${this.#key} was given up while it was being started; try again.`,
+      ),
+    );
     this.#ready = false;
     this.#draining = true;
     if (lost || !works) this.#stopped = true;
@@ -199,8 +223,7 @@ class OwnedPartition implements Partition {
     return `more than ${heldMax} events wait behind held keys`;
   }
 
-  get parts(): PartitionParts {
-    if (this.#works) return this.#works;
-    throw new TidingsError("TIDINGS_BUSY", `The partition ${this.#key} is being started; try again in a moment.`);
+  parts(): Promise<PartitionParts> {
+    return this.#loaded.promise;
   }
 }
