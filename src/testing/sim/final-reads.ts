@@ -37,7 +37,7 @@ export interface FinalParts {
 }
 
 /** Names events: an identity that stands twice in a topic is two events. */
-class Names {
+export class Names {
   readonly entries: LogEntry[] = [];
   readonly #byPlace = new Map<string, string>();
   /** By topic and id: what stands there under it. */
@@ -101,7 +101,7 @@ export async function readHistory(parts: FinalParts): Promise<History> {
   return {
     publishes: [...publishes, ...witness.publishes],
     log: names.entries,
-    effects: effectsOf(witness.effects, names),
+    effects: effectsOf(witness, names),
     runs: witness.runs.map((run): Run => ({ ...run, event: names.at(run.topic, run.partition, run.position) })),
     subscriptions,
     held,
@@ -138,16 +138,22 @@ function pick(counts: NonNullable<SubscriptionEnd["totals"]>): NonNullable<Subsc
   return { handled, held, discarded, filtered, expired, skipped, unknown, pending, total };
 }
 
-/** Of an id that stands twice, the first effect is that of the first event: they have one key. */
-function effectsOf(effects: readonly Effect[], names: Names): readonly Effect[] {
+/**
+ * Of an id that stands twice, the first effect of a run is that of the first event: they have one key. Where the run began
+ * behind the first, because of a seek, only the second can have had it.
+ */
+export function effectsOf({ effects, starts }: Pick<Witness, "effects" | "starts">, names: Names): readonly Effect[] {
   const times = new Map<string, number>();
   return effects.flatMap((effect) => {
     const { subscription, event, run = 1 } = effect;
-    const entries = names.withId(subscription.slice(subscription.indexOf("/") + 1), event);
+    const all = names.withId(subscription.slice(subscription.indexOf("/") + 1), event);
+    const entries = all.filter(
+      ({ partition, position }) => position >= (starts.get(`${subscription} ${partition} ${run}`) ?? 0),
+    );
     const lane = `${subscription} ${run} ${event}`;
     const time = times.get(lane) ?? 0;
     times.set(lane, time + 1);
-    const entry = entries[Math.min(time, entries.length - 1)];
+    const entry = entries[Math.min(time, entries.length - 1)] ?? all.at(-1);
     return entry ? [{ ...effect, event: entry.event, key: entry.key }] : [];
   });
 }

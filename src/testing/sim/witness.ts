@@ -38,6 +38,8 @@ export class Witness {
   readonly runs: SeenRun[] = [];
   readonly effects: Effect[] = [];
   readonly positions: PositionSample[] = [];
+  /** Where each run of a subscription began: by subscription, partition and run. */
+  readonly starts = new Map<string, number>();
   readonly ownership: OwnedWrite[] = [];
   readonly timers: TimerFiring[] = [];
   readonly deadLetters = new Set<string>();
@@ -190,6 +192,7 @@ export class Witness {
     const partition = Number(key.slice(key.lastIndexOf("/") + 1));
     const topic = subscription.slice(subscription.indexOf("/") + 1);
     this.positions.push({ subscription, partition, run, low });
+    this.starts.set(`${subscription} ${partition} ${run}`, start);
     this.#trace.text(key);
     this.#trace.number(low);
     const lease = partitionLeaseName(subscription, { topic, partition });
