@@ -111,10 +111,13 @@ function viewOf(members: readonly string[], held: readonly Lease[], partitions: 
   return { members, held: counts, partitions };
 }
 
-/** In the order the partitions were named, those that nobody holds and that we may try. */
+/**
+ * In the order the partitions were named, those that nobody holds and that we may try. What we have lost since this round
+ * began is not among them: it has run out in the store, so we would get it with the token that it had.
+ */
 function freeOf(member: Member, held: readonly Lease[]): string[] {
   const nowMs = monotonic(member);
-  const taken = new Set(held.map(({ name }) => name));
+  const taken = new Set([...held, ...member.abandoned].map(({ name }) => name));
   return [...member.partitions.keys()].filter((name) => {
     const refused = (member.refused.get(name)?.untilMs ?? Number.NEGATIVE_INFINITY) > nowMs;
     return !taken.has(name) && !member.slots.has(name) && !refused;

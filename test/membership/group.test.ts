@@ -297,3 +297,16 @@ test("groups whose names begin alike do not see each other", async () => {
   await cluster.clock.advance(10_000);
   for (const { group } of members) assert.equal(group.assignment().length, 2);
 });
+
+test("what is lost while a heartbeat waits for its answer comes back with another token", async () => {
+  const cluster = createCluster({ partitions: 2 });
+  await cluster.join("a");
+  await cluster.advance(5000);
+  // The heartbeat is answered when the leases have run out, by the clock of the member and in the store.
+  cluster.world.fail(({ kind }) =>
+    kind === "lease" && cluster.clock.monotonic() < 7000 ? { answerDelayMs: 11_000 } : undefined,
+  );
+  await cluster.advance(25_000);
+  cluster.expectSettled();
+  assert.deepEqual(cluster.moves(), [2, 2]);
+});
