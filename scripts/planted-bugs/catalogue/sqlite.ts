@@ -72,7 +72,7 @@ export const sqliteBugs: readonly PlantedBug[] = [
     file: append,
     find: "      at.drafts.push(draft);\n",
     replace: "      at.drafts.unshift(draft);\n",
-    budget: { harness: "crash", scenario: "counter", kills: 5 },
+    budget: { harness: "crash", scenario: "counter", kills: 40 },
   },
   {
     name: "window-of-ids-too-short",
@@ -81,7 +81,7 @@ export const sqliteBugs: readonly PlantedBug[] = [
     file: "src/engines/sqlite/writer.ts",
     find: "published.find(draft.source, draft.id, nowMs - deduplicationWindowMs)",
     replace: "published.find(draft.source, draft.id, nowMs - deduplicationWindowMs / 1e6)",
-    budget: { harness: "crash", scenario: "counter", kills: 10 },
+    budget: { harness: "crash", scenario: "counter", kills: 60 },
   },
   {
     name: "sqlite-token-used-again",
