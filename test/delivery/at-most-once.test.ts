@@ -52,6 +52,63 @@ describe("at most once", () => {
     await second.app.stop();
   });
 
+  it("what waited behind a paused key, or was redriven, and had begun is a dead letter after a crash, and does not begin again", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const runs: number[] = [];
+    let fails = true;
+    const make = (until: Promise<void>) =>
+      service("sink", { guarantee: "at-most-once" }).on(Happened, async ({ data }) => {
+        runs.push(data.n);
+        if (data.key === "dead" && fails) throw new Error("broken");
+        await until;
+      });
+    const first = await bench([make(gate().opened)], { world, platform, memberId: "one" });
+    await first.feed("dead", 9);
+    fails = false;
+    const { heldKeys, deadLetters } = first.app.admin;
+    await drive(first.clock, heldKeys.pause("sink/things", "k", { reason: "not now" }));
+    await first.feed("k", 0, 1);
+    await drive(first.clock, heldKeys.resume("sink/things", "k"));
+    await drive(first.clock, deadLetters.redrive({ subscription: "sink/things" }, { all: true }));
+    await first.clock.advance(100);
+    assert.deepEqual(runs, [9, 0, 9]);
+    world.crash(first.app.engine);
+    const second = await bench([make(Promise.resolve())], { world, platform, memberId: "one" });
+    await second.clock.advance(15_000);
+    assert.deepEqual(runs, [9, 0, 9]);
+    const totals = await totalsOf(second);
+    assert.deepEqual([totals.handled, totals.unknown, totals.held, totals.deadLetters], [0, 0, 3, 2]);
+    const letters = await drive(second.clock, second.app.admin.deadLetters.list());
+    assert.deepEqual(
+      letters.map(({ failure }) => failure.code),
+      ["TIDINGS_OUTCOME_UNKNOWN", "TIDINGS_OUTCOME_UNKNOWN"],
+    );
+    await second.app.stop();
+  });
+
+  it("what was held does not begin without its claim", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const runs: number[] = [];
+    const sink = service("sink", { guarantee: "at-most-once" }).on(Happened, ({ data }) => void runs.push(data.n));
+    const b = await bench([sink], { world, platform });
+    const { heldKeys } = b.app.admin;
+    await drive(b.clock, heldKeys.pause("sink/things", "k", { reason: "not now" }));
+    await b.feed("k", 0);
+    const heal = world.fail(({ transaction }) =>
+      transaction?.documents?.some(({ value }) => value?.includes('"running"')) ? { fail: "before" } : undefined,
+    );
+    await drive(b.clock, heldKeys.resume("sink/things", "k"));
+    await b.clock.advance(5000);
+    assert.deepEqual(runs, []);
+    heal();
+    await b.clock.advance(5000);
+    assert.deepEqual(runs, [0]);
+    assert.equal((await totalsOf(b)).handled, 1);
+    await b.app.stop();
+  });
+
   it("what waits when its key is paused is held, and counted once", async () => {
     const runs: number[] = [];
     const opened = gate();

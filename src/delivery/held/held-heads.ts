@@ -1,3 +1,4 @@
+import { TidingsError } from "../../errors/tidings-error.ts";
 import type { StoredRecord } from "../../event/record.ts";
 import { sleep } from "../../platform/clock.ts";
 import type { DocumentWrite } from "../../ports/transaction.ts";
@@ -102,7 +103,8 @@ export class HeldHeads {
     const delivery = new Delivery(record, route, owner());
     delivery.held = entry;
     delivery.tries = entry.tries;
-    if (entry.suspect && entry.tries.stalls >= route.policy.retry.stallsMax)
+    if (entry.suspect && runtime.guarantee === "at-most-once") delivery.commitError = begunBefore(record, runtime.name);
+    else if (entry.suspect && entry.tries.stalls >= route.policy.retry.stallsMax)
       delivery.commitError = stalledError(record, runtime.name, entry.tries.stalls);
     return delivery;
   }
@@ -125,9 +127,11 @@ export class HeldHeads {
   async #start(entry: HeldEntry, delivery: Delivery): Promise<void> {
     const { gate } = this.#runtime;
     if (!entry.suspect) {
-      await this.#claim(entry, "shared");
-      if (this.#entries.stopped()) leave(delivery, "unknown");
-      else void this.#options.start(delivery);
+      const isClaimed = await this.#claim(entry, "shared");
+      if (isClaimed && !this.#entries.stopped()) return void this.#options.start(delivery);
+      leave(delivery, "unknown");
+      entry.running = undefined;
+      if (!this.#entries.stopped()) this.#tryLater(entry);
       return;
     }
     gate.enter();
@@ -143,13 +147,18 @@ export class HeldHeads {
     }
   }
 
-  /** Says in the store that the head runs, before it does, so that a death of the process is seen to have happened under it. */
-  async #claim(entry: HeldEntry, running: HeldEntry["running"]): Promise<void> {
+  /**
+   * Says in the store that the head runs, before it does, so that a death of the process is seen to have happened under it.
+   * False when it must not run without that: at most once, what has begun is known by this alone, also after a power cut.
+   */
+  async #claim(entry: HeldEntry, running: HeldEntry["running"]): Promise<boolean> {
     const { runtime, fence } = this.#options;
+    const mustBeThere = runtime.guarantee === "at-most-once";
     entry.running = running;
-    await runtime.engine
-      .transact?.({ documents: [this.#documents.entry(entry)], durable: false, fences: [fence] })
+    const outcome = await runtime.engine
+      .transact?.({ documents: [this.#documents.entry(entry)], durable: mustBeThere, fences: [fence] })
       .catch(() => undefined);
+    return !mustBeThere || outcome?.committed === true;
   }
 
   succeeded(delivery: Delivery): void {
@@ -325,4 +334,13 @@ export class HeldHeads {
       });
     });
   }
+}
+
+/** At most once, a head that had begun when its process died does not begin again: it fails with this. */
+function begunBefore({ id, type }: StoredRecord, subscription: string): TidingsError {
+  return new TidingsError(
+    "TIDINGS_OUTCOME_UNKNOWN",
+    `The process that handled "${type}" in "${subscription}" ended before it was known what came of it; at most once, it is not handled again unless somebody redrives it.`,
+    { details: { subscription, type, event: id } },
+  );
 }

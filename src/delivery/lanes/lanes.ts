@@ -308,7 +308,7 @@ export class Lanes implements DeliveryOwner {
 
   conflicted(delivery: Delivery, changed: string): void {
     this.#runtime.metrics.conflicts.add();
-    if (delivery.conflicts > conflictsMax || delivery.as === "unknown") {
+    if (delivery.conflicts > conflictsMax || this.#runtime.guarantee === "at-most-once") {
       delivery.commitError = new TidingsError(
         "TIDINGS_CONFLICT",
         `The state that "${delivery.record.type}" reads in "${this.#runtime.name}" changed before each of ${delivery.conflicts} commits.`,
