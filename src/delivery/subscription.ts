@@ -71,6 +71,9 @@ class MemberSubscription implements Subscription {
   readonly #registration: Registration;
   readonly #member: MemberOptions;
   readonly #pauseSwitch: PauseSwitch;
+  /** By partition, the lease of what the group has given to this member and not taken back. */
+  readonly #assigned = new Map<number, Lease>();
+  /** Of these, the partitions that are in work: not those whose start has failed, or that are moved. */
   readonly #owned = new Map<number, Owned>();
   /** Ids of the intents that are being performed. */
   readonly #performing = new Set<string>();
@@ -111,7 +114,10 @@ class MemberSubscription implements Subscription {
       group: name,
       ...this.#member,
       partitions: Array.from({ length: definition.partitions }, (_, partition) => ({ topic, partition })),
-      onAssigned: async ({ partition }, lease) => this.#assign(partition, lease),
+      onAssigned: async ({ partition }, lease) => {
+        this.#assigned.set(partition, lease);
+        this.#begin(partition, lease);
+      },
       onRevoked: ({ partition }, _lease, reason) => this.#revoke(partition, reason),
       ...(hint ? { hint } : {}),
       log,
@@ -133,7 +139,7 @@ class MemberSubscription implements Subscription {
     await this.#group?.abandon();
   }
 
-  #assign(number: number, lease: Lease): void {
+  #begin(number: number, lease: Lease): void {
     const { name, log } = this.runtime;
     const partition = createPartition(this.runtime, number, lease, (error) => this.#lost(partition, error));
     this.#owned.set(number, { partition, lease });
@@ -145,14 +151,15 @@ class MemberSubscription implements Subscription {
         log.error({ subscription: name, partition: number, err: error }, "a partition could not be started");
         this.#disown(partition);
         void partition.stop(true);
-        this.runtime.platform.clock.after(againMs, () => this.#assignAgain(number, lease), true);
+        this.runtime.platform.clock.after(againMs, () => this.#beginAgain(number, lease), true);
       },
     );
   }
 
-  #assignAgain(number: number, lease: Lease): void {
-    if (this.#left || this.#owned.has(number)) return;
-    if (this.#group?.owns({ topic: this.runtime.topic, partition: number })) this.#assign(number, lease);
+  /** The group is not asked: it may be joining still, for as long as the store takes. */
+  #beginAgain(number: number, lease: Lease): void {
+    if (this.#left || this.#owned.has(number) || this.#assigned.get(number) !== lease) return;
+    this.#begin(number, lease);
   }
 
   /** Nothing of the partition can be committed any more. */
@@ -167,6 +174,7 @@ class MemberSubscription implements Subscription {
 
   async #revoke(number: number, reason: string): Promise<void> {
     const owned = this.#owned.get(number);
+    this.#assigned.delete(number);
     this.#troubles.delete(number);
     if (!owned) return;
     this.runtime.log.info({ subscription: this.runtime.name, partition: number, reason }, "a partition is given up");
@@ -264,7 +272,7 @@ class MemberSubscription implements Subscription {
     try {
       await movePosition(this.runtime, partition, lease, intent);
     } finally {
-      this.#assignAgain(partition.number, lease);
+      this.#beginAgain(partition.number, lease);
     }
   }
 

@@ -70,7 +70,7 @@ describe("at most once", () => {
     await drive(first.clock, heldKeys.pause("sink/things", "k", { reason: "not now" }));
     await first.feed("k", 0, 1);
     await drive(first.clock, heldKeys.resume("sink/things", "k"));
-    await drive(first.clock, deadLetters.redrive({ subscription: "sink/things" }, { all: true }));
+    await drive(first.clock, deadLetters.redrive({ subscription: "sink/things" }));
     await first.clock.advance(100);
     assert.deepEqual(runs, [9, 0, 9]);
     world.crash(first.app.engine);

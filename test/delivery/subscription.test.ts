@@ -3,6 +3,8 @@ import { describe, it } from "node:test";
 import { PauseError, service } from "tidings";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
 import { virtualPlatform } from "../../src/platform/virtual.ts";
+import type { Engine, EngineContext } from "../../src/ports/engine.ts";
+import type { State } from "../../src/ports/state.ts";
 import { hasCodeOf } from "./imports.ts";
 import { bench, drive, Followed, gate, Happened, Ignored, totalsOf } from "./support.ts";
 
@@ -126,6 +128,39 @@ describe("a subscription", () => {
     await two.clock.advance(1000);
     await two.feed("after", 0);
     assert.ok(seen.at(-1)?.startsWith("two:"));
+    await two.app.stop();
+  });
+
+  it("starts again what could not be started while its group was joining for longer than a second", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const seen: string[] = [];
+    let failedAtMs: number | undefined;
+    const nowMs = (): number => platform.clock.monotonic();
+    /** Cannot read what a partition reads when it starts, for half a second. */
+    const open = async (context: EngineContext): Promise<Engine> => {
+      const engine = await world.open(context);
+      const get: State["get"] = async (collection, keys) => {
+        if (collection === "$claim" && nowMs() - (failedAtMs ??= nowMs()) < 500) throw new Error("unreadable");
+        return (engine.state as State).get(collection, keys);
+      };
+      return { ...engine, state: { ...(engine.state as State), get } };
+    };
+    const heal = world.fail(({ kind }) => (kind === "lease" ? { answerDelayMs: 600 } : undefined));
+    const member = (memberId: string) =>
+      bench([service("sink").on(Happened, ({ data }) => void seen.push(data.key))], {
+        ...{ world, platform, memberId },
+        engine: { open },
+      });
+    // Each makes the other look at the group once more, before it has joined.
+    const [one, two] = await Promise.all([member("one"), member("two")]);
+    assert.ok(nowMs() - (failedAtMs ?? nowMs()) > 1000, "the group joined too soon");
+    heal();
+    await platform.clock.advance(5000);
+    for (let i = 0; i < 8; i++) await one.feed(`key${i}`, 0);
+    assert.equal(seen.length, 8);
+    assert.equal((await totalsOf(one)).handled, 8);
+    await one.app.stop();
     await two.app.stop();
   });
 
