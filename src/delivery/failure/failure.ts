@@ -1,5 +1,7 @@
 import { isTidingsError } from "../../errors/tidings-error.ts";
+import type { EventRecord } from "../../event/record.ts";
 import type { DeadLetterReason, FailureRecord } from "../records.ts";
+import { fingerprint, generalize, textsOf } from "./fingerprint.ts";
 
 /** Codes of our own that no retry can mend: the event itself does not fit, or the handler is written wrongly. */
 const reasonByCode: Readonly<Record<string, DeadLetterReason>> = {
@@ -73,21 +75,22 @@ export function codeOf(error: unknown): string {
   return typeof error;
 }
 
-/** What operators see of an error: message and stack cut to a sensible length. */
-export function failureRecord(error: unknown): FailureRecord {
+/**
+ * What operators see of an error: message and stack cut to a sensible length, and a fingerprint. Failures are probably one
+ * fault when code, class, place and the general part of the message are the same.
+ */
+export function failureRecord(error: unknown, record: EventRecord): FailureRecord {
   const thrown = error instanceof Error ? error : undefined;
-  const message = (thrown?.message ?? safeText(error)).slice(0, 2000);
+  const code = codeOf(error);
+  const name = thrown?.name ?? typeof error;
+  const message = thrown?.message ?? safeText(error);
   const frames = framesOf(thrown?.stack);
   return {
-    code: codeOf(error),
-    name: thrown?.name ?? typeof error,
-    message,
+    code,
+    name,
+    message: message.slice(0, 2000),
     ...(thrown?.stack ? { stack: thrown.stack.slice(0, 4000) } : {}),
-    fingerprint: fingerprint(
-      codeOf(error),
-      thrown?.name ?? typeof error,
-      frames.length > 0 ? frames.join("|") : generalize(message),
-    ),
+    fingerprint: fingerprint(code, name, frames.join("|"), generalize(message, textsOf(record))),
   };
 }
 
@@ -112,21 +115,4 @@ function framesOf(stack: string | undefined): readonly string[] {
         .replace(/:\d+:\d+\)?$/, "")
         .replace(/\(?file:\/\/.*\//, ""),
     );
-}
-
-/** A message without the numbers and ids in it. */
-function generalize(message: string): string {
-  return message.replace(/[0-9a-f-]{16,}|\d+/gi, "#");
-}
-
-/** Short hash of what makes two failures alike. FNV-1a over two lanes of 32 bits. */
-function fingerprint(...parts: readonly string[]): string {
-  let a = 0x811c9dc5;
-  let b = 0x01000193;
-  for (const char of parts.join("\u0000")) {
-    const unit = char.codePointAt(0) as number;
-    a = Math.imul(a ^ unit, 0x01000193);
-    b = Math.imul(b ^ (unit + 0x9e37), 0x85ebca6b);
-  }
-  return (a >>> 0).toString(16).padStart(8, "0") + (b >>> 0).toString(16).padStart(8, "0");
 }

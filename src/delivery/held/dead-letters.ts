@@ -33,7 +33,7 @@ export function deadLetterOf(parked: Parked, runtime: SubscriptionRuntime): Dead
     heldId: parked.heldId,
     state: "open",
     reason: parked.reason,
-    failure: failureRecord(parked.error),
+    failure: failureRecord(parked.error, record),
     tries: parked.tries,
     parkedAtMs: before?.parkedAtMs ?? nowMs,
     lastFailedAtMs: nowMs,
