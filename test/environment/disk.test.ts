@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { assertPromises, folder, smallDisk, without, withoutRoot, withoutStrace, Worker } from "./support.ts";
+import { smallDisk, without, withoutRoot, withoutStrace } from "../lib/machine.ts";
+import { assertPromises, folder, Worker } from "./support.ts";
 
 /** A log that is copied into the file and begun anew all the time, so that the disk gets full at each of these. */
 const small = "checkpointBytes=65536&walRestartBytes=262144&walBytesMax=1048576";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -13,45 +13,10 @@ import { readTopic } from "../../scripts/crash/log.ts";
 import { flags } from "../../scripts/launch/run.mjs";
 import { effects, happenings } from "./events.ts";
 
-/** Why a test that needs these programs cannot run; false when it can. Where `CI` says so, they must be there. */
-export function without(...programs: readonly string[]): string | false {
-  const missing = programs.filter((program) => spawnSync(program, ["--version"]).error !== undefined);
-  if (missing.length === 0) return false;
-  if (process.env["CI"] === "true") throw new Error(`${missing.join(", ")} must be installed here: .ci/run does that.`);
-  return `${missing.join(", ")} is not installed`;
-}
-
-/** strace, and that it may trace here. */
-export function withoutStrace(): string | false {
-  return (
-    without("strace") || (spawnSync("strace", ["-e", "trace=none", "true"]).status !== 0 && "strace may not trace here")
-  );
-}
-
-export const withoutRoot = (): string | false => process.getuid?.() !== 0 && "it takes root";
-
 export function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), "tidings-environment-"));
   t.after(() => rmSync(path, { recursive: true, force: true }));
   return path;
-}
-
-/** A small disk of its own; undefined where none can be mounted, and then the test is skipped with the reason. */
-export function smallDisk(t: TestContext, megabytes: number): string | undefined {
-  const above = mkdtempSync(join(tmpdir(), "tidings-environment-"));
-  const place = join(above, "disk");
-  mkdirSync(place);
-  t.after(() => {
-    spawnSync("umount", ["-l", place]);
-    rmSync(above, { recursive: true, force: true });
-  });
-  const options = ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", place];
-  const { status, stderr } = spawnSync("mount", options, { encoding: "utf8" });
-  if (status !== 0) {
-    t.skip(`no small disk can be mounted here: ${stderr?.trim() || "mount is missing or needs root"}`);
-    return undefined;
-  }
-  return place;
 }
 
 /** How a worker is started. */

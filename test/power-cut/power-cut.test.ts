@@ -6,11 +6,10 @@ import { join, resolve } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 
 import { flags } from "../../scripts/launch/run.mjs";
-import { straceFails } from "../../scripts/power-cut/strace.ts";
+import { withoutStrace } from "../lib/machine.ts";
 
 const root = resolve(import.meta.dirname, "../..");
-const failure = await straceFails();
-const skip = failure === undefined ? false : `strace is missing or may not trace here: ${failure.words}`;
+const skip = withoutStrace();
 
 function powerCut(...args: readonly string[]) {
   const { TIDINGS_SOURCE: _, ...env } = process.env;

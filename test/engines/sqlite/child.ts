@@ -2,6 +2,7 @@
 //   child.ts publish PATH NAME COUNT [INFLIGHT]   prints "ack NAME N POSITION" for each acknowledged event
 //   child.ts forever PATH NAME                    the same until it is killed
 //   child.ts open PATH                            opens, declares a topic, closes
+// With TIDINGS_TEST_USER, a number, as this user.
 import { writeSync } from "node:fs";
 import { sqlite } from "../../../src/engines/sqlite/index.ts";
 import { systemPlatform } from "../../../src/platform/system.ts";
@@ -11,6 +12,12 @@ import { entry, record } from "./support.ts";
 const [mode = "", path = "", name = "", count = "0", inFlight = "16"] = process.argv.slice(2);
 // Straight to the descriptor: an acknowledgement is a write call that a trace can see in its place.
 const say = (line: string): void => void writeSync(1, `${line}\n`);
+// Here, and not by whoever starts it: another user may have no way to this checkout.
+const user = Number(process.env["TIDINGS_TEST_USER"] ?? "0");
+if (user > 0) {
+  process.setgid?.(user);
+  process.setuid?.(user);
+}
 const options = JSON.parse(process.env["TIDINGS_TEST_OPTIONS"] ?? "{}") as object;
 
 const engine = await sqlite({ path, ...options }).open({ platform: systemPlatform() });

@@ -1,24 +1,9 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
-import { afterwards, bindings, child, entry, folder, open, readAll, record, until } from "./support.ts";
-
-/** A small disk of its own, where we may mount one; else why not. */
-function smallDisk(t: TestContext, megabytes: number): string | undefined {
-  const place = join(folder(t), "disk");
-  mkdirSync(place);
-  const { status, stderr } = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", place], {
-    encoding: "utf8",
-  });
-  if (status !== 0) {
-    t.skip(`no small disk can be mounted here: ${stderr?.trim() || "mount is missing or needs root"}`);
-    return undefined;
-  }
-  afterwards(t, () => void spawnSync("umount", [place]));
-  return place;
-}
+import { test } from "node:test";
+import { smallDisk, withoutStrace } from "../../lib/machine.ts";
+import { bindings, child, entry, folder, open, readAll, record, until } from "./support.ts";
 
 for (const { binding, skip } of bindings) {
   test(
@@ -67,10 +52,7 @@ for (const { binding, skip } of bindings) {
   );
 }
 
-const strace =
-  spawnSync("strace", ["-V"]).status === 0 && spawnSync("strace", ["-e", "trace=none", "true"]).status === 0
-    ? false
-    : "strace is missing or may not trace here";
+const strace = withoutStrace();
 
 /** The calls of a child: writes and syncs of the log, and its lines on stdout, in the order of the trace. */
 function traced(file: string): { pid: string; call: string; fd: number; text: string; failed: boolean }[] {

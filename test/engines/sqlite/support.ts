@@ -1,7 +1,6 @@
 import { type ChildProcess, execFileSync, spawn, type SpawnOptions } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -10,6 +9,7 @@ import { fileURLToPath } from "node:url";
 
 import { sqlite, type SqliteOptions } from "../../../src/engines/sqlite/index.ts";
 import type { EventRecord } from "../../../src/event/record.ts";
+import { withoutPackage } from "../../lib/machine.ts";
 import { systemPlatform } from "../../../src/platform/system.ts";
 import type { Engine } from "../../../src/ports/engine.ts";
 import type { TopicEntry } from "../../../src/ports/topics.ts";
@@ -22,17 +22,8 @@ export const bindings: readonly {
   readonly skip: string | false;
 }[] = [
   { binding: "node:sqlite", skip: false },
-  { binding: "better-sqlite3", skip: installed("better-sqlite3") ? false : "better-sqlite3 is not installed" },
+  { binding: "better-sqlite3", skip: withoutPackage("better-sqlite3") },
 ];
-
-function installed(name: string): boolean {
-  try {
-    createRequire(import.meta.url).resolve(name);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 const cleanups = new WeakMap<TestContext, (() => unknown)[]>();
 
