@@ -79,6 +79,11 @@ describe("the command line beside a running application", () => {
     const aborted = await tidings(["dlq", "redrive", "--sub", "pay", "--canary", "1"], { url });
     assert.equal(aborted.status, 7, aborted.stderr);
     assert.match(aborted.stderr, /1 of the first 1 did not succeed\. \[TIDINGS_REDRIVE_ABORTED\]/);
+    const { stdout: shown } = await tidings(["dlq", "show", of("a")], { url });
+    const times = ["first failed", "given up", "last failed"].map((name) => new RegExp(`^${name} +(\\S+)$`, "m"));
+    const [first, givenUp, last] = times.map((pattern) => pattern.exec(shown)?.[1] ?? "");
+    assert.ok(first! <= givenUp! && givenUp! < last!, shown);
+    assert.match(shown, /^tries +1 failure, 0 stalls, 1 delivery, since it was redriven$/m);
     writeFileSync(`${path}.mended`, "");
     const redriven = await tidings(["dlq", "redrive", "--sub", "pay", "--canary", "1", "--abort", "2%,5"], { url });
     assert.match(redriven.stdout, /^Redrive \S+: done\. 1 covered: 1 succeeded, 0 failed again\.\n$/);

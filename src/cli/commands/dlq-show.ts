@@ -41,7 +41,7 @@ function storyText(out: Output, { letter, waiting }: DeadLetterStory): string {
         plural(tries.failures, "failure"),
         plural(tries.stalls, "stall"),
         plural(tries.deliveries, "delivery", "deliveries"),
-      ].join(", "),
+      ].join(", ") + (isCountedAnew(letter) ? ", since it was redriven" : ""),
     ],
     ["first failed", tries.firstFailedAtMs === undefined ? undefined : formatTime(tries.firstFailedAtMs)],
     ["given up", formatTime(letter.parkedAtMs)],
@@ -65,4 +65,9 @@ function storyText(out: Output, { letter, waiting }: DeadLetterStory): string {
   );
   const stack = failure.stack === undefined ? "" : `\n${out.bold("Stack")}\n${failure.stack.replaceAll(/^/gm, "  ")}\n`;
   return `${pairs}\n${out.bold("Event")}\n${event}\n${out.bold("Attempts")}\n${attempts.join("")}${stack}`;
+}
+
+/** Whether its counters are those of its last redrive: while that runs, or when it has succeeded, they are older. */
+function isCountedAnew({ state, redrives }: DeadLetterStory["letter"]): boolean {
+  return redrives > 0 && (state === "open" || state === "discarded");
 }

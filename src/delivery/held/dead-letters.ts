@@ -34,7 +34,7 @@ export function deadLetterOf(parked: Parked, runtime: SubscriptionRuntime): Dead
     state: "open",
     reason: parked.reason,
     failure: failureRecord(parked.error, record),
-    tries: parked.tries,
+    tries: storyOf(parked),
     parkedAtMs: before?.parkedAtMs ?? nowMs,
     lastFailedAtMs: nowMs,
     redrives: before?.redrives ?? 0,
@@ -49,6 +49,13 @@ export function deadLetterOf(parked: Parked, runtime: SubscriptionRuntime): Dead
     ...(before?.note === undefined ? {} : { note: before.note }),
     record: recordToDocument(record),
   };
+}
+
+/** A redrive counts its tries from nothing, but what failed first has failed then, however often it was redriven since. */
+function storyOf({ tries, before }: Parked): Tries {
+  const [oldest] = tries.attempts;
+  const times = [before?.tries.firstFailedAtMs, oldest?.atMs, tries.firstFailedAtMs].filter((at) => at !== undefined);
+  return times.length === 0 ? tries : { ...tries, firstFailedAtMs: Math.min(...times) };
 }
 
 /** Writes a dead letter. */
