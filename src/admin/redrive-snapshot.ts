@@ -1,11 +1,9 @@
 import { TidingsError } from "../errors/tidings-error.ts";
-import { collections } from "../delivery/records.ts";
 import type { DeadLetter } from "../delivery/records.ts";
 import type { RedriveFilter } from "../delivery/redrive/documents.ts";
 import type { AdminContext } from "./context.ts";
-import { storeOf } from "./context.ts";
 import { type DeadLetterFilter, isTelling } from "./dead-letter-filter.ts";
-import { lettersOf, namesOf } from "./dead-letters.ts";
+import { countDeadLetters, lettersOf, namesOf } from "./dead-letters.ts";
 
 /** As much of a dead letter as an operation must know, for 100,000 of them are kept at once. */
 export interface Covered {
@@ -75,13 +73,11 @@ export async function checkSelection(
         : `No open dead letter matches ${filterText(filter)}: look with \`tidings dlq ls\`.`,
     );
   if (everything || isTelling(filter)) return;
-  let open = 0;
-  for (const name of await namesOf(context, undefined))
-    open += await storeOf(context.engine).state.count(collections.deadLetters(name));
-  if (selected < open) return;
+  // Those that are being redriven lie beside the open ones, and nobody can select them.
+  if (selected < (await countDeadLetters(context, { state: "open" }))) return;
   throw new TidingsError(
     "TIDINGS_CONFIRMATION_NEEDED",
-    `This selects all ${selected} dead letters there are; say so with everything: true (--yes), or narrow the filter.`,
+    `This selects all ${selected} open dead letters there are; say so with everything: true (--yes), or narrow the filter.`,
     { details: { selected } },
   );
 }

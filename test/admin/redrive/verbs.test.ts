@@ -315,6 +315,23 @@ describe("a redrive is refused", () => {
     assert.equal((await untilOver(kit, (await begin(kit, {}, { everything: true })).id)).succeeded, 2);
   });
 
+  it("when it selects everything that is open, while another one is being redriven", async () => {
+    const { kit, how } = await broken(3);
+    await using _ = kit;
+    const { admin } = kit.app;
+    let goOn = (): void => undefined;
+    how.during = () => new Promise((resolve) => (goOn = resolve));
+    const [first] = await admin.deadLetters.list();
+    // The handler is not waited for, since it hangs.
+    await admin.deadLetters.redrive({ ids: [first!.id] });
+    assert.equal(await admin.deadLetters.count({ state: "open" }), 2);
+    await assert.rejects(admin.redrives.start({ sinceMs: 0 }), {
+      code: "TIDINGS_CONFIRMATION_NEEDED",
+      message: /all 2 open dead letters/,
+    });
+    goOn();
+  });
+
   it("with options that cannot work", async () => {
     const { kit } = await broken(1);
     await using _ = kit;
