@@ -46,7 +46,7 @@ export async function withSession(
 ): Promise<void> {
   const options = command.optsWithGlobals<GlobalOptions>();
   const url = urlOf(options.url);
-  const timeoutMs = options.timeout === undefined ? undefined : parseDuration(options.timeout);
+  const timeoutMs = options.timeout === undefined ? undefined : parseDuration("--timeout", options.timeout);
   if (access !== "create") requireFile(url);
   const platform = systemPlatform();
   const factory = await engineOfUrl(url, access === "read" ? { readOnly: true } : {});

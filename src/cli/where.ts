@@ -171,7 +171,7 @@ class Parser {
     const what = rest === "" ? "the end" : `"${rest}"`;
     return new TidingsError(
       "TIDINGS_USAGE",
-      `The condition ${JSON.stringify(this.#text)} cannot be read: at character ${at + 1} ${what} ${problem}. It looks like: data.total > 100 && type == "shop.order.placed".`,
+      `The condition ${JSON.stringify(this.#text)} of --where cannot be read: at character ${at + 1} ${what} ${problem}. It looks like: data.total > 100 && type == "shop.order.placed".`,
     );
   }
 }

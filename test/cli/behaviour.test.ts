@@ -98,6 +98,37 @@ describe("exit statuses of the command line", () => {
     });
   }
 
+  it("are 2 for a wrong value of any option, and the message names the option as it was typed", async () => {
+    const redrive = ["dlq", "redrive", "--all", "--yes"];
+    const wrong: readonly (readonly [args: readonly string[], option: string, value: string])[] = [
+      [redrive, "--abort", "200%"],
+      [redrive, "--abort", "99999999999999999999"],
+      [redrive, "--batch-timeout", "0s"],
+      [redrive, "--ramp", "1,0"],
+      [redrive, "--rate", "0"],
+      [redrive, "--canary", "1.5"],
+      [redrive, "--limit", "99999999999999999999"],
+      [["dlq", "ls"], "--since", "yesterday"],
+      [["dlq", "ls"], "--group", ""],
+      [["dlq", "discard", "--all", "--yes"], "--undo-for", "31d"],
+      [["dlq", "ls"], "--timeout", "soon"],
+      [["sub", "lag"], "--max-age", "old"],
+      [["sub", "seek", "pay"], "--to", "nowhere"],
+      [["sub", "pause", "pay", "--reason", "test"], "--until", "2020-01-01"],
+      [["breaker", "open", "books/payments", "--reason", "test"], "--until", "later"],
+      [["tail"], "--where", "data.total >"],
+      [["test", "sim", "--app", "examples/testing/simulation.ts"], "--seed", "x"],
+      [["test", "sim", "--app", "examples/testing/simulation.ts"], "--faults", "crsh"],
+    ];
+    await Promise.all(
+      wrong.map(async ([args, option, value]) => {
+        const { status, stderr } = await tidings([...args, option, value], { url });
+        assert.equal(status, 2, stderr);
+        assert.match(stderr, new RegExp(`^error: .*${option}.*\\[TIDINGS_USAGE\\]\\n$`));
+      }),
+    );
+  });
+
   it("are 2, with the help on stderr, when nothing is asked for", async () => {
     const { status, stdout, stderr } = await tidings([], { url });
     assert.deepEqual([status, stdout], [2, ""]);

@@ -52,10 +52,10 @@ describe("a condition of --where", () => {
 describe("values of the command line", () => {
   it("read durations, and write them as people say them", () => {
     assert.deepEqual(
-      ["90s", "5m", "1h30m", "250ms", "2d"].map(parseDuration),
-      [90_000, 300_000, 5_400_000, 250, 172_800_000],
+      ["90s", "5m", "1h30m", "250ms", "2d", "0.5ms"].map((text) => parseDuration("--for", text)),
+      [90_000, 300_000, 5_400_000, 250, 172_800_000, 1],
     );
-    for (const wrong of ["", "5", "m", "5x", "-5m", "5m5"]) assert.throws(() => parseDuration(wrong), usage);
+    for (const wrong of ["", "5", "m", "5x", "-5m", "5m5"]) assert.throws(() => parseDuration("--for", wrong), usage);
     assert.deepEqual([0, 20, 1500, 250_000, 7_500_000, 300_000_000].map(formatDuration), [
       "0s",
       "20ms",
@@ -68,14 +68,14 @@ describe("values of the command line", () => {
 
   it("read instants and places", () => {
     const now = Date.UTC(2026, 0, 31, 12);
-    assert.equal(parseInstant("-1h", now), now - 3_600_000);
-    assert.equal(parseInstant("2026-01-31", now), Date.UTC(2026, 0, 31));
-    assert.equal(parseInstant("2026-01-31T10:00:00-03:00", now), Date.UTC(2026, 0, 31, 13));
-    assert.equal(parseEnd("30m", now), now + 1_800_000);
-    assert.deepEqual(parsePlace("2:1750", now), { partition: 2, position: 1750 });
-    assert.deepEqual([parsePlace("start", now), parsePlace("end", now)], ["start", "end"]);
+    assert.equal(parseInstant("--since", "-1h", now), now - 3_600_000);
+    assert.equal(parseInstant("--since", "2026-01-31", now), Date.UTC(2026, 0, 31));
+    assert.equal(parseInstant("--since", "2026-01-31T10:00:00-03:00", now), Date.UTC(2026, 0, 31, 13));
+    assert.equal(parseEnd("--until", "30m", now), now + 1_800_000);
+    assert.deepEqual(parsePlace("--to", "2:1750", now), { partition: 2, position: 1750 });
+    assert.deepEqual([parsePlace("--to", "start", now), parsePlace("--to", "end", now)], ["start", "end"]);
     for (const wrong of ["2026-02-30", "2026-01-31T10:00:00", "1:", "soon"])
-      assert.throws(() => parsePlace(wrong, now), usage);
+      assert.throws(() => parsePlace("--to", wrong, now), usage);
   });
 });
 

@@ -24,7 +24,7 @@ export function configure(command: Command): void {
     .addHelpText("before", examples)
     .action((name: string, { reason, until, dryRun }: Options) =>
       withSession(command, dryRun ? "read" : "change", async ({ admin, out, platform }) => {
-        const untilMs = until === undefined ? undefined : parseEnd(until, platform.clock.now());
+        const untilMs = until === undefined ? undefined : parseEnd("--until", until, platform.clock.now());
         const { breaker } = await admin.breakers.show(name);
         if (!dryRun) await admin.breakers.open(breaker, { reason, ...(untilMs === undefined ? {} : { untilMs }) });
         const end = untilMs === undefined ? "" : ` until ${formatTime(untilMs)}`;

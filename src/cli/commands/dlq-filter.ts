@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import type { DeadLetterFilter } from "../../admin/dead-letter-filter.ts";
-import { parseInstant } from "../values.ts";
+import { parseInstant, usage } from "../values.ts";
 
 /** Options by which commands on dead letters choose among them. */
 export interface FilterOptions {
@@ -34,6 +34,8 @@ export function addFilterOptions(command: Command): Command {
 /** The filter that the options mean. Throws TIDINGS_USAGE. */
 export function filterOf(options: FilterOptions, nowMs: number): DeadLetterFilter {
   const { sub, type, key, tenant, reason, group, since, before } = options;
+  for (const [name, value] of Object.entries({ sub, type, key, tenant, group }))
+    if (value === "") throw usage(`--${name} takes text that is not empty.`);
   return {
     ...(sub === undefined ? {} : { subscription: sub }),
     ...(type === undefined ? {} : { type }),
@@ -41,7 +43,7 @@ export function filterOf(options: FilterOptions, nowMs: number): DeadLetterFilte
     ...(tenant === undefined ? {} : { tenant }),
     ...(reason === undefined ? {} : { reason }),
     ...(group === undefined ? {} : { fingerprint: group }),
-    ...(since === undefined ? {} : { sinceMs: parseInstant(since, nowMs) }),
-    ...(before === undefined ? {} : { beforeMs: parseInstant(before, nowMs) }),
+    ...(since === undefined ? {} : { sinceMs: parseInstant("--since", since, nowMs) }),
+    ...(before === undefined ? {} : { beforeMs: parseInstant("--before", before, nowMs) }),
   };
 }

@@ -107,14 +107,14 @@ function redriveOptionsOf(options: Options): RedriveOptions {
     ...(rate === undefined ? {} : { perSecond: parseRate(rate) }),
     ...(canary === undefined ? {} : { canary: parseWhole("--canary", canary) }),
     ...(abort === undefined ? {} : { abort: parseAbort(abort) }),
-    ...(batchTimeout === undefined ? {} : { batchTimeoutMs: parseDuration(batchTimeout) }),
+    ...(batchTimeout === undefined ? {} : { batchTimeoutMs: parseDuration("--batch-timeout", batchTimeout, 1) }),
     ...(why === undefined ? {} : { reason: why }),
   };
 }
 
 function parseRate(text: string): number {
   const value = Number(text);
-  if (/^\d+(\.\d+)?$/.test(text) && value > 0) return value;
+  if (/^\d+(\.\d+)?$/.test(text) && value > 0 && Number.isFinite(value)) return value;
   throw usage(`--rate takes a number above 0, not "${text}".`);
 }
 
@@ -123,6 +123,8 @@ function parseAbort(text: string): { share?: number; count?: number } {
   const rule: { share?: number; count?: number } = {};
   for (const part of text.split(",").map((each) => each.trim())) {
     const share = /^(\d+(?:\.\d+)?)%$/.exec(part);
+    if (share && Number(share[1]) >= 100)
+      throw usage(`--abort takes a share below 100%, a number, or both, such as 2%,10; not "${part}".`);
     if (share) rule.share = Number(share[1]) / 100;
     else rule.count = parseWhole("--abort", part, 0);
   }

@@ -19,12 +19,15 @@ export interface RepairRequest extends FilterOptions {
   readonly dryRun?: boolean;
 }
 
+const undoMaxMs = 30 * 24 * 60 * 60 * 1000;
+
 /** Redrives or discards what the request chooses. */
 export async function repair(session: Session, request: RepairRequest): Promise<void> {
   const { admin, out, platform, signal } = session;
   const filter = chosen(request, platform.clock.now());
   const limit = request.limit === undefined ? undefined : parseWhole("--limit", request.limit);
-  const { kind } = request;
+  const { kind, undoFor } = request;
+  const undoMs = undoFor === undefined ? undefined : parseUndo(undoFor);
   if (request.dryRun) return preview(session, kind, filter, limit);
   if (kind !== "redrive") await ask(session, request, filter, limit);
   const options = {
@@ -39,10 +42,10 @@ export async function repair(session: Session, request: RepairRequest): Promise<
     const { restored, refused } = await admin.deadLetters.undoDiscard(filter, options);
     await report(session, { restored, refused }, restored, "Restored");
   } else {
-    const { undoFor, why } = request;
+    const { why } = request;
     const { discarded, refused } = await admin.deadLetters.discard(filter, {
       ...options,
-      ...(undoFor === undefined ? {} : { undoMs: parseDuration(undoFor) }),
+      ...(undoMs === undefined ? {} : { undoMs }),
       ...(why === undefined ? {} : { reason: why }),
     });
     await report(session, { discarded, refused }, discarded, "Discarded");
@@ -58,6 +61,13 @@ function chosen(request: RepairRequest, nowMs: number): DeadLetterFilter {
   }
   if (given === 0 && !request.all) throw usage(`Which ones? Give ids, a filter such as --sub or --group, or --all.`);
   return filter;
+}
+
+/** Reads how long a discard can be undone: no longer than its story is kept. */
+function parseUndo(text: string): number {
+  const undoMs = parseDuration("--undo-for", text);
+  if (undoMs <= undoMaxMs) return undoMs;
+  throw usage(`--undo-for takes at most 30d, not "${text}": that is how long closed dead letters are kept.`);
 }
 
 async function preview(

@@ -18,7 +18,7 @@ export function configure(command: Command): void {
     .addHelpText("before", examples)
     .action((options: { maxAge: string }) =>
       withSession(command, "read", async ({ admin, out }) => {
-        const diagnosis = await admin.engine.diagnose({ maxAgeMs: parseDuration(options.maxAge) });
+        const diagnosis = await admin.engine.diagnose({ maxAgeMs: parseDuration("--max-age", options.maxAge) });
         const { quiet = false } = command.optsWithGlobals<{ quiet?: boolean }>();
         if (out.json || !quiet) await out.result(diagnosis, () => diagnosisText(out, diagnosis));
         for (const { area, code, problem } of diagnosis.problems)

@@ -21,7 +21,7 @@ export function configure(command: Command): void {
     .addHelpText("before", examples)
     .action((name: string | undefined, options: { maxAge?: string; byPartition?: boolean }) =>
       withSession(command, "read", async ({ admin, out }) => {
-        const maxAgeMs = options.maxAge === undefined ? undefined : parseDuration(options.maxAge);
+        const maxAgeMs = options.maxAge === undefined ? undefined : parseDuration("--max-age", options.maxAge);
         const reports = name === undefined ? await admin.subscriptions.list() : [await admin.subscriptions.show(name)];
         const lags = reports.map(({ subscription, status, pending, oldestAgeMs, equation, partitions }) => ({
           subscription, status, pending, oldestAgeMs, equation, partitions,

@@ -27,7 +27,8 @@ export function configure(command: Command): void {
     .action((asked: string, options: Options) =>
       withSession(command, options.dryRun ? "read" : "change", async ({ admin, out, platform, signal }) => {
         const { reason, key } = options;
-        const untilMs = options.until === undefined ? undefined : parseEnd(options.until, platform.clock.now());
+        const untilMs =
+          options.until === undefined ? undefined : parseEnd("--until", options.until, platform.clock.now());
         const until = untilMs === undefined ? {} : { untilMs };
         const { subscription } = await admin.subscriptions.show(asked);
         if (!options.dryRun) {

@@ -34,7 +34,7 @@ export function configure(command: Command): void {
       withSession(command, options.dryRun ? "read" : "change", async ({ admin, out, platform, signal }) => {
         const { retireHeld = false } = options;
         const { subscription } = await admin.subscriptions.show(asked);
-        const place = parsePlace(options.to, platform.clock.now());
+        const place = parsePlace("--to", options.to, platform.clock.now());
         const plan = await admin.subscriptions.seek(subscription, place, { retireHeld, dryRun: true });
         if (options.dryRun) return print(out, subscription, plan, true);
         await confirm(summary(subscription, plan), options.yes, signal);

@@ -38,7 +38,7 @@ export function configure(command: Command): void {
     .action((topics: string[], options: Options) =>
       withSession(command, "read", async ({ admin, out, platform, signal }) => {
         const follow = options.until === undefined && (options.follow ?? process.stdout.isTTY);
-        const from = parsePlace(options.from ?? (follow ? "end" : "start"), platform.clock.now());
+        const from = parsePlace("--from", options.from ?? (follow ? "end" : "start"), platform.clock.now());
         const names = topics.length > 0 ? topics : (await admin.topics.list()).map(({ topic }) => topic);
         const where = options.where === undefined ? undefined : compileWhere(options.where);
         const events = admin.events.read({

@@ -6,7 +6,7 @@ import { seedNumber, seedText } from "../../testing/sim/seeds.ts";
 import { type FailedSeed, simulate, type SimulationReport } from "../../testing/sim/simulate.ts";
 import { outputOf } from "../session.ts";
 import { loadTestFile } from "../test-file.ts";
-import { parseWhole, plural } from "../values.ts";
+import { ofOption, parseWhole, plural } from "../values.ts";
 
 const examples = `Examples:
   tidings test sim --app sim.ts                       a hundred seeds
@@ -76,9 +76,9 @@ function textOf(report: SimulationReport, faults: number): string {
 function planOf({ seeds, seed, faults, keep, events }: Options) {
   const list = (text: string): readonly string[] => (text === "none" ? [] : text.split(","));
   return {
-    seed: seedNumber(seed ?? 1),
+    seed: ofOption("--seed", () => seedNumber(seed ?? 1)),
     seeds: parseWhole("--seeds", seeds ?? (seed === undefined ? "100" : "1")),
-    ...(faults === undefined ? {} : { faults: checkFaultKinds(list(faults)) }),
+    ...(faults === undefined ? {} : { faults: ofOption("--faults", () => checkFaultKinds(list(faults))) }),
     ...(keep === undefined ? {} : { keep: list(keep).map((text) => parseWhole("--keep", text, 0)) }),
     ...(events === undefined ? {} : { events: parseWhole("--events", events) }),
   };
