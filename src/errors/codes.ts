@@ -82,6 +82,7 @@ export const errorCatalogue = Object.freeze({
   TIDINGS_REDRIVE_STATE: entry("The redrive is not in a state that allows this.", 5),
   TIDINGS_REDRIVE_CONFLICT: entry("Another redrive covers some of these dead letters already.", 5),
   TIDINGS_REDRIVE_ABORTED: entry("A redrive was stopped by its abort rule or its canary.", 7),
+  TIDINGS_REDRIVE_WAITING: entry("A redrive is not over, and nothing goes on with it now.", 6),
   TIDINGS_INVALID_PATCH: entry("A JSON Patch is malformed or does not fit what it changes.", 2),
   TIDINGS_HELD_KEYS_OPEN: entry("A seek over held keys was refused.", 5),
   TIDINGS_NO_ANSWER: entry("The owner of a partition did not answer in time.", 6, true),

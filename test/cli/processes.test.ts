@@ -97,6 +97,23 @@ describe("the command line beside a running application", () => {
     await shop.stop();
   });
 
+  it("does not wait for a redrive that waits for something itself", async () => {
+    const { url } = temporaryFile();
+    const shop = await startShop(url, "a:1:bad");
+    await tidings(["sub", "pause", "pay", "--reason", "test"], { url });
+    const detached = await tidings(["dlq", "redrive", "--sub", "pay", "--detach"], { url });
+    assert.equal(detached.status, 0, detached.stderr);
+    const [{ id }] = (await json(["dlq", "redrives"], url)) as [{ id: string }];
+    const followed = await tidings(["dlq", "redrive-show", id, "--follow"], { url });
+    assert.equal(followed.status, 6);
+    assert.match(followed.stderr, /waits for pay\/orders, which is paused\..*\[TIDINGS_REDRIVE_WAITING\]\n$/);
+    await tidings(["dlq", "redrive-cancel", id], { url });
+    const waiting = await tidings(["dlq", "redrive", "--all", "--yes"], { url });
+    assert.equal(waiting.status, 6);
+    assert.match(waiting.stdout, /^Redrive \S+: running, waits for pay\/orders, which is paused\. 1 covered/);
+    await shop.stop();
+  });
+
   it("moves a subscription back to the start", async () => {
     const { url } = temporaryFile();
     const shop = await startShop(url, "a:1", "a:2");
@@ -116,6 +133,15 @@ describe("the command line without a running application", () => {
     assert.equal((await tidings(["dlq", "redrive", "--all"], { url })).status, 2);
     const begun = await tidings(["dlq", "redrive", "--all", "--yes"], { url });
     assert.match(begun.stdout, /^Redrive \S+ covers 1 dead letter\. It begins when a process runs pay\/orders\.\n$/);
+    assert.equal(begun.status, 6);
+    assert.match(
+      begun.stderr,
+      /^error: .*no process runs pay\/orders, so nothing was sent back yet.*\[TIDINGS_REDRIVE_WAITING\]\n$/,
+    );
+    const [{ id: redrive }] = (await json(["dlq", "redrives"], url)) as [{ id: string }];
+    const followed = await tidings(["dlq", "redrive-show", redrive, "--follow"], { url });
+    assert.equal(followed.status, 6);
+    assert.match(followed.stderr, /is not over: no process runs pay\/orders\..*\[TIDINGS_REDRIVE_WAITING\]\n$/);
     assert.equal((await tidings(["dlq", "redrive", "--sub", "pay"], { url })).status, 5);
     assert.equal((await tidings(["sub", "pause", "pay", "--key", "z", "--reason", "test"], { url })).status, 0);
     writeFileSync(`${path}.mended`, "");
@@ -140,8 +166,9 @@ describe("the command line without a running application", () => {
     await (await startShop(url, "a:1:bad")).kill();
     const startedAt = performance.now();
     const [letter]: { id: string }[] = await json(["dlq", "ls"], url);
-    const { stdout, status } = await tidings(["dlq", "redrive", letter!.id, "--timeout", "20s"], { url });
+    const { stdout, stderr, status } = await tidings(["dlq", "redrive", letter!.id, "--timeout", "20s"], { url });
     assert.deepEqual([stdout, status], ["Redriven: 1.\n", 0]);
+    assert.equal(stderr, "No process runs pay/orders: it is handled when one does.\n");
     assert.ok(performance.now() - startedAt < 15_000);
   });
 });

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { withSession } from "../session.ts";
-import { progressText, reportText } from "./redrive-text.ts";
+import { follow as followRedrive, waitingError } from "./redrive-follow.ts";
+import { reportText } from "./redrive-text.ts";
 
 interface Options {
   readonly follow?: boolean;
@@ -15,14 +16,16 @@ const examples = `Examples:
 export function configure(command: Command): void {
   command
     .argument("<id>", "id of the redrive, as dlq redrives lists them")
-    .option("-f, --follow", "wait until it is over")
+    .option("-f, --follow", "wait until it is over, or until it waits for something itself")
     .addHelpText("before", examples)
     .action((id: string, { follow = false }: Options) =>
-      withSession(command, "read", async ({ admin, out, signal }) => {
-        const onProgress = (each: Parameters<typeof progressText>[0]): void => out.progress(progressText(each));
-        const report = follow ? await admin.redrives.wait(id, { signal, onProgress }) : await admin.redrives.show(id);
-        out.progress();
+      withSession(command, "read", async (session) => {
+        const { admin, out } = session;
+        const { report, waits } = follow
+          ? await followRedrive(session, id)
+          : { report: await admin.redrives.show(id), waits: undefined };
         await out.result(report, () => reportText(out, report));
+        if (waits !== undefined) throw waitingError(report, waits);
       }),
     );
 }

@@ -8,6 +8,7 @@ import { type Session, withSession } from "../session.ts";
 import { parseDuration, parseWhole, plural, usage } from "../values.ts";
 import { addFilterOptions, filterOf, type FilterOptions } from "./dlq-filter.ts";
 import { repair } from "./dlq-repair.ts";
+import { follow, nobodyRuns, waitingError } from "./redrive-follow.ts";
 import { planText, progressText, stateText } from "./redrive-text.ts";
 
 interface Options extends FilterOptions {
@@ -33,7 +34,8 @@ const examples = `Examples:
 
 const after = `
 Ids are sent back at once. What a filter selects is sent back step by step, by an application while one runs, and can be
-looked at (dlq redrives), paused and cancelled; Ctrl-C leaves it going on. What fails again is the same dead letter.`;
+looked at (dlq redrives), paused and cancelled; Ctrl-C leaves it going on. What fails again is the same dead letter. The
+status is 6 when it is not over because no process runs the subscription, or it waits for something else.`;
 
 /** `tidings dlq redrive`. */
 export function configure(command: Command): void {
@@ -67,7 +69,7 @@ function isPaced(command: Command): boolean {
 }
 
 async function redrive(session: Session, ids: readonly string[], options: Options): Promise<void> {
-  const { admin, out, platform, signal } = session;
+  const { admin, out, platform } = session;
   const filter = chosen(ids, options, platform.clock.now());
   const asked = redriveOptionsOf(options);
   if (options.dryRun) {
@@ -75,14 +77,16 @@ async function redrive(session: Session, ids: readonly string[], options: Option
     return out.result({ dryRun: true, ...plan }, () => planText(out, plan));
   }
   const begun = await startConfirmed(session, filter, { ...asked, everything: options.yes ?? false });
-  const alone = await nobodyRuns(session, begun);
+  const alone = await nobodyRuns(session, begun.subscriptions);
   if (options.detach || alone !== undefined) {
     const text = `Redrive ${begun.id} covers ${plural(begun.covered, "dead letter")}.`;
-    return out.result(begun, () => `${text}${alone === undefined ? "" : ` It begins when a process runs ${alone}.`}\n`);
+    await out.result(begun, () => `${text}${alone === undefined ? "" : ` It begins when a process runs ${alone}.`}\n`);
+    if (!options.detach) throw waitingError(begun, `no process runs ${alone}, so nothing was sent back yet`);
+    return;
   }
-  const report = await follow(session, begun.id, signal);
-  out.progress();
+  const { report, waits } = await follow(session, begun.id);
   await out.result(report, () => `Redrive ${report.id}: ${stateText(report)}. ${sentence(report)}\n`);
+  if (waits !== undefined) throw waitingError(report, waits);
   judge(report);
 }
 
@@ -146,34 +150,8 @@ async function startConfirmed(
   }
 }
 
-/** The subscriptions that no process runs, if that is all of them. */
-async function nobodyRuns({ admin }: Session, { subscriptions }: RedriveReport): Promise<string | undefined> {
-  const reports = await admin.subscriptions.list();
-  const live = reports.some(({ subscription, members }) => subscriptions.includes(subscription) && members.length > 0);
-  return live ? undefined : subscriptions.join(" or ");
-}
-
-/** Waits until it is over, or until it waits for something itself. */
-async function follow({ admin, out }: Session, id: string, signal: AbortSignal): Promise<RedriveReport> {
-  const enough = new AbortController();
-  let last: RedriveReport | undefined;
-  const onProgress = (report: RedriveReport): void => {
-    last = report;
-    out.progress(progressText(report));
-    if (report.state === "paused" || report.waitingFor !== undefined) enough.abort();
-  };
-  try {
-    return await admin.redrives.wait(id, { signal: AbortSignal.any([signal, enough.signal]), onProgress });
-  } catch (error) {
-    if (signal.aborted) out.note(`The redrive ${id} goes on; \`tidings dlq redrive-cancel ${id}\` stops it.`);
-    if (signal.aborted || !enough.signal.aborted || !last) throw error;
-    return last;
-  }
-}
-
 /** Ends with a status that says whether all went well. */
-function judge({ id, state, endedAtMs, failedAgain, skipped, setAside, log }: RedriveReport): void {
-  if (endedAtMs === undefined) return;
+function judge({ id, state, failedAgain, skipped, setAside, log }: RedriveReport): void {
   if (state === "aborted") {
     const reason = log.findLast(({ what }) => what === "aborted")?.reason ?? "";
     throw new TidingsError("TIDINGS_REDRIVE_ABORTED", `The redrive ${id} was aborted: ${reason}.`);

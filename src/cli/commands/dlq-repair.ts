@@ -6,6 +6,7 @@ import { letterJson } from "../event-text.ts";
 import type { Session } from "../session.ts";
 import { parseDuration, parseWhole, usage } from "../values.ts";
 import { filterOf, type FilterOptions } from "./dlq-filter.ts";
+import { nobodyRuns } from "./redrive-follow.ts";
 
 /** What `dlq redrive` (of ids), `dlq discard` and `dlq undo` were asked for. */
 export interface RepairRequest extends FilterOptions {
@@ -37,6 +38,7 @@ export async function repair(session: Session, request: RepairRequest): Promise<
   };
   if (kind === "redrive") {
     const { redriven, refused } = await admin.deadLetters.redrive(filter, options);
+    if (redriven > 0) await sayWhoHandles(session, filter);
     await report(session, { redriven, refused }, redriven, "Redriven");
   } else if (kind === "undo-discard") {
     const { restored, refused } = await admin.deadLetters.undoDiscard(filter, options);
@@ -61,6 +63,14 @@ function chosen(request: RepairRequest, nowMs: number): DeadLetterFilter {
   }
   if (given === 0 && !request.all) throw usage(`Which ones? Give ids, a filter such as --sub or --group, or --all.`);
   return filter;
+}
+
+/** What is sent back while no process runs its subscription waits for one. */
+async function sayWhoHandles({ admin, out }: Session, filter: DeadLetterFilter): Promise<void> {
+  const letters = await admin.deadLetters.list({ ...filter, state: "redriving" });
+  const names = [...new Set(letters.map(({ subscription }) => subscription))];
+  const alone = names.length === 0 ? undefined : await nobodyRuns({ admin }, names);
+  if (alone !== undefined) out.note(`No process runs ${alone}: it is handled when one does.`);
 }
 
 /** Reads how long a discard can be undone: no longer than its story is kept. */
