@@ -105,6 +105,8 @@ class MemberSubscription implements Subscription {
   }
 
   async start(): Promise<void> {
+    // A newer definition may have been registered since this one was.
+    if (this.#left) return;
     const { engine, platform, name, topic, log } = this.runtime;
     const { definition } = this.#registration;
     const hint = stateHint(engine, name);
@@ -116,12 +118,14 @@ class MemberSubscription implements Subscription {
       partitions: Array.from({ length: definition.partitions }, (_, partition) => ({ topic, partition })),
       onAssigned: async ({ partition }, lease) => {
         this.#assigned.set(partition, lease);
-        this.#begin(partition, lease);
+        if (!this.#left) this.#begin(partition, lease);
       },
       onRevoked: ({ partition }, _lease, reason) => this.#revoke(partition, reason),
       ...(hint ? { hint } : {}),
       log,
     });
+    // Whoever said so before it had joined could not tell the group.
+    if (this.#left) await this.#group.leave();
   }
 
   async stop(): Promise<void> {

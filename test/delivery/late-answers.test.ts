@@ -1,0 +1,33 @@
+// What changes while an answer of the store is on its way.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { service } from "tidings";
+import { memoryWorld } from "../../src/engines/memory/factory.ts";
+import { virtualPlatform } from "../../src/platform/virtual.ts";
+import { bench, drive, Happened } from "./support.ts";
+
+describe("while an answer is on its way", () => {
+  it("a member that a newer definition supersedes before it has joined leaves all the same", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const seen: string[] = [];
+    const sink = (epoch: number) =>
+      service("sink", { epoch }).on(Happened, ({ data }) => void seen.push(`${epoch}:${data.key}`));
+    let slow = true;
+    world.fail(({ kind }) => (kind === "lease" && slow ? { answerDelayMs: 1000 } : undefined));
+    const starting = bench([sink(1)], { world, platform, memberId: "one" });
+    await platform.clock.advance(2500);
+    const two = await bench([sink(2)], { world, platform, memberId: "two" });
+    const one = await starting;
+    slow = false;
+    await platform.clock.advance(20_000);
+    for (let i = 0; i < 8; i++) await two.feed(`key${i}`, 0);
+    assert.deepEqual(
+      seen.filter((text) => text.startsWith("1:")),
+      [],
+    );
+    assert.equal(seen.length, 8);
+    assert.match((await drive(one.clock, one.app.health())).subscriptions[0]?.reason ?? "", /epoch 2 has taken over/);
+    await drive(one.clock, Promise.all([one.app.stop(), two.app.stop()]));
+  });
+});
