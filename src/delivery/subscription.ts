@@ -272,7 +272,7 @@ class MemberSubscription implements Subscription {
   /** A new run of the partition from another position: nothing of the old one may be under way. */
   async #seek(intent: Intent & { kind: "seek" }, { partition, lease }: Owned): Promise<void> {
     await partition.stop(false);
-    this.#owned.delete(partition.number);
+    this.#disown(partition);
     try {
       await movePosition(this.runtime, partition, lease, intent);
     } finally {

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { service } from "tidings";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
 import { virtualPlatform } from "../../src/platform/virtual.ts";
-import { bench, drive, Happened } from "./support.ts";
+import { bench, drive, gate, Happened } from "./support.ts";
 
 describe("while an answer is on its way", () => {
   it("a member that a newer definition supersedes before it has joined leaves all the same", async () => {
@@ -29,5 +29,34 @@ describe("while an answer is on its way", () => {
     assert.equal(seen.length, 8);
     assert.match((await drive(one.clock, one.app.health())).subscriptions[0]?.reason ?? "", /epoch 2 has taken over/);
     await drive(one.clock, Promise.all([one.app.stop(), two.app.stop()]));
+  });
+
+  it("a partition that is lost and comes back while a seek waits for its handlers stays in work", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const running = gate();
+    const seen: number[] = [];
+    let stuck = true;
+    const sink = service("sink").on(Happened, async ({ data }) => {
+      if (stuck) await running.opened;
+      seen.push(data.n);
+    });
+    const b = await bench([sink], { world, platform, memberId: "one" });
+    await b.feed("k", 0);
+    const sought = b.app.admin.subscriptions.seek("sink/things", "start");
+    sought.catch(() => undefined);
+    await b.clock.advance(100);
+    const heal = world.fail(({ kind }) => (kind === "lease" ? { fail: "before" } : undefined));
+    await b.clock.advance(12_000);
+    heal();
+    stuck = false;
+    await b.clock.advance(5000);
+    const owned = (await drive(b.clock, b.app.health())).subscriptions[0]?.partitions;
+    running.open();
+    await b.clock.advance(100);
+    assert.equal((await drive(b.clock, b.app.health())).subscriptions[0]?.partitions, owned);
+    assert.equal(owned, 2);
+    await b.clock.advance(5000);
+    await b.app.stop();
   });
 });
