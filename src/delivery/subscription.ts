@@ -151,6 +151,8 @@ class MemberSubscription implements Subscription {
     partition.start().then(
       () => void this.#troubles.delete(number),
       (error: unknown) => {
+        // Given up since: whoever owns it now starts it.
+        if (!this.#isOwned(partition)) return;
         this.#troubles.set(number, messageOf(error));
         log.error({ subscription: name, partition: number, err: error }, "a partition could not be started");
         this.#disown(partition);
@@ -169,8 +171,8 @@ class MemberSubscription implements Subscription {
   /** Nothing of the partition can be committed any more. */
   #lost(partition: Partition, error: TidingsError): void {
     const { number } = partition;
+    if (error.code !== "TIDINGS_FENCED" && this.#isOwned(partition)) this.#troubles.set(number, error.message);
     this.#disown(partition);
-    if (error.code !== "TIDINGS_FENCED") this.#troubles.set(number, error.message);
     this.runtime.log.warn({ subscription: this.runtime.name, partition: number, code: error.code }, error.message);
     void partition.stop(true);
     void this.#group?.rebalanceNow();
@@ -187,8 +189,12 @@ class MemberSubscription implements Subscription {
   }
 
   /** Another one may have taken its place. */
+  #isOwned(partition: Partition): boolean {
+    return this.#owned.get(partition.number)?.partition === partition;
+  }
+
   #disown(partition: Partition): void {
-    if (this.#owned.get(partition.number)?.partition === partition) this.#owned.delete(partition.number);
+    if (this.#isOwned(partition)) this.#owned.delete(partition.number);
   }
 
   control(stored: Paused | undefined): void {

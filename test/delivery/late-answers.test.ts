@@ -2,8 +2,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { service } from "tidings";
+import { collections } from "../../src/delivery/records.ts";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
 import { virtualPlatform } from "../../src/platform/virtual.ts";
+import type { Engine, EngineContext } from "../../src/ports/engine.ts";
+import type { State } from "../../src/ports/state.ts";
 import { bench, drive, gate, Happened } from "./support.ts";
 
 describe("while an answer is on its way", () => {
@@ -58,5 +61,29 @@ describe("while an answer is on its way", () => {
     assert.equal(owned, 2);
     await b.clock.advance(5000);
     await b.app.stop();
+  });
+
+  it("a partition that was given up before its start failed is no trouble of this member", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    let slow = true;
+    /** Cannot read what a partition reads when it starts, and takes its time to say so. */
+    const open = async (context: EngineContext): Promise<Engine> => {
+      const engine = await world.open(context);
+      const state = engine.state as State;
+      const get: State["get"] = async (collection, keys) => {
+        if (collection !== collections.claims || !slow) return state.get(collection, keys);
+        return new Promise((_, reject) => platform.clock.after(3000, () => reject(new Error("unreadable"))));
+      };
+      return { ...engine, state: { ...state, get } };
+    };
+    const sink = () => service("sink").on(Happened, () => undefined);
+    const one = await bench([sink()], { world, platform, memberId: "one", engine: { open } });
+    slow = false;
+    const two = await bench([sink()], { world, platform, memberId: "two" });
+    await platform.clock.advance(15_000);
+    const [health] = (await drive(platform.clock, one.app.health())).subscriptions;
+    assert.deepEqual([health?.partitions, health?.status, health?.reason], [1, "ok", undefined]);
+    await drive(platform.clock, Promise.all([one.app.stop(), two.app.stop()]));
   });
 });
