@@ -63,13 +63,15 @@ async function publish(store: Store, document: RedriveDocument, guard: number): 
   return outcome.committed;
 }
 
+/** Unless the operation has begun after all, and nobody was told so: without what it covers it would never end. */
 async function removeChunks(store: Store, id: string, count: number): Promise<void> {
   const documents = Array.from({ length: count }, (_, chunk) => ({
     collection: collections.redriveItems,
     key: chunkKey(id, chunk),
     value: null,
   }));
-  await store.transact({ documents, durable: false }).catch(() => undefined);
+  const checks = [{ collection: collections.redrives, key: id, version: 0 }];
+  await store.transact({ checks, documents, durable: false }).catch(() => undefined);
 }
 
 /** The version of the guard at which no other operation covers any of these. Throws TIDINGS_REDRIVE_CONFLICT. */

@@ -255,6 +255,8 @@ class MemberSubscription implements Subscription {
     const owned = this.#owned.get(intent.partition);
     if (!there || !owned) return;
     const answer = await this.#answer(intent, owned);
+    // The partition is being given up, and its lease may hold still: the next owner does it.
+    if (!answer.ok && answer.code === "TIDINGS_FENCED") return;
     // Fenced: what was done by one who lost the partition meanwhile was not committed, and is the next owner's.
     await engine.transact?.({
       fences: [{ lease: owned.lease.name, token: owned.lease.token }],

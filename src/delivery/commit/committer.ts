@@ -93,12 +93,17 @@ export class Committer {
     });
   }
 
-  /** Resolves as the work does, or when nothing is committed any more: not when everything else is through, which under load never is. */
+  /**
+   * Settles as the work does: not when everything else is through, which under load never is. Rejects with TIDINGS_FENCED
+   * when nothing is committed any more, for then nobody can say that it was done.
+   */
   through(work: Promise<unknown>): Promise<void> {
-    if (this.#stopped) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.#ends.add(resolve);
-      work.then(() => resolve(), reject).finally(() => this.#ends.delete(resolve));
+      const end = (): void =>
+        reject(new TidingsError("TIDINGS_FENCED", "The partition was given up before this was committed."));
+      if (this.#stopped) end();
+      this.#ends.add(end);
+      work.then(() => resolve(), reject).finally(() => this.#ends.delete(end));
     });
   }
 

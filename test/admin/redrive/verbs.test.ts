@@ -259,6 +259,25 @@ describe("a redrive", () => {
     await assertExact(kit, report);
   });
 
+  it("keeps what it covers when nobody was told whether it has begun", async () => {
+    const { kit, how } = await broken(3);
+    await using _ = kit;
+    how.fails = () => false;
+    let isFirst = true;
+    const heal = kit.fail(({ transaction }) => {
+      if (!isFirst || !transaction?.documents?.some(({ collection }) => collection === collections.redrives))
+        return undefined;
+      isFirst = false;
+      return { fail: "after" };
+    });
+    await assert.rejects(begin(kit, { subscription: "worker" }), code("TIDINGS_OUTCOME_UNKNOWN"));
+    heal();
+    const [begun] = await kit.app.admin.redrives.list();
+    const report = await untilOver(kit, begun?.id ?? "");
+    assert.deepEqual([report.state, report.covered, report.succeeded], ["done", 3, 3]);
+    await assertExact(kit, report);
+  });
+
   it("gives nothing to a subscription that is gone, and says so", async () => {
     const { kit } = await broken(4);
     await using _ = kit;
