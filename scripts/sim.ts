@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { checkFaultKinds, faultKinds, seedNumber, type SimulationReport } from "tidings/testing";
 
+import { isFirstKind } from "../src/testing/sim/fault-kinds.ts";
 import { flags } from "./launch/run.mjs";
 import { add, commandOf, nothing, type SimSum, type SimTask } from "./sim/lines.ts";
 
@@ -77,10 +78,14 @@ function read(): Options | undefined {
 }
 
 /** Seeds that found a fault that is mended now; some of them shrunk, when all of the seed would hide it. */
-function regressions(): readonly Pick<SimTask, "seed" | "keep" | "events">[] {
+function regressions(): readonly Omit<SimTask, "seeds">[] {
   const file = join(import.meta.dirname, "sim/regressions.json");
-  const { seeds } = JSON.parse(readFileSync(file, "utf8")) as { seeds: Pick<SimTask, "seed" | "keep" | "events">[] };
-  return seeds;
+  const { seeds } = JSON.parse(readFileSync(file, "utf8")) as {
+    seeds: (Omit<SimTask, "seeds"> & { kinds?: "first" })[];
+  };
+  // What came later would hide what they have found.
+  const first = { faults: kinds.filter(isFirstKind) };
+  return seeds.map(({ kinds: which, ...seed }) => (which === "first" ? { ...first, ...seed } : seed));
 }
 
 function run(task: SimTask): Promise<SimulationReport> {

@@ -37,14 +37,16 @@ export function servicesOfSeed(seed: number): readonly string[] {
 type Handle = (event: { readonly data: Work }, ctx: Context) => Promise<void>;
 
 /** What stands in the way of success; throws in every way there is. */
-async function trouble(name: string, { n, how, times }: Work, ctx: Context, { outside, die }: NodeStart) {
+async function trouble(name: string, { n, how, times }: Work, ctx: Context, { outside, die, swarm }: NodeStart) {
   const id = `${name} ${n}`;
   const failures = outside.get(id) ?? 0;
   outside.set(id, failures + 1);
   // Where a partition waits for one event, that one is tried for ever.
   const mortal = name !== "strict" || failures < times;
   if (how === "poison" && mortal) throw new Error("always");
-  if (how === "terminal" && mortal) throw new TerminalError("never");
+  // Where operators redrive at large, somebody mends what is wrong with these meanwhile.
+  const isMended = failures >= times && swarm.kinds.includes("redrive-operation");
+  if (how === "terminal" && mortal && !isMended) throw new TerminalError("never");
   if (how === "deadly" && mortal) {
     die();
     // The process is gone, and nothing of it goes on.

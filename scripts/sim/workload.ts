@@ -10,11 +10,16 @@ const weights: Record<(typeof hows)[number], number> = {
   ok: 60, fails: 12, poison: 3, terminal: 3, sleeps: 8, slow: 2, later: 3, conflict: 4, pauses: 1, strange: 2, deadly: 0.4,
 }; // prettier-ignore
 
-const total = Object.values(weights).reduce((sum, weight) => sum + weight, 0);
+/** Where operators redrive at large, there is something to redrive. */
+const redriven: typeof weights = { ...weights, terminal: 20 };
 
-function drawHow({ dice }: Workload): Work["how"] {
-  let left = dice.between(0, total);
-  for (const how of hows) if ((left -= weights[how]) < 0) return how;
+function drawHow({ dice, swarm }: Workload): Work["how"] {
+  const own = swarm.kinds.includes("redrive-operation") ? redriven : weights;
+  let left = dice.between(
+    0,
+    Object.values(own).reduce((sum, weight) => sum + weight, 0),
+  );
+  for (const how of hows) if ((left -= own[how]) < 0) return how;
   return "ok";
 }
 

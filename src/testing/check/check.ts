@@ -10,6 +10,7 @@ import {
   checkUnique,
 } from "./log.ts";
 import { checkOwners, checkResources, checkTimers, checkTraces, checkVacuous } from "./machine.ts";
+import { checkRedrives } from "./redrives.ts";
 import type { InvariantId, Violation } from "./violation.ts";
 
 /** What a check found. */
@@ -46,6 +47,7 @@ const rules: readonly Rule[] = [
   { invariant: "I17", check: checkDeadLetters, needs: ["deadLetters"] },
   { invariant: "I18", check: checkResources, needs: ["resources"] },
   { invariant: "I24", check: checkTraces, needs: ["traces"] },
+  { invariant: "REDRIVE", check: checkRedrives, needs: ["redrives", "deadLetters"] },
   { invariant: "P3", check: checkTotals, needs: ["subscriptions"] },
   { invariant: "P3", check: checkHandled, needs: ["subscriptions", "effects"] },
 ];

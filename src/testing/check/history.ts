@@ -20,6 +20,8 @@ export interface History {
   readonly deadLetters?: readonly DeadLetterEnd[];
   /** Ids of dead letters that were there at any time. */
   readonly deadLettersSeen?: readonly string[];
+  /** Redrive operations, as far as they were seen. */
+  readonly redrives?: readonly RedriveEnd[];
   /** Events that must become dead letters, and after how many failures. */
   readonly poison?: readonly Poison[];
   /** Places as they were committed, in the order of the commits. */
@@ -166,6 +168,40 @@ export interface DeadLetterEnd {
   /** How often it was redriven. */
   readonly redrives?: number;
   readonly run?: number;
+}
+
+/** A redrive operation: what it says, and what was seen of it. */
+export interface RedriveEnd {
+  readonly id: string;
+  readonly state: "running" | "paused" | "aborted" | "cancelled" | "done";
+  /** Whether it is over: then its report must be exact. */
+  readonly ended: boolean;
+  /** As it reports them. */
+  readonly counts: Readonly<Record<"covered" | "moved" | "succeeded" | "failedAgain" | "setAside" | "skipped", number>>;
+  /** Dead letters that it has sent back, in the order of the commits. */
+  readonly sent: readonly RedriveSending[];
+  readonly batches: readonly RedriveBatch[];
+  /** Most in a second. */
+  readonly perSecond?: number;
+}
+
+/** A dead letter that was sent back by an operation. */
+export interface RedriveSending {
+  readonly deadLetter: string;
+  /** What became of it next. */
+  readonly outcome: "handled" | "failed" | "set aside" | undefined;
+  /** Whether the operation was stopped by then, and had not asked for it before. */
+  readonly isStopped: boolean;
+  /** Whether somebody else has sent it back again before the operation knew: then it may count it as skipped. */
+  readonly isForgotten: boolean;
+}
+
+/** A batch that an operation has asked for. */
+export interface RedriveBatch {
+  /** Left out where clocks cannot be compared. */
+  readonly atMs?: number | undefined;
+  readonly size: number;
+  readonly most: number;
 }
 
 /** An event that always fails. */

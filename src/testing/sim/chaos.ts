@@ -6,6 +6,7 @@ import type { FaultKind } from "./fault-kinds.ts";
 import type { PlannedFault } from "./fault-plan.ts";
 import type { SimNode } from "./node.ts";
 import { operate, type Operated } from "./operators.ts";
+import { operateRedrive } from "./redrive-operator.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 /** What chaos is made in. */
@@ -128,6 +129,13 @@ export class Chaos {
       case "seek":
         if (await operate(fault.kind, node, this.#context, dice, fault.forMs)) this.#count(fault.kind);
         return undefined;
+      case "redrive-operation": {
+        const kill = (one: SimNode): void => {
+          if (!this.#over) this.#kill(one);
+        };
+        if (await operateRedrive(node, { ...this.#context, kill }, dice, fault.forMs)) this.#count(fault.kind);
+        return undefined;
+      }
     }
   }
 
@@ -144,6 +152,10 @@ export class Chaos {
       node.dieAt = dice.one(["before-write", "after-write"]);
       return;
     }
+    this.#kill(node);
+  }
+
+  #kill(node: SimNode): void {
     node.crash();
     this.#count("crash");
     this.#startLater(node);

@@ -107,6 +107,7 @@ export async function readHistory(parts: FinalParts): Promise<History> {
     held,
     deadLetters,
     deadLettersSeen: [...witness.deadLetters],
+    redrives: witness.redrives.ends(),
     positions: witness.positions,
     ownership: witness.ownership,
     timers: witness.timers,

@@ -1,8 +1,11 @@
 import type { Admin } from "../../admin/admin.ts";
 import { readTotals, type SubscriptionTotals } from "../../delivery/totals.ts";
 import type { Engine } from "../../ports/engine.ts";
+import { collections } from "../../delivery/records.ts";
+import type { Dice } from "./dice.ts";
 import { epochMs } from "./node-clock.ts";
 import type { SimNode } from "./node.ts";
+import { drawPace } from "./redrive-operator.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Witness } from "./witness.ts";
 
@@ -18,6 +21,8 @@ export interface HealOptions {
   readonly working: () => boolean;
   /** Whether to redrive all dead letters once everything is at rest. */
   readonly redrive: boolean;
+  /** Where there may be redrive operations: chance for what is done with them. */
+  readonly operations: Dice | undefined;
   readonly witness: Witness;
 }
 
@@ -37,7 +42,9 @@ export async function heal(options: HealOptions): Promise<void> {
   void startAll(options);
   await quiet(options, untilMs);
   if (options.redrive && scheduler.nowMs < untilMs) {
-    await during(scheduler, untilMs, admin.deadLetters.redrive({}));
+    const { operations } = options;
+    const work = operations ? admin.redrives.start({}, drawPace(operations)) : admin.deadLetters.redrive({});
+    await during(scheduler, untilMs, work);
     await quiet(options, untilMs);
   }
   await during(scheduler, scheduler.nowMs + 120_000, Promise.all(nodes.map((node) => node.stop())));
@@ -68,10 +75,12 @@ async function quiet(options: HealOptions, untilMs: number): Promise<void> {
     const { published, subscriptions } = await readTotals(observer, epochMs + scheduler.nowMs);
     const open = subscriptions.filter(isOpen);
     const now = JSON.stringify([published, subscriptions.map(({ handled, held }) => [handled, held])]);
+    const redrives = options.operations ? await observer.state?.count(collections.redrives) : 0;
     const ready = options.nodes.every(({ app }) => app !== undefined);
-    if (!working() && ready && open.length === 0 && now === before) return;
+    if (!working() && ready && open.length === 0 && redrives === 0 && now === before) return;
     before = open.length === 0 ? now : "";
     await during(scheduler, scheduler.nowMs + 30_000, goOn(options, subscriptions));
+    if (options.operations) await during(scheduler, scheduler.nowMs + 30_000, goOnRedriving(options.admin, options.operations)); // prettier-ignore
   }
 }
 
@@ -88,5 +97,13 @@ async function goOn({ admin, observer }: HealOptions, subscriptions: readonly Su
       if (key !== null && (await observer.leases?.list("partition/"))?.length)
         await admin.heldKeys.resume(subscription, key).catch(() => undefined);
     }
+  }
+}
+
+/** Operations that somebody has paused go on, or are given up. */
+async function goOnRedriving({ redrives }: Admin, dice: Dice): Promise<void> {
+  for (const { id, state, endedAtMs } of await redrives.list()) {
+    if (state !== "paused" || endedAtMs !== undefined) continue;
+    await (dice.chance(0.7) ? redrives.resume(id) : redrives.cancel(id)).catch(() => undefined);
   }
 }

@@ -95,7 +95,7 @@ function deedOf(
 }
 
 /** What became of a call to an application; undefined when its process died before it answered. */
-async function settled(work: Promise<unknown>, node: SimNode, scheduler: Scheduler): Promise<unknown> {
+export async function settled(work: Promise<unknown>, node: SimNode, scheduler: Scheduler): Promise<unknown> {
   const asked = node.incarnation;
   let outcome: { readonly value: unknown } | undefined;
   work.then(

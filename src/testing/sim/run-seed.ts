@@ -47,7 +47,7 @@ export interface SeedResult {
 
 /** Runs one seed from its beginning to the last read. */
 export async function runSeed(options: CheckedOptions, { seed, keep, events }: SeedPlan): Promise<SeedResult> {
-  const drawn = drawSwarm(new Dice(seed, "swarm"), options.kinds);
+  const drawn = drawSwarm(seed, options.kinds);
   const swarm = events === undefined ? drawn : { ...drawn, events };
   const all = drawFaults(seed, swarm);
   const faults = keep ? all.filter(({ index }) => keep.includes(index)) : all;
@@ -188,12 +188,13 @@ class Run {
       admin: this.#healer(),
       working: () => working,
       redrive: startDice.chance(0.5),
+      operations: this.#swarm.kinds.includes("redrive-operation") ? new Dice(this.#seed, "operations") : undefined,
       witness,
     }); // prettier-ignore
     const history = await this.#history();
     const own = (await this.#options.check?.(this.#end(history))) ?? [];
     const { violations } = check(history);
-    return [...witness.violations, ...violations, ...own];
+    return [...witness.violations, ...witness.redrives.violations, ...violations, ...own];
   }
 
   /** An operator whose tools never fail. */

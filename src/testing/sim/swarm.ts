@@ -1,5 +1,5 @@
-import type { Dice } from "./dice.ts";
-import type { FaultKind } from "./fault-kinds.ts";
+import { Dice } from "./dice.ts";
+import { type FaultKind, isFirstKind } from "./fault-kinds.ts";
 
 /** What a seed decides before anything runs. */
 export interface Swarm {
@@ -27,7 +27,20 @@ export interface Swarm {
 }
 
 /** Draws what a seed decides, from the kinds of faults that are allowed. */
-export function drawSwarm(dice: Dice, allowed: readonly FaultKind[]): Swarm {
+export function drawSwarm(seed: number, allowed: readonly FaultKind[]): Swarm {
+  const first = allowed.filter(isFirstKind);
+  const swarm = drawFirst(new Dice(seed, "swarm"), first);
+  // Who asks for these only gets them in every seed.
+  const share = first.length === 0 ? 1 : laterShare;
+  const later = allowed.filter((kind) => !isFirstKind(kind) && new Dice(seed, `swarm ${kind}`).chance(share));
+  return { ...swarm, kinds: [...swarm.kinds, ...later] };
+}
+
+/** In how many seeds a kind happens that came later. */
+const laterShare = 0.25;
+
+/** As the first seeds were drawn, number by number. */
+function drawFirst(dice: Dice, allowed: readonly FaultKind[]): Swarm {
   const nodes = dice.one([1, 2, 2, 2, 3, 3, 4, 5, 7]);
   const share = dice.one([0.15, 0.3, 0.5, 0.8]);
   const kinds = allowed.filter(() => dice.chance(share));

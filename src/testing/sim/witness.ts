@@ -14,6 +14,7 @@ import type { Outcome, Transaction } from "../../ports/transaction.ts";
 import { type Effect, identityOf, type OwnedWrite, type PositionSample, type Publish, type Run, type TimerFiring } from "../check/history.ts"; // prettier-ignore
 import type { Violation } from "../check/violation.ts";
 import { hashOf, isConstantClockKind, settledOf, sumOf } from "./measures.ts";
+import { RedriveWatch } from "./redrive-watch.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Trace } from "./trace.ts";
 
@@ -44,6 +45,7 @@ export class Witness {
   readonly timers: TimerFiring[] = [];
   readonly deadLetters = new Set<string>();
   readonly violations: Violation[] = [];
+  readonly redrives: RedriveWatch;
   /** Most handlers that ran at once, by member and subscription. */
   readonly peaks = new Map<string, number>();
   /** Why applications could not start, by code. */
@@ -73,6 +75,7 @@ export class Witness {
     this.#scheduler = scheduler;
     this.#trace = trace;
     this.#exactClocks = options.kinds.every(isConstantClockKind);
+    this.redrives = new RedriveWatch(() => (this.#exactClocks ? scheduler.nowMs : undefined));
     this.#epochMs = options.epochMs;
     this.#name = options.name;
   }
@@ -145,6 +148,7 @@ export class Witness {
 
   /** A call that took effect. */
   applied({ kind, engine, transaction }: MemoryCall, result: unknown): void {
+    if (transaction && (result as Outcome).committed) this.redrives.committed(transaction);
     const by = this.#engines.get(engine);
     if (!by) return;
     this.#trace.text(kind);

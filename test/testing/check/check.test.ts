@@ -2,13 +2,16 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
 import { check } from "../../../src/testing/check/check.ts";
-import type { History } from "../../../src/testing/check/history.ts";
+import type { History, RedriveEnd } from "../../../src/testing/check/history.ts";
 import { countFindings, type InvariantId, invariants } from "../../../src/testing/check/violation.ts";
 import { log, publishes, sound } from "./histories.ts";
 
 const [subscription] = sound.subscriptions as unknown as [(typeof sound.subscriptions)[0]];
 const [p1, p2, ...others] = publishes as [(typeof publishes)[0], (typeof publishes)[0], ...typeof publishes];
 const withSubscription = (change: object): Partial<History> => ({ subscriptions: [{ ...subscription, ...change }] });
+
+const [redrive] = sound.redrives as unknown as [RedriveEnd];
+const withRedrive = (change: Partial<RedriveEnd>): Partial<History> => ({ redrives: [{ ...redrive, ...change }] });
 
 /** By what is broken: the invariant, and the change that breaks it. */
 const broken: Record<string, readonly [InvariantId, Partial<History>]> = {
@@ -74,6 +77,28 @@ const broken: Record<string, readonly [InvariantId, Partial<History>]> = {
     { deadLetters: [...sound.deadLetters, { ...sound.deadLetters[1], id: "d3" } as never] },
   ],
   "more is in flight than is declared": ["I18", { resources: [{ name: "in flight", peak: 13, cap: 12 }] }],
+  "a redrive counts what was not sent": ["REDRIVE", withRedrive({ sent: redrive.sent.slice(0, 1) })],
+  "a redrive counts a failure as handled": [
+    "REDRIVE",
+    withRedrive({ counts: { ...redrive.counts, succeeded: 2, failedAgain: 0 } }),
+  ],
+  "a redrive counts more than it covers": ["REDRIVE", withRedrive({ counts: { ...redrive.counts, covered: 2 } })],
+  "a redrive that is done has left something": ["REDRIVE", withRedrive({ counts: { ...redrive.counts, covered: 4 } })],
+  "a redrive sent one twice": [
+    "REDRIVE",
+    withRedrive({ sent: redrive.sent.map((each) => ({ ...each, deadLetter: "d0" })) }),
+  ],
+  "a redrive went on after its end": [
+    "REDRIVE",
+    withRedrive({ sent: redrive.sent.map((each) => ({ ...each, isStopped: true })) }),
+  ],
+  "a redrive left its ramp": ["REDRIVE", withRedrive({ batches: [{ size: 3, most: 2 }] })],
+  "a redrive was faster than its rate": ["REDRIVE", withRedrive({ perSecond: 1.9 })],
+  "a redrive never ended": ["REDRIVE", withRedrive({ state: "running", ended: false })],
+  "a dead letter is being redriven for ever": [
+    "REDRIVE",
+    { deadLetters: sound.deadLetters.map((letter) => ({ ...letter, state: "redriving" })) },
+  ],
   "a seed gave two runs": ["I24", { traces: [{ seed: "1-000001", first: "ab", second: "ac" }] }],
   "the counts do not add up": ["P3", withSubscription({ totals: { ...subscription.totals, filtered: 1 } })],
   "more is counted as held than is held": ["P3", { held: [] }],
@@ -121,6 +146,13 @@ describe("the checker", () => {
     assert.deepEqual(check({ publishes: [...publishes, lost], log }).violations, []);
     const unsure = publishes.map((each) => (each === p2 ? { ...each, answer: "unknown" as const } : each));
     assert.deepEqual(check({ publishes: unsure, log }).violations, []);
+  });
+
+  it("takes a sending that somebody else has covered up as known to its redrive or not", () => {
+    const sent = redrive.sent.map((each) => ({ ...each, isForgotten: true }));
+    const unknown = { ...redrive.counts, moved: 1, failedAgain: 0, skipped: 2 };
+    for (const counts of [redrive.counts, unknown])
+      assert.deepEqual(check({ ...sound, ...withRedrive({ sent, counts }) }).violations, []);
   });
 
   it("says what it could not check", () => {

@@ -72,5 +72,22 @@ export const sound = {
   timers: [{ subscription: "billing/orders", event: "e1", dueAtMs: 100, firedAtMs: 100 }],
   resources: [{ name: "in flight", peak: 12, cap: 12 }],
   traces: [{ seed: "1-000001", first: "ab", second: "ab" }],
+  redrives: [
+    {
+      id: "r1",
+      state: "done",
+      ended: true,
+      counts: { covered: 3, moved: 2, succeeded: 1, failedAgain: 1, setAside: 0, skipped: 1 },
+      sent: [
+        { deadLetter: "d0", outcome: "handled", isStopped: false, isForgotten: false },
+        { deadLetter: "d2", outcome: "failed", isStopped: false, isForgotten: false },
+      ],
+      batches: [
+        { atMs: 1000, size: 2, most: 2 },
+        { atMs: 2000, size: 1, most: 2 },
+      ],
+      perSecond: 2,
+    },
+  ],
   healed: true,
 } satisfies History;
