@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { TidingsError } from "../../errors/tidings-error.ts";
 import type { CrashReport, CrashStep, CrashTestOptions } from "../../testing/crash/options.ts";
 import type { Output } from "../output.ts";
+import type { Stray } from "../../testing/strays.ts";
 import { outputOf } from "../session.ts";
 import { loadTestFile } from "../test-file.ts";
 import { parseWhole, plural } from "../values.ts";
@@ -14,7 +15,7 @@ const examples = `Examples:
 interface Options {
   readonly times: string;
   readonly seed: string;
-  readonly service?: string;
+  readonly service?: string | undefined;
 }
 
 /** `tidings test crash`. */
@@ -29,16 +30,24 @@ export function configure(command: Command): void {
       const out = outputOf(command);
       const file = (await loadTestFile(path)) as unknown as CrashTestOptions;
       const { crashTest } = await import("../../testing/crash/crash-test.ts");
-      const report = await crashTest({
-        ...file,
+      const { owned, withStrays } = await import("../../testing/strays.ts");
+      const asked = {
+        ...owned(file),
         times: parseWhole("--times", times),
         seed: parseWhole("--seed", seed, 0),
         ...(service === undefined ? {} : { service }),
-        onStep: (_, done, of) => out.progress(`${done} of ${of} steps`),
-      });
+        onStep: (_: CrashStep, done: number, of: number) => out.progress(`${done} of ${of} steps`),
+      };
+      const unawaited: Stray[] = [];
+      const report = await withStrays(
+        () => crashTest(asked),
+        (stray) => unawaited.push(stray),
+      );
       out.progress();
-      await out.result(report, () => textOf(report, out));
-      complain(report);
+      if (unawaited.length > 0) out.complain(`problem: ${commandOf(path, { times, seed, service })}`);
+      for (const { message } of unawaited) out.complain(`  ${message}`);
+      await out.result({ ...report, unawaited }, () => textOf(report, out));
+      complain(report, unawaited.length);
     });
 }
 
@@ -71,8 +80,19 @@ function textOf({ steps, crashes }: CrashReport, out: Output): string {
   ].join("");
 }
 
+/** The command that finds it again. */
+function commandOf(path: string, { times, seed, service }: Options): string {
+  const given = [times === "1" ? "" : ` --times ${times}`, seed === "1" ? "" : ` --seed ${seed}`];
+  return `tidings test crash ${path}${given.join("")}${service === undefined ? "" : ` --service ${service}`}`;
+}
+
 /** What is repeated outside is no failure: no system can undo it. */
-function complain({ lost, doubled, reordered, leftOver }: CrashReport): void {
+function complain({ lost, doubled, reordered, leftOver }: CrashReport, unawaited: number): void {
+  if (unawaited > 0)
+    throw new TidingsError(
+      "TIDINGS_EXPECTATION_FAILED",
+      `${plural(unawaited, "failure was", "failures were")} awaited by nobody: run the command above again to see it.`,
+    );
   if (lost + doubled + reordered + leftOver === 0) return;
   throw new TidingsError(
     "TIDINGS_EXPECTATION_FAILED",
