@@ -11,6 +11,7 @@ import {
   recordFromDocument,
   recordToDocument,
 } from "../delivery/records.ts";
+import { checkEditedKey, checkEditedKeyByLooks } from "../delivery/redrive/edited-key.ts";
 import type { AdminContext } from "./context.ts";
 import { showDeadLetter } from "./dead-letters.ts";
 import { type Ask, askOwners, throwRefusal } from "./intents.ts";
@@ -25,6 +26,11 @@ export type Edit = (
 ) & {
   /** With it the new payload is checked as its handlers would. */
   readonly contract?: Contract;
+  /**
+   * Handle the copy with the key of its event, also where its payload makes another one. Otherwise that is refused: its new
+   * key has an order of its own, which the copy would not keep.
+   */
+  readonly keepKey?: boolean;
 };
 
 /** What became of an edit. */
@@ -33,6 +39,8 @@ export interface EditResult {
   /** Id of the edited copy. */
   readonly id: string;
   readonly editedFrom: string;
+  /** The key with which it is handled: that of the event. */
+  readonly key: string | null;
   /** Its payload as JSON text. */
   readonly data: string;
   /**
@@ -62,12 +70,14 @@ export async function editOne(
     deadLetter: id,
     id: edited.id,
     editedFrom: letter.editedFrom ?? letter.record.id,
+    key: letter.key,
     data: edited.data ?? "",
     checked: contract !== undefined,
   };
   if (options.dryRun) return result;
   const { subscription, partition, topic } = letter;
-  const ask: Ask = { kind: "redrive", subscription, partition, deadLetter: id, edited };
+  const keepKey = edit.keepKey === true ? { keepKey: true } : {};
+  const ask: Ask = { kind: "redrive", subscription, partition, deadLetter: id, edited, ...keepKey };
   const [answer] = await askOwners(context, [ask], () => topic, options.signal);
   throwRefusal(answer as Answer);
   return { ...result, checked: result.checked || (answer?.ok === true && answer.checked === true) };
@@ -76,7 +86,7 @@ export async function editOne(
 /**
  * The edited copy of a dead letter's event: of a new identity, linked to what it was by `editedfrom`, in the same
  * correlation. Throws TIDINGS_INVALID_INPUT, TIDINGS_INVALID_PATCH,
- * TIDINGS_INVALID_PAYLOAD, TIDINGS_EVENT_TOO_LARGE and what `decode` throws.
+ * TIDINGS_INVALID_PAYLOAD, TIDINGS_EVENT_TOO_LARGE, TIDINGS_KEY_CHANGED and what `decode` throws.
  */
 export function editedRecord(context: AdminContext, letter: DeadLetter, edit: Edit): RecordDocument {
   const { topic, partition, position } = letter;
@@ -97,7 +107,11 @@ export function editedRecord(context: AdminContext, letter: DeadLetter, edit: Ed
   };
   checkSize(record, context.limits, subject);
   if (edit.contract) decode(record, edit.contract, context.limits);
-  return recordToDocument(record);
+  const edited = recordToDocument(record);
+  if (edit.keepKey === true) return edited;
+  if (edit.contract) checkEditedKey(letter, edited, edit.contract);
+  else checkEditedKeyByLooks(letter, edited);
+  return edited;
 }
 
 /** The payload as it shall be. */

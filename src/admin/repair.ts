@@ -41,7 +41,7 @@ export interface DeadLettersAdmin {
    * Redrives an edited copy of the event in its place. It gets an id of its own, which is returned, and the original is
    * closed as resolved in the same commit. It is checked against the schema of its handler before anything is stored,
    * where an application knows it (see `checked`). Throws TIDINGS_DEAD_LETTER_STATE, TIDINGS_INVALID_INPUT,
-   * TIDINGS_INVALID_PATCH, TIDINGS_INVALID_PAYLOAD, TIDINGS_EVENT_TOO_LARGE, TIDINGS_NO_ANSWER.
+   * TIDINGS_INVALID_PATCH, TIDINGS_INVALID_PAYLOAD, TIDINGS_EVENT_TOO_LARGE, TIDINGS_KEY_CHANGED, TIDINGS_NO_ANSWER.
    */
   edit(
     id: string,

@@ -208,7 +208,12 @@ export type Intent = {
   readonly by: string;
   readonly atMs: number;
 } & (
-  | { readonly kind: "redrive"; readonly deadLetter: string; readonly edited?: RecordDocument }
+  | {
+      readonly kind: "redrive";
+      readonly deadLetter: string;
+      readonly edited?: RecordDocument;
+      readonly keepKey?: boolean;
+    }
   | { readonly kind: "redrive-many"; readonly operation: string; readonly letters: readonly RedriveLetter[] }
   | { readonly kind: "discard"; readonly deadLetter: string; readonly undoMs?: number; readonly note?: string }
   | { readonly kind: "undo-discard"; readonly deadLetter: string }

@@ -84,6 +84,7 @@ export const errorCatalogue = Object.freeze({
   TIDINGS_REDRIVE_ABORTED: entry("A redrive was stopped by its abort rule or its canary.", 7),
   TIDINGS_REDRIVE_WAITING: entry("A redrive is not over, and nothing goes on with it now.", 6),
   TIDINGS_INVALID_PATCH: entry("A JSON Patch is malformed or does not fit what it changes.", 2),
+  TIDINGS_KEY_CHANGED: entry("An edited payload makes another ordering key.", 5),
   TIDINGS_HELD_KEYS_OPEN: entry("A seek over held keys was refused.", 5),
   TIDINGS_NO_ANSWER: entry("The owner of a partition did not answer in time.", 6, true),
   TIDINGS_CONFIRMATION_NEEDED: entry("What was asked for is not done without confirmation.", 2),

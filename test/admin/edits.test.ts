@@ -58,6 +58,41 @@ describe("an edit of a dead letter", () => {
     await shop.app.stop();
   });
 
+  it("that makes another key is refused by the application, by whoever asks, and changes nothing", async () => {
+    const { world } = await troubledWorld();
+    const shop = await startShop(world);
+    const { admin } = await openAdmin(world);
+    const [letter] = await admin.deadLetters.list();
+    const moved = { merge: { orderId: "c", bad: null } };
+    for (const { deadLetters } of [shop.app.admin, admin])
+      await assert.rejects(deadLetters.edit(letter!.id, moved), {
+        code: "TIDINGS_KEY_CHANGED",
+        message: /has the key "c", and its event has "b".*keepKey: true \(--keep-key\)/,
+      });
+    assert.deepEqual((await admin.deadLetters.list())[0], letter);
+    const kept = await admin.deadLetters.edit(letter!.id, { ...moved, keepKey: true });
+    assert.equal(kept.key, "b");
+    await shop.app.settled({ timeoutMs: 10_000 });
+    // In the place of its event: before what waited behind that.
+    assert.deepEqual(shop.how.handled, ["c:1", "b:2"]);
+    await shop.app.stop();
+  });
+
+  it("that changes what was the key by its looks is refused while no application runs", async () => {
+    const { world } = await troubledWorld();
+    const { admin } = await openAdmin(world);
+    const [letter] = await admin.deadLetters.list();
+    const { deadLetters } = admin;
+    await assert.rejects(deadLetters.edit(letter!.id, { merge: { orderId: "c" } }), { code: "TIDINGS_KEY_CHANGED" });
+    await assert.rejects(deadLetters.edit(letter!.id, { data: { total: 1 } }), {
+      code: "TIDINGS_KEY_CHANGED",
+      message: /has no key, and its event has "b"/,
+    });
+    assert.deepEqual((await deadLetters.list())[0], letter);
+    const edited = await deadLetters.edit(letter!.id, { merge: { total: 3, note: "c" } }, { dryRun: true });
+    assert.equal(edited.key, "b");
+  });
+
   it("by a patch that does not fit the payload is refused with the operation and its path", async () => {
     const { world } = await troubledWorld();
     const { admin } = await openAdmin(world);

@@ -9,6 +9,7 @@ interface Options {
   readonly data?: string;
   readonly patch?: string;
   readonly merge?: string;
+  readonly keepKey?: boolean;
   readonly dryRun?: boolean;
 }
 
@@ -25,6 +26,7 @@ export function configure(command: Command): void {
     .option("--data <json>", "the whole new payload: JSON, @file, or - for the standard input")
     .option("--patch <json>", "a JSON Patch (RFC 6902) on the payload: JSON, @file, or -")
     .option("--merge <json>", "what to change of the payload: members are set, null removes one")
+    .option("--keep-key", "handle it with the key of its event, also where its payload makes another one")
     .option("--dry-run", "print the new payload and do nothing")
     .addHelpText("before", examples)
     .addHelpText(
@@ -34,7 +36,8 @@ export function configure(command: Command): void {
     .action((id: string, options: Options) =>
       withSession(command, options.dryRun ? "read" : "change", async ({ admin, out, signal }) => {
         const { dryRun = false } = options;
-        const result = await admin.deadLetters.edit(id, await editOf(options), { dryRun, signal });
+        const edit: Edit = { ...(await editOf(options)), keepKey: options.keepKey ?? false };
+        const result = await admin.deadLetters.edit(id, edit, { dryRun, signal });
         await out.result({ ...result, data: JSON.parse(result.data) as unknown, redriven: !dryRun }, () =>
           dryRun ? `Would redrive ${result.data}\n` : `Redriven as ${result.id}, edited from ${result.editedFrom}.\n`,
         );

@@ -16,6 +16,7 @@ import {
 } from "../records.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import type { RedriveDocument } from "./documents.ts";
+import { checkEditedKey } from "./edited-key.ts";
 
 /** Sends one dead letter back, or an edited copy in its place. Throws what keeps it from that. */
 export async function redriveOne(
@@ -185,11 +186,12 @@ export function headOf(
 /** Whether an edited copy could be checked against the schema of its handler. Throws what does not fit. */
 function checkEdit(
   letter: DeadLetter,
-  { edited }: Intent & { kind: "redrive" },
+  { edited, keepKey = false }: Intent & { kind: "redrive" },
   runtime: SubscriptionRuntime,
 ): boolean {
   const route = edited && runtime.routes.get(edited.type);
   if (!edited || !route) return false;
+  if (!keepKey) checkEditedKey(letter, edited, route.contract);
   decode(placed(letter, edited, runtime), route.contract as never, runtime.limits);
   return true;
 }
