@@ -149,7 +149,9 @@ describe("a subscription", () => {
     const heal = world.fail(({ kind }) => (kind === "lease" ? { answerDelayMs: 600 } : undefined));
     const member = (memberId: string) =>
       bench([service("sink").on(Happened, ({ data }) => void seen.push(data.key))], {
-        ...{ world, platform, memberId },
+        world,
+        platform,
+        memberId,
         engine: { open },
       });
     // Each makes the other look at the group once more, before it has joined.
