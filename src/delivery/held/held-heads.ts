@@ -234,9 +234,11 @@ export class HeldHeads {
     });
   }
 
-  /** The head is there again; what joined meanwhile stays. */
+  /** The head is there again; what joined meanwhile stays, and so does what operators have said of the key. */
   #takeBack(entry: HeldEntry, undo: HeldEntry): void {
-    Object.assign(entry, { ...undo, nextSeq: entry.nextSeq, busy: true, releasing: false });
+    const { nextSeq, reason, note, dueAtMs, due } = entry;
+    const said = reason === "paused" || undo.reason === "paused" ? { reason, note, dueAtMs, due } : {};
+    Object.assign(entry, { ...undo, nextSeq, busy: true, releasing: false, ...said });
     this.#entries.count(1);
     this.#entries.settle([this.#documents.entry(entry)]);
   }
