@@ -61,6 +61,11 @@ export function admit(delivery: Guarded, clock: Clock, who: object, wake: () => 
   return true;
 }
 
+/** It waits no more: whoever is woken in its place would let what is there go by. */
+export function stopWaiting(who: object, guards: readonly Guard[] | undefined): void {
+  for (const { waiters } of guards ?? []) waiters.delete(who);
+}
+
 /** Whether it may start now, without waiting for it. */
 export function enterNow(delivery: Guarded, clock: Clock): boolean {
   if (!delivery.route.guards && !delivery.guarded) return true;

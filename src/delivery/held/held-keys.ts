@@ -2,6 +2,7 @@ import type { StoredRecord } from "../../event/record.ts";
 import type { DocumentWrite, Fence, TimerWrite } from "../../ports/transaction.ts";
 import type { Committer } from "../commit/committer.ts";
 import type { Settlement } from "../commit/settlement.ts";
+import { stopWaiting } from "../guards/entrance.ts";
 import { type Delivery, type DeliveryOwner, noTries } from "../lanes/delivery.ts";
 import type { DeadLetter, Tries } from "../records.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
@@ -80,7 +81,10 @@ export class HeldKeys {
   stop(lost: boolean): void {
     this.#stopped = true;
     this.#lost = lost;
-    for (const entry of this.#entries.values()) entry.cancelTimer?.();
+    for (const entry of this.#entries.values()) {
+      entry.cancelTimer?.();
+      stopWaiting(entry, entry.guards);
+    }
   }
 
   /** When no head runs any more: resolves when everything about them is on its way to the committer. */
@@ -268,6 +272,7 @@ export class HeldKeys {
     const entry = this.#entries.get(id) ?? newEntry(id, key, true, this.#runtime.platform.clock.now(), noTries);
     this.#entries.set(id, entry);
     entry.cancelTimer?.();
+    stopWaiting(entry, entry.guards);
     entry.reason = "paused";
     entry.releasing = false;
     entry.note = reason;

@@ -1,5 +1,5 @@
 import type { CancelTimer } from "../../platform/clock.ts";
-import { admit, enterNow, refusing } from "../guards/entrance.ts";
+import { admit, enterNow, refusing, stopWaiting } from "../guards/entrance.ts";
 import type { HeldKeys } from "../held/held-keys.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import type { Delivery } from "./delivery.ts";
@@ -55,10 +55,17 @@ export class Door {
     return enterNow(delivery, this.#options.runtime.platform.clock);
   }
 
+  /** What is in the lane does not wait here any more. */
+  forget(lane: Lane): void {
+    if (!this.#waiting.delete(lane)) return;
+    for (const { guards } of this.#options.runtime.routes.values()) stopWaiting(lane, guards);
+    for (const { guarded } of lane.queue) guarded?.waitsFor?.waiters.delete(lane);
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#cancel?.();
-    this.#waiting.clear();
+    for (const lane of Array.from(this.#waiting.keys())) this.forget(lane);
   }
 
   #lookLater(): void {
@@ -85,8 +92,7 @@ export class Door {
     const { runtime, held, close } = this.#options;
     const guard = refusing(delivery);
     if (!guard || !this.#othersGoOn(delivery)) return;
-    this.#waiting.delete(lane);
-    guard.waiters.delete(lane);
+    this.forget(lane);
     const followers = lane.queue.splice(1);
     lane.queue = [];
     runtime.log.debug({ subscription: runtime.name, key: lane.key, guard: guard.name }, "a waiting key is held");

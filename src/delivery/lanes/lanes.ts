@@ -109,6 +109,7 @@ export class Lanes implements DeliveryOwner {
     if (!entry) return false;
     if (lane.busy) return true;
     lane.blocked = undefined;
+    this.#door.forget(lane);
     for (const delivery of lane.queue.splice(0)) {
       this.#hot.leave(delivery);
       held.append(entry, delivery);
