@@ -55,7 +55,7 @@ export class Lanes implements DeliveryOwner {
   #dispatching = false;
   #stopped = false;
   #aborted = false;
-  #idleWaiters: (() => void)[] = [];
+  readonly #idleWaiters: (() => void)[] = [];
   readonly #dispatchLater = (): void => this.dispatch();
 
   constructor(options: LanesOptions) {
@@ -247,11 +247,8 @@ export class Lanes implements DeliveryOwner {
     if (this.#blocking.size > 0 && this.#blocking.delete(delivery)) this.#clock.soon(this.#dispatchLater);
     if (delivery.lane?.running === delivery) delivery.lane.running = undefined;
     if (delivery.held) this.#alone.get(delivery)?.();
-    if (this.#runningCount === 0 && this.#idleWaiters.length > 0) {
-      const woken = this.#idleWaiters;
-      this.#idleWaiters = [];
-      for (const wake of woken) wake();
-    }
+    if (this.#runningCount === 0 && this.#idleWaiters.length > 0)
+      for (const wake of this.#idleWaiters.splice(0)) wake();
   }
 
   #goOn(lane: Lane): void {
@@ -267,6 +264,8 @@ export class Lanes implements DeliveryOwner {
   #restart(delivery: Delivery): void {
     const lane = delivery.lane as Lane;
     delivery.discarded = false;
+    // It may have been let through as a probe, and not have begun.
+    if (delivery.guarded) leave(delivery, "unknown");
     this.#free(delivery);
     lane.queue = [...lane.again, delivery, ...lane.queue];
     lane.again = [];

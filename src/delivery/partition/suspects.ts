@@ -60,9 +60,10 @@ async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Pro
       const delivery = await options.ingest.takeOnce(record);
       if (!delivery) continue;
       const stalls = recall(delivery, claimed, runtime);
-      // A pause or a guard leaves it where it is, and whoever comes behind it in its lane must not overtake it.
-      const mayRun = !runtime.paused() && enterNow(delivery, runtime.platform.clock);
-      if (!mayRun || (options.lanes.find(record.key)?.queue.length ?? 0) > 0) options.lanes.enqueue(delivery);
+      // A pause or a guard leaves it where it is, and whoever comes behind it in its lane must not overtake it. That one is
+      // not let through a guard first: it might be the probe for which the one before it waits.
+      const isBehind = (options.lanes.find(record.key)?.queue.length ?? 0) > 0;
+      if (isBehind || runtime.paused() || !enterNow(delivery, runtime.platform.clock)) options.lanes.enqueue(delivery);
       else {
         found += 1;
         await runtime.gate.alone(() => runSuspect(delivery, stalls, options));
