@@ -48,7 +48,7 @@ function workshop(handler: (position: number) => void | Promise<void> = () => un
     },
     claims: { covers: () => true, forgetFailures: () => undefined, noteFailures: () => Promise.resolve() },
     held: { blocks: () => undefined },
-    batches: { stop: () => undefined },
+    batches: { stop: () => undefined, drop: () => [] },
     onSettled: () => undefined,
   } as unknown as LanesOptions);
   const route = {

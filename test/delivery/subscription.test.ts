@@ -319,4 +319,22 @@ describe("a batch handler", () => {
     assert.deepEqual(order, ["b0", "b0", "b1"]);
     await b.app.stop();
   });
+
+  it("does not get what waited for company when its partition is lost", async () => {
+    const world = memoryWorld();
+    const sizes: number[] = [];
+    const b = await bench(
+      [service("sink").onBatch(Happened, (items) => void sizes.push(items.length), { batchMax: 10, waitMs: 30_000 })],
+      { world },
+    );
+    await b.feed("a", 0);
+    const heal = world.fail(({ kind }) => (kind === "lease" ? { fail: "before" } : undefined));
+    await b.clock.advance(20_000);
+    heal();
+    assert.deepEqual(sizes, []);
+    await b.clock.advance(60_000);
+    assert.deepEqual(sizes, [1]);
+    assert.equal((await totalsOf(b)).handled, 1);
+    await b.app.stop();
+  });
 });

@@ -384,10 +384,11 @@ export class Lanes implements DeliveryOwner {
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
-  /** Nothing will be committed any more: nobody shall wait for what has ended. */
+  /** Nothing will be committed any more: nobody shall wait for what has ended, and nothing that has not begun begins. */
   letGo(): void {
     for (const lane of this.#lanes.all()) lane.wakeAll();
-    for (const delivery of this.#atMostOnce?.giveUp() ?? []) this.#abandon(delivery);
+    const open = [...this.#options.batches.drop(), ...(this.#atMostOnce?.giveUp() ?? [])];
+    for (const delivery of open) this.#abandon(delivery);
     for (const told of Array.from(this.#alone.values())) told();
   }
 

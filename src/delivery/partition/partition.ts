@@ -194,8 +194,8 @@ class OwnedPartition implements Partition {
   #letGo({ committer, lanes }: Works): void {
     committer.stop();
     lanes.abort(new TidingsError("TIDINGS_FENCED", `This member no longer owns ${this.#key}.`));
-    void lanes.quiesce();
     lanes.letGo();
+    void lanes.quiesce();
   }
 
   abort(reason: unknown): void {

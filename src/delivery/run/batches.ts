@@ -10,6 +10,8 @@ export interface Batches {
   add(delivery: Delivery): void;
   /** Runs what waits for company now. */
   stop(): void;
+  /** Gives back what waits for company: nobody runs it here. */
+  drop(): readonly Delivery[];
 }
 
 /** What becomes of the items of a batch. */
@@ -68,6 +70,12 @@ export function createBatches(runtime: SubscriptionRuntime, outcome: () => Batch
     },
     stop() {
       for (const route of Array.from(gatherings.keys())) run(route);
+    },
+    drop() {
+      const dropped = [...gatherings.values()];
+      gatherings.clear();
+      for (const { cancel } of dropped) cancel?.();
+      return dropped.flatMap(({ deliveries }) => deliveries);
     },
   };
 }
