@@ -266,24 +266,33 @@ export class Committer {
     });
   }
 
-  /** Whether a commit of unknown outcome took effect stands in the position document. */
   #lookUp(group: Group): void {
-    const { engine, clock, key } = this.#options;
     if (this.#stopped) return;
-    const state = engine.state as NonNullable<Engine["state"]>;
-    state.get(collections.positions, [key]).then(
-      ([found]) => {
+    this.#tookEffect(group).then(
+      (tookEffect) => {
         if (this.#stopped) return;
-        const there = found && (JSON.parse(found.value) as PositionDocument);
-        if (there?.commit === group.document.commit) this.#succeeded(group);
+        if (tookEffect === undefined) this.#fenced();
+        else if (tookEffect) this.#succeeded(group);
         else this.#tryLater(group, "the outcome of a commit was unknown; it did not take effect");
       },
       (error: unknown) => {
         if (this.#stopped) return;
         if (isTidingsError(error) && isFinal(error)) this.#lost(error);
-        else clock.after(this.#retryDelayMs, () => this.#lookUp(group));
+        else this.#options.clock.after(this.#retryDelayMs, () => this.#lookUp(group));
       },
     );
+  }
+
+  /**
+   * Whether a commit of unknown outcome took effect stands in the position document; undefined when somebody else has taken
+   * over meanwhile, for then the number there may be the one of their first commit.
+   */
+  async #tookEffect({ document }: Group): Promise<boolean | undefined> {
+    const { engine, key, fence } = this.#options;
+    const [found] = await (engine.state as NonNullable<Engine["state"]>).get(collections.positions, [key]);
+    const ours = await engine.transact?.({ fences: [fence], durable: false });
+    if (!ours?.committed) return undefined;
+    return found !== undefined && (JSON.parse(found.value) as PositionDocument).commit === document.commit;
   }
 
   #lost(error: TidingsError): void {
