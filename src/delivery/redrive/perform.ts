@@ -55,6 +55,11 @@ export async function redriveMany(
       code: isTidingsError(error) ? error.code : "TIDINGS_HANDLER_FAILED",
       message: messageOf(error),
     });
+  const found = await lettersOf(
+    letters.map(({ id }) => id),
+    runtime,
+  );
+  const open = await openLetters(intent, found, runtime, refuse);
   const [document] = await state.get(collections.redrives, [operation]);
   const known = document && (JSON.parse(document.value) as RedriveDocument);
   if (known?.state !== "running") {
@@ -62,14 +67,10 @@ export async function redriveMany(
       "TIDINGS_REDRIVE_STATE",
       `The redrive ${operation} is ${known?.state ?? "over"}: nothing more is sent back.`,
     );
-    for (const { id } of letters) refuse(id, error);
+    // Those that an owner before has sent, who could not answer any more, are sent.
+    for (const { id } of open) refuse(id, error);
     return { ok: true, refused };
   }
-  const found = await lettersOf(
-    letters.map(({ id }) => id),
-    runtime,
-  );
-  const open = await openLetters(intent, found, runtime, refuse);
   const expected = new Map(letters.map(({ id, redrives }) => [id, redrives]));
   const taken = await takeHeads(open, parts, runtime);
   const runs: Promise<unknown>[] = [];

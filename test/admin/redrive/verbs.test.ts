@@ -259,6 +259,33 @@ describe("a redrive", () => {
     await assertExact(kit, report);
   });
 
+  it("counts what was sent back before it was stopped by an owner who could not answer any more", async () => {
+    const { kit } = await broken(2);
+    await using _ = kit;
+    const { admin, engine } = kit.app;
+    const { id } = await begin(kit, { subscription: "worker" }, { ramp: [1], perSecond: 1 });
+    while ((await admin.redrives.show(id)).moved === 0) await kit.advance("100ms");
+    await admin.redrives.pause(id);
+    const letters = await admin.deadLetters.list();
+    assert.deepEqual(letters.map(({ redrive }) => redrive?.operation === id).sort(), [false, true]);
+    // The next owner is asked as the one before was.
+    const documents = letters.map(({ id: letter, partition }) => {
+      const intent = { id: letter, subscription: "worker/jobs", partition, by: "test", atMs: 0, kind: "redrive-many", operation: id, letters: [{ id: letter, redrives: 0 }] }; // prettier-ignore
+      return { collection: collections.intents, key: `worker/jobs/${letter}`, value: JSON.stringify(intent) };
+    });
+    await engine.transact!({ documents });
+    await kit.advance("5s");
+    for (const { id: letter, redrive } of letters) {
+      const [answer] = await engine.state!.get(collections.answers, [letter]);
+      const { refused } = JSON.parse(answer!.value) as { refused: readonly { readonly code: string }[] };
+      const codes = redrive?.operation === id ? [] : ["TIDINGS_REDRIVE_STATE"];
+      assert.deepEqual(
+        refused.map((each) => each.code),
+        codes,
+      );
+    }
+  });
+
   it("keeps what it covers when nobody was told whether it has begun", async () => {
     const { kit, how } = await broken(3);
     await using _ = kit;
