@@ -3,6 +3,7 @@ import type { StoredRecord } from "../event/record.ts";
 import { type Logger, silentLogger } from "../delivery/log.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine, EngineInfo, VerifyReport } from "../ports/engine.ts";
+import { withArgumentsChecked } from "./arguments.ts";
 import type { AdminContext, ContractOf } from "./context.ts";
 import { type BreakersAdmin, breakersAdmin } from "./breakers.ts";
 import { type SubscriptionsAdmin, subscriptionsAdmin } from "./controls.ts";
@@ -82,7 +83,7 @@ export function createAdmin(options: AdminOptions): Admin {
     freeDead: async () => undefined,
     ...options,
   };
-  return {
+  return withArgumentsChecked({
     topics: topicsAdmin(context),
     events: {
       publish: publisherOf(context),
@@ -100,5 +101,5 @@ export function createAdmin(options: AdminOptions): Admin {
       guarantees: () => guarantees[engine.name] ?? [],
       diagnose: (limits) => diagnose(context, limits),
     },
-  };
+  });
 }

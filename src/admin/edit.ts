@@ -1,5 +1,5 @@
 import { TidingsError } from "../errors/tidings-error.ts";
-import type { Contract } from "../event/contract.ts";
+import { checkContract, type Contract } from "../event/contract.ts";
 import { decode } from "../event/decode.ts";
 import { checkShape, checkSize } from "../event/limits.ts";
 import { contentTypeOf, isJson, type StoredRecord } from "../event/record.ts";
@@ -57,6 +57,7 @@ export async function editOne(
   edit: Edit,
   options: { readonly dryRun?: boolean; readonly signal?: AbortSignal },
 ): Promise<EditResult> {
+  if (edit.contract !== undefined) checkContract("admin.deadLetters.edit()", edit.contract);
   const { letter } = await showDeadLetter(context, id);
   if (letter.state !== "open") {
     const problem = `is ${letter.state}, so it cannot be edited`;

@@ -8,6 +8,8 @@ import { handlingSubscription } from "../delivery/run/handler-scope.ts";
 import type { Logger } from "../delivery/log.ts";
 import type { Metric } from "../delivery/metrics.ts";
 import { readTotals, type Totals } from "../delivery/totals.ts";
+import { checkText } from "../lib/arguments.ts";
+import { checkOptions } from "../lib/options.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
 import { defaultMemberId, releaseDead } from "./member-id.ts";
@@ -90,9 +92,16 @@ export function tidings(options: AppOptions): App {
       const inHandler = handlingSubscription() !== undefined;
       return lifecycle.live().publisher.publish(contract, data, publishOptions, inHandler) as never;
     },
-    state: (service, box) => serviceState(lifecycle.live().engine, service, box),
+    state(service, box) {
+      checkText("app.state()", "the name of a service", service);
+      checkText("app.state()", "the name of a box", box);
+      return serviceState(lifecycle.live().engine, service, box);
+    },
     totals: () => readTotals(lifecycle.live().engine, platform.clock.now()),
-    settled: (waiting = {}) => settledWithin(lifecycle.live().engine, platform.clock, waiting),
+    async settled(waiting = {}) {
+      checkOptions("app.settled()", waiting, ["timeoutMs", "signal"]);
+      return settledWithin(lifecycle.live().engine, platform.clock, waiting);
+    },
     health() {
       const { engine, subscriptions, admission, guards } = lifecycle.live();
       const { clock } = platform;
@@ -106,7 +115,8 @@ export function tidings(options: AppOptions): App {
     get admin() {
       return (admin ??= adminOf(options, lifecycle.live().engine, platform, log));
     },
-    stop: (stopOptions = {}) => lifecycle.stop(stopOptions.timeoutMs),
+    // Whatever it is given, it stops.
+    stop: (stopOptions) => lifecycle.stop((stopOptions as { timeoutMs?: number } | null | undefined)?.timeoutMs),
     [Symbol.asyncDispose]: () => app.stop(),
   };
   return app;

@@ -9,6 +9,7 @@ import type { Middleware } from "../delivery/middleware/middleware.ts";
 import { checkDeliveryOptions, type DeliveryOptions } from "../delivery/policy.ts";
 import type { Service } from "../delivery/service.ts";
 import { checkOptions } from "../lib/options.ts";
+import { checkOptionParts } from "./option-parts.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine, EngineContext } from "../ports/engine.ts";
 
@@ -83,6 +84,7 @@ export function checkAppOptions(options: AppOptions): void {
   if (typeof options.name !== "string")
     throw new TidingsError("TIDINGS_INVALID_OPTION", 'tidings() needs a name: tidings({ name: "shop", … }).');
   checkName("service", options.name);
+  checkOptionParts(options);
   if (options.memberId !== undefined) checkName("member", options.memberId);
   checkOptions("tidings().limits", options.limits ?? {}, ["eventBytesMax", "depthMax", "publish"]);
   checkDeliveryOptions("tidings().delivery", options.delivery ?? {});

@@ -1,5 +1,5 @@
 import { TidingsError } from "../errors/tidings-error.ts";
-import type { Contract } from "../event/contract.ts";
+import { checkContract, type Contract } from "../event/contract.ts";
 import { encode, type PublishOptions } from "../event/encode.ts";
 import { type Event, eventOf } from "../event/envelope.ts";
 import type { EventLimits } from "../event/limits.ts";
@@ -12,6 +12,7 @@ import type { TopicEntry } from "../ports/topics.ts";
 import type { Admission } from "./admission/admission.ts";
 import type { TopicGate } from "./admission/topic-gate.ts";
 import type { PublishLimits } from "./options.ts";
+import { checkPublications, ofPublication } from "./publications.ts";
 import type { TopicBook } from "./topic-book.ts";
 
 /** One event of `publishAll`. */
@@ -63,6 +64,7 @@ export class Publisher {
     options: PublishOptions | undefined,
     reserved: boolean = false,
   ): Promise<Event> {
+    checkContract("publish", contract);
     if (this.#options.topics.known(contract.topic) === undefined)
       return this.#declareAndPublish(contract, data, options, reserved);
     const gate = this.#options.admission.gate(contract.topic.name);
@@ -101,6 +103,7 @@ export class Publisher {
 
   /** All or none. */
   async publishAll(publications: readonly Publication[]): Promise<readonly Event[]> {
+    checkPublications(publications);
     this.#admit(publications.length);
     const { topics } = this.#options;
     // Nothing is awaited where nothing has to be: publishes to a key commit in the order of the calls.
@@ -120,9 +123,13 @@ export class Publisher {
   async #publishAllReady(publications: readonly Publication[], gates: Passages | undefined): Promise<readonly Event[]> {
     const { topics } = this.#options;
     for (const [gate, events] of gates ?? []) gate.check(events);
-    const entries = publications.map(([contract, data, options]) =>
-      this.#entryOf(contract, data, options, topics.known(contract.topic) as number),
-    );
+    const entries = publications.map(([contract, data, options], index) => {
+      try {
+        return this.#entryOf(contract, data, options, topics.known(contract.topic) as number);
+      } catch (error) {
+        throw ofPublication(error, index);
+      }
+    });
     return this.#append(entries, gates, () => entries.map(({ record }, i) => eventOf(record, publications[i]?.[1])));
   }
 

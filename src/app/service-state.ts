@@ -1,4 +1,5 @@
 import { collections } from "../delivery/records.ts";
+import { checkText } from "../lib/arguments.ts";
 import type { Engine } from "../ports/engine.ts";
 
 /** The documents of a service, read from outside. */
@@ -17,6 +18,7 @@ export function serviceState<Value>(engine: Engine, service: string, box: string
   const state = engine.state as NonNullable<Engine["state"]>;
   return {
     async get(key) {
+      checkText("app.state().get()", "a key", key);
       const [document] = await state.get(collection, [key]);
       return document && (JSON.parse(document.value) as Value);
     },

@@ -1,10 +1,11 @@
 import { TidingsError } from "../errors/tidings-error.ts";
-import type { Contract } from "../event/contract.ts";
+import { checkContract, type Contract } from "../event/contract.ts";
 import { encode, type PublishOptions, publishOptionNames } from "../event/encode.ts";
 import { type Event, eventOf } from "../event/envelope.ts";
 import type { EventLimits } from "../event/limits.ts";
 import { dataBytes, type StoredRecord } from "../event/record.ts";
 import { messageOf } from "../event/validate.ts";
+import { checkText, sketch, wrongArgument } from "../lib/arguments.ts";
 import { checkOptions } from "../lib/options.ts";
 import { sleep } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -102,6 +103,7 @@ export class UnitOfWork implements Context {
     options?: PublishOptions,
   ): Event<Type, In> {
     this.#mustBeOpen("publish");
+    checkContract("ctx.publish", contract);
     if (options) checkOptions("ctx.publish", options, publishOptionNames);
     const { platform, limits, source } = this.#host;
     const plain = contract as unknown as Contract;
@@ -125,6 +127,7 @@ export class UnitOfWork implements Context {
   }
 
   state<Value>(box: string): StateBox<Value> {
+    checkText("ctx.state()", "the name of a box", box);
     const collection = collections.state(this.#host.service, box);
     return {
       get: (key) => this.#read<Value>(collection, key),
@@ -135,6 +138,8 @@ export class UnitOfWork implements Context {
 
   async once<Result>(key: string, effect: () => Promise<Result> | Result): Promise<Result> {
     this.#mustBeOpen("once");
+    checkText("ctx.once()", "a key", key);
+    checkFunction("ctx.once()", effect);
     const { engine, subscription } = this.#host;
     const collection = collections.once(subscription);
     const [known] = (await engine.state?.get(collection, [key])) ?? [];
@@ -146,6 +151,11 @@ export class UnitOfWork implements Context {
 
   async call<Result>(dependency: Dependency, work: (signal: AbortSignal) => Promise<Result> | Result): Promise<Result> {
     this.#mustBeOpen("call");
+    if (typeof (dependency as Dependency | undefined | null)?.name !== "string")
+      throw wrongArgument(
+        `ctx.call() takes what dependency(…) returns, then a function; it was given ${sketch(dependency)}.`,
+      );
+    checkFunction("ctx.call()", work);
     const { guards } = this.#host;
     const guard = guards.of(dependency);
     await guards.load(guard);
@@ -171,6 +181,7 @@ export class UnitOfWork implements Context {
         { details: { engine: this.#host.engine.name, subscription: this.subscription } },
       );
     }
+    checkFunction("ctx.tx()", work);
     (this.#writes().sql ??= []).push(work);
   }
 
@@ -201,6 +212,7 @@ export class UnitOfWork implements Context {
   /** A document as this unit sees it: its own write, else the committed one once earlier writes of the lane are committed. */
   async #read<Value>(collection: string, key: string): Promise<Value | undefined> {
     this.#mustBeOpen("state().get");
+    checkText("ctx.state().get()", "a key", key);
     const own = this.writes?.documents?.findLast((write) => write.collection === collection && write.key === key);
     if (own) return own.value === null ? undefined : (JSON.parse(own.value) as Value);
     const earlier = this.#delivery.laneCommitted(collection, key);
@@ -230,6 +242,8 @@ export class UnitOfWork implements Context {
 
   #write(collection: string, key: string, value: string | null): void {
     this.#mustBeOpen("state().set");
+    // Else the commit would fall over it, with everything else that is in it.
+    checkText("ctx.state().set()", "a key", key);
     const writes = this.#writes();
     const documents = (writes.documents ??= []);
     const index = documents.findIndex((write) => write.collection === collection && write.key === key);
@@ -237,4 +251,8 @@ export class UnitOfWork implements Context {
     documents.push({ collection, key, value });
     writes.bytes += (value?.length ?? 0) + key.length;
   }
+}
+
+function checkFunction(where: string, given: unknown): void {
+  if (typeof given !== "function") throw wrongArgument(`${where} takes a function, and was given ${sketch(given)}.`);
 }

@@ -17,6 +17,7 @@ export const errorCatalogue = Object.freeze({
     2,
   ),
   TIDINGS_INVALID_OPTION: entry("An option is unknown or has a value of the wrong kind.", 2),
+  TIDINGS_INVALID_ARGUMENT: entry("An argument is not what the function takes.", 2),
   TIDINGS_INVALID_PAYLOAD: entry("A payload does not fit the schema of its event type.", 2),
   TIDINGS_SCHEMA_ASYNC: entry("A schema answered with a Promise; schemas must validate synchronously.", 2),
   TIDINGS_SCHEMA_FAILED: entry("A schema threw instead of answering.", 2),

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { TidingsError } from "../errors/tidings-error.ts";
+import { sketch, wrongArgument } from "../lib/arguments.ts";
 import type { Event } from "./envelope.ts";
 
 /** A partitioned, replayable log of events, as code declares it. */
@@ -109,6 +110,27 @@ export function yielded(result: unknown): readonly unknown[] {
     return (result as Several<unknown>)[severalBrand];
   }
   return [result];
+}
+
+/** Whether a value is an event type, as `topic(…).event(…)` makes them. */
+export function isContract(value: unknown): value is Contract {
+  const contract = value as Partial<Contract> | null | undefined;
+  return (
+    typeof contract === "object" &&
+    contract !== null &&
+    Array.isArray(contract.steps) &&
+    contract.steps.length > 0 &&
+    typeof contract.type === "string" &&
+    typeof contract.topic?.name === "string"
+  );
+}
+
+/** Refuses what is no event type. Throws TIDINGS_INVALID_ARGUMENT. */
+export function checkContract(where: string, value: unknown): void {
+  if (isContract(value)) return;
+  throw wrongArgument(
+    `${where} takes an event type made by topic(…).event(…), then its data, and was given ${sketch(value)} for the event type.`,
+  );
 }
 
 /** Refuses a step that does not follow the one before it. Throws TIDINGS_NO_UPCASTER. */

@@ -89,7 +89,7 @@ function extensionsOf(members: Readonly<Record<string, unknown>>, id: string): E
 
 /** An attribute of one of the types that JSON has for them: text, boolean, or a whole number of 32 bits. */
 function attribute(name: string, value: unknown): string {
-  if (name === "dataversion" && !(/^[1-9]\d{0,8}$/.test(String(value)) && typeof value !== "object")) {
+  if (name === "dataversion" && (typeof value === "object" || !/^[1-9]\d{0,8}$/.test(String(value)))) {
     throw wrong(name, "must be a whole number of at least 1", value);
   }
   if (name === "expirytime" && (typeof value !== "string" || instantOf(value) === undefined)) {
@@ -137,7 +137,12 @@ function wrong(name: string, rule: string, value: unknown): TidingsError {
 }
 
 function refused(attribute: string, problem: string, value?: unknown): TidingsError {
-  const shown = typeof value === "string" ? JSON.stringify(value.slice(0, 60)) : String(value);
+  const shown =
+    typeof value === "string"
+      ? JSON.stringify(value.slice(0, 60))
+      : typeof value === "object"
+        ? Object.prototype.toString.call(value)
+        : String(value);
   return new TidingsError("TIDINGS_INVALID_INPUT", absent(value) ? `${problem}.` : `${problem}, not ${shown}.`, {
     details: { attribute },
   });

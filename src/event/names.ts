@@ -16,7 +16,7 @@ export function checkName(kind: "topic" | "service" | "member" | "dependency", n
   throw new TidingsError(
     "TIDINGS_INVALID_NAME",
     `The ${kind} name ${quoted(name)} is not allowed: use 1 to 249 letters, digits, dots, underscores and dashes.`,
-    { details: { kind, name: String(name) } },
+    { details: { kind, name: nameOf(name) } },
   );
 }
 
@@ -26,7 +26,7 @@ export function checkEventType(type: string): string {
   throw new TidingsError(
     "TIDINGS_INVALID_NAME",
     `The event type ${quoted(type)} is not allowed: use 1 to 255 characters without blanks, such as "shop.order.placed".`,
-    { details: { kind: "event type", name: String(type) } },
+    { details: { kind: "event type", name: nameOf(type) } },
   );
 }
 
@@ -74,6 +74,10 @@ export function isIdentifier(text: unknown): text is string {
   return typeof text === "string" && text.length > 0 && text.length <= identifierLengthMax && isAttributeText(text);
 }
 
+/** Not every object can be made text. */
+const nameOf = (value: unknown): string =>
+  typeof value === "object" && value !== null ? Object.prototype.toString.call(value) : String(value);
+
 function quoted(value: unknown): string {
-  return typeof value === "string" ? JSON.stringify(value) : String(value);
+  return typeof value === "string" ? JSON.stringify(value) : nameOf(value);
 }

@@ -1,4 +1,5 @@
 import { TidingsError } from "../errors/tidings-error.ts";
+import { sketch, wrongArgument } from "../lib/arguments.ts";
 import { checkOptions } from "../lib/options.ts";
 import {
   checkStep,
@@ -93,6 +94,8 @@ function eventType<Type extends string, In, Out, KeyData>(
     steps,
     dataVersion: steps.length,
     version<NextIn extends KeyData, NextOut>(version: number, options: VersionOptions<In, NextIn, NextOut>) {
+      if (typeof version !== "number")
+        throw wrongArgument(`"${type}".version() takes the number of the version, and was given ${sketch(version)}.`);
       checkOptions(`"${type}".version(${version})`, options ?? {}, ["data", "upcast"]);
       checkStep(type, steps.length, version, options?.upcast);
       const step: VersionStep = {

@@ -20,6 +20,7 @@ const reasonByCode: Readonly<Record<string, DeadLetterReason>> = {
   TIDINGS_KEY_FUNCTION: "terminal",
   TIDINGS_EVENT_TOO_LARGE: "terminal",
   TIDINGS_INVALID_OPTION: "terminal",
+  TIDINGS_INVALID_ARGUMENT: "terminal",
   TIDINGS_INVALID_NAME: "terminal",
   TIDINGS_NOT_FOUND: "terminal",
   TIDINGS_TRANSACTION_MISUSE: "terminal",
