@@ -30,22 +30,27 @@ interface Tried {
   readonly workload: (world: never) => Promise<void>;
 }
 
-/** The same services and workload, which are known again by what they leave behind. */
+/** The same services and workload, which are known again by what they leave behind. What is neither stays for others to refuse. */
 export function owned<Options extends Tried>(options: Options): Options {
   const { services, workload } = options;
   return {
     ...options,
     services:
       typeof services === "function" ? (start: never) => ownedServices(services(start)) : ownedServices(services),
-    workload: (world: never) => owners.run({ what: "The workload" }, () => workload(world)),
+    workload:
+      typeof workload === "function"
+        ? (world: never) => owners.run({ what: "The workload" }, () => workload(world))
+        : workload,
   };
 }
 
 function ownedServices(services: readonly Service[]): readonly Service[] {
-  return services.map((service) => ({
-    ...service,
-    routes: new Map([...service.routes].map(([type, route]) => [type, ownedRoute(service.name, type, route)])),
-  }));
+  if (!Array.isArray(services)) return services;
+  return services.map((service: Service | undefined) => {
+    if (!(service?.routes instanceof Map)) return service as Service;
+    const routes = [...service.routes].map(([type, route]) => [type, ownedRoute(service.name, type, route)] as const);
+    return { ...service, routes: new Map(routes) };
+  });
 }
 
 function ownedRoute(service: string, event: string, route: Route): Route {

@@ -50,6 +50,16 @@ describe("a failure that nobody awaits", () => {
   });
 });
 
+describe("a file that cannot be tried", () => {
+  it("is refused with what it needs", async () => {
+    for (const words of [["crash"], ["sim", "--app"]]) {
+      const { status, stderr } = await tidings(["test", ...words, join(import.meta.dirname, "trying/nothing.ts")]);
+      assert.equal(status, 2, stderr);
+      assert.match(stderr, /^error: \w+\(\) needs a workload: .*\[TIDINGS_INVALID_OPTION\]\n$/);
+    }
+  });
+});
+
 describe("the command that a seed is told with", () => {
   it("is the smaller one, where that fails alone as well", async () => {
     const [failed] = await sim({ FAILS_FROM_RUN: "1" }, "--seed", "7");

@@ -128,6 +128,20 @@ describe("groups of dead letters", () => {
     assert.equal((await deadLetters.groups())[0]?.trend, "quiet");
   });
 
+  it("tell faults of one handler apart by what they say, and a redrive of one leaves the others", async () => {
+    const { kit, how } = await broken(0);
+    await using _ = kit;
+    const kinds = ["card", "stock", "address", "card"];
+    await kit.given(...kinds.map((kind, n) => [Queued, { key: `k${n}`, n, kind }] as const));
+    const groups = await kit.app.admin.deadLetters.groups();
+    const told = groups.map(({ count, message }) => [message, count]);
+    assert.deepEqual(told, [["card is broken", 2], ["stock is broken", 1], ["address is broken", 1]]); // prettier-ignore
+    how.fails = () => false;
+    const { id } = await begin(kit, { fingerprint: groups[0]!.fingerprint });
+    assert.equal((await untilOver(kit, id)).succeeded, 2);
+    assert.deepEqual(new Set(how.done), new Set([0, 3]));
+  });
+
   it("are acted on as they are: what fails meanwhile is not taken along", async () => {
     const { kit, how } = await broken(3);
     await using _ = kit;

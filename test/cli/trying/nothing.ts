@@ -1,0 +1,2 @@
+// Has the names that are needed, and nothing behind them.
+export default { services: [undefined], workload: "none" };
