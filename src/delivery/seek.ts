@@ -14,12 +14,16 @@ import {
 import { positionAt } from "./registration.ts";
 import type { SubscriptionRuntime } from "./runtime.ts";
 
-/** Begins a new run at the position of a seek. Refuses over held keys unless they are to be retired. */
+/**
+ * Begins a new run at the position of a seek. Refuses over held keys unless they are to be retired. The intent goes in the
+ * same commit, and `more` is written in it, so that nobody moves a second time what has been moved.
+ */
 export async function movePosition(
   runtime: SubscriptionRuntime,
   partition: Partition,
   lease: Lease,
   intent: Intent & { kind: "seek" },
+  more: readonly DocumentWrite[] = [],
 ): Promise<void> {
   const { engine, platform } = runtime;
   const key = positionKey(runtime.name, partition.number);
@@ -37,7 +41,9 @@ export async function movePosition(
     documents: [
       { collection: collections.positions, key, value: JSON.stringify(position) },
       { collection: collections.claims, key, value: null },
+      { collection: collections.intents, key: `${runtime.name}/${intent.id}`, value: null },
       ...retired,
+      ...more,
     ],
   });
   if (!outcome?.committed)

@@ -1,9 +1,10 @@
-import type { TidingsError } from "../errors/tidings-error.ts";
+import { hasCode, type TidingsError } from "../errors/tidings-error.ts";
 import { messageOf } from "../event/validate.ts";
 import { type Group, joinGroup } from "../membership/group.ts";
 import { stateHint } from "../membership/hint.ts";
 import type { CancelTimer } from "../platform/clock.ts";
 import type { Lease } from "../ports/leases.ts";
+import type { DocumentWrite } from "../ports/transaction.ts";
 import { answerOf, perform } from "./operations.ts";
 import { createPartition, type Partition, type PartitionStatus } from "./partition/partition.ts";
 import { type Answer, collections, type ControlDocument, type Intent } from "./records.ts";
@@ -254,35 +255,36 @@ class MemberSubscription implements Subscription {
     const [there] = (await engine.state?.get(collections.intents, [key])) ?? [];
     const owned = this.#owned.get(intent.partition);
     if (!there || !owned) return;
-    const answer = await this.#answer(intent, owned);
-    // The partition is being given up, and its lease may hold still: the next owner does it.
-    if (!answer.ok && answer.code === "TIDINGS_FENCED") return;
+    const answer = intent.kind === "seek" ? await this.#seek(intent, owned) : await this.#perform(intent, owned);
+    // It is being given up, and its lease may hold still: the next owner does it. Or it has said itself what became of it.
+    if (answer === undefined || (!answer.ok && answer.code === "TIDINGS_FENCED")) return;
     // Fenced: what was done by one who lost the partition meanwhile was not committed, and is the next owner's.
     await engine.transact?.({
       fences: [{ lease: owned.lease.name, token: owned.lease.token }],
-      documents: [
-        { collection: collections.intents, key, value: null },
-        { collection: collections.answers, key: intent.id, value: JSON.stringify(answer) },
-      ],
+      documents: [{ collection: collections.intents, key, value: null }, answerWrite(intent, answer)],
     });
   }
 
-  async #answer(intent: Intent, owned: Owned): Promise<Answer> {
+  async #perform(intent: Intent, { partition }: Owned): Promise<Answer> {
     try {
-      if (intent.kind !== "seek") return await perform(intent, await owned.partition.parts(), this.runtime);
-      await this.#seek(intent, owned);
-      return { ok: true };
+      return await perform(intent, await partition.parts(), this.runtime);
     } catch (error) {
       return answerOf(error);
     }
   }
 
-  /** A new run of the partition from another position: nothing of the old one may be under way. */
-  async #seek(intent: Intent & { kind: "seek" }, { partition, lease }: Owned): Promise<void> {
+  /**
+   * A new run of the partition from another position: nothing of the old one may be under way. Its answer is written with it;
+   * undefined when that is so, or cannot be known: then the intent is gone, or is looked at again.
+   */
+  async #seek(intent: Intent & { kind: "seek" }, { partition, lease }: Owned): Promise<Answer | undefined> {
     await partition.stop(false);
     this.#disown(partition);
     try {
-      await movePosition(this.runtime, partition, lease, intent);
+      await movePosition(this.runtime, partition, lease, intent, [answerWrite(intent, { ok: true })]);
+      return undefined;
+    } catch (error) {
+      return hasCode(error, "TIDINGS_OUTCOME_UNKNOWN") ? undefined : answerOf(error);
     } finally {
       this.#beginAgain(partition.number, lease);
     }
@@ -305,4 +307,8 @@ class MemberSubscription implements Subscription {
 
 function isSame(one: Paused | undefined, other: Paused | undefined): boolean {
   return one?.sinceMs === other?.sinceMs && one?.untilMs === other?.untilMs && one?.reason === other?.reason;
+}
+
+function answerWrite({ id }: Intent, answer: Answer): DocumentWrite {
+  return { collection: collections.answers, key: id, value: JSON.stringify(answer) };
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { service } from "tidings";
+import { collections } from "../../src/delivery/records.ts";
+import { memoryWorld } from "../../src/engines/memory/factory.ts";
 import { bench, drive, Followed, Happened, totalsOf } from "./support.ts";
 
 describe("seeks of one subscription", () => {
@@ -19,5 +21,29 @@ describe("seeks of one subscription", () => {
     assert.equal((await drive(b.clock, b.app.totals())).published - published, 6);
     assert.equal((await totalsOf(b)).handled, 3);
     await b.app.stop();
+  });
+
+  it("are done once when their answer cannot be written, or is not known to be", async () => {
+    for (const fail of ["before", "after"] as const) {
+      const world = memoryWorld();
+      const runs: number[] = [];
+      const b = await bench([service("sink").on(Happened, ({ data }) => void runs.push(data.n))], { world });
+      await b.feed("k", 0, 1, 2);
+      const startMs = b.clock.monotonic();
+      world.fail(({ transaction }) => {
+        const writes = new Set(transaction?.documents?.map(({ collection }) => collection));
+        const isAnswer = writes.has(collections.answers) && (fail === "after" || !writes.has(collections.positions));
+        return isAnswer && b.clock.monotonic() < startMs + 5000 ? { fail } : undefined;
+      });
+      const sought = b.app.admin.subscriptions.seek("sink/things", "start");
+      sought.catch(() => undefined);
+      await b.clock.advance(10_000);
+      assert.deepEqual(runs, [0, 1, 2, 0, 1, 2], `its answer fails ${fail} it takes effect`);
+      assert.deepEqual(
+        (await drive(b.clock, sought)).map(({ refusal }) => refusal),
+        [undefined, undefined],
+      );
+      await b.app.stop();
+    }
   });
 });
