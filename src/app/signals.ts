@@ -78,13 +78,14 @@ export class Signals {
 
   async #lookOnce(): Promise<void> {
     const names = [...this.#subscriptions.keys()];
+    const marks = [...this.#subscriptions.values()].map((subscription) => subscription.mark());
     const [controls, definitions, intents] = await Promise.all([
       this.#state.get(collections.controls, names),
       this.#state.get(collections.subscriptions, names),
       this.#state.scan(collections.intents, { limit: 1000 }),
     ]);
     for (const [i, subscription] of [...this.#subscriptions.values()].entries())
-      passOn(subscription, controls[i], definitions[i]);
+      passOn(subscription, marks[i] as number, controls[i], definitions[i]);
     for (const { value } of intents) this.#perform(JSON.parse(value) as Intent);
   }
 
@@ -99,7 +100,12 @@ export class Signals {
   }
 }
 
-function passOn(subscription: Subscription, control: Document | undefined, definition: Document | undefined): void {
-  subscription.control(control && (JSON.parse(control.value) as ControlDocument).paused);
+function passOn(
+  subscription: Subscription,
+  mark: number,
+  control: Document | undefined,
+  definition: Document | undefined,
+): void {
+  subscription.control(control && (JSON.parse(control.value) as ControlDocument).paused, mark);
   if (definition) subscription.superseded((JSON.parse(definition.value) as SubscriptionDocument).epoch);
 }

@@ -8,15 +8,16 @@ import type { LifecycleFeed } from "../delivery/lifecycle/feed.ts";
 import type { Guard } from "../delivery/guards/guard.ts";
 import type { Guards } from "../delivery/guards/guards.ts";
 import { subscriptionMetrics } from "../delivery/metrics.ts";
+import { PauseSwitch } from "../delivery/pause-switch.ts";
 import { resolvePolicy } from "../delivery/policy.ts";
-import { collections, type ControlDocument, subscriptionName } from "../delivery/records.ts";
+import { subscriptionName } from "../delivery/records.ts";
 import type { SubscriptionRuntime } from "../delivery/runtime.ts";
 import type { Registration } from "../delivery/registration.ts";
 import type { Guarantee, Service } from "../delivery/service.ts";
 import { createSlots } from "../delivery/lanes/slots.ts";
 import type { SoloGate } from "../delivery/lanes/solo-gate.ts";
 import type { Turns } from "../delivery/run/turns.ts";
-import { createSubscription, type Paused, type PauseSwitch, type Subscription } from "../delivery/subscription.ts";
+import { createSubscription, type Subscription } from "../delivery/subscription.ts";
 import type { Admission } from "./admission/admission.ts";
 import { Throttle } from "./admission/throttle.ts";
 import { host } from "./member-id.ts";
@@ -48,7 +49,8 @@ export function subscriptionsOf(shared: Shared, book: TopicBook): readonly Subsc
 
 function subscriptionOf(shared: Shared, book: TopicBook, service: Service, topic: string): Subscription {
   const { options, engine, platform } = shared;
-  const pauseSwitch: PauseSwitch = { paused: undefined };
+  const { log, feed } = shared;
+  const pauseSwitch = new PauseSwitch({ name: subscriptionName(service.name, topic), engine, platform, log, feed });
   const runtime = runtimeOf(shared, service, topic, pauseSwitch);
   const { name, guarantee, routes } = runtime;
   if (guarantee === "exactly-once" && !engine.capabilities.transactions) {
@@ -78,7 +80,7 @@ function runtimeOf(shared: Shared, service: Service, topic: string, pauseSwitch:
     throttle.publishesTo(contract.topic.name);
     return shared.partitionOf(contract, key);
   };
-  const runtime: SubscriptionRuntime = {
+  return {
     name,
     service: service.name,
     topic,
@@ -106,9 +108,8 @@ function runtimeOf(shared: Shared, service: Service, topic: string, pauseSwitch:
     fetchRoom: () => throttle.room(),
     slowedBy: () => throttle.because(),
     paused: () => pauseSwitch.paused !== undefined,
-    pause: (reason, pauseMs, lost) => pause(runtime, pauseSwitch, reason, pauseMs, lost),
+    pause: (reason, pauseMs, lost) => pauseSwitch.pause(reason, pauseMs, lost),
   };
-  return runtime;
 }
 
 function definitionOf(
@@ -152,35 +153,4 @@ function resolveRoutes(
     routes.set(type, { ...route, policy, guards: all.length > 0 ? all : undefined });
   }
   return routes;
-}
-
-/** A pause that a handler or the runtime asks for: here at once, in the store as soon as it can be written. */
-async function pause(
-  runtime: SubscriptionRuntime,
-  pauseSwitch: PauseSwitch,
-  reason: string,
-  pauseMs: number | undefined,
-  lost?: Paused["lost"],
-): Promise<void> {
-  if (pauseSwitch.paused) return;
-  const nowMs = runtime.platform.clock.now();
-  const paused = {
-    reason,
-    sinceMs: nowMs,
-    by: `handler of ${runtime.name}`,
-    ...(pauseMs === undefined ? {} : { untilMs: nowMs + pauseMs }),
-    ...(lost === undefined ? {} : { lost }),
-  };
-  pauseSwitch.paused = paused;
-  const document: ControlDocument = { paused };
-  try {
-    const documents = [{ collection: collections.controls, key: runtime.name, value: JSON.stringify(document) }];
-    const told = runtime.feed.of(documents);
-    await runtime.engine.transact?.({ documents, ...(told ? { publish: told } : {}) });
-  } catch (error) {
-    runtime.log.error(
-      { subscription: runtime.name, err: error },
-      "the pause could not be stored; this process pauses all the same",
-    );
-  }
 }

@@ -7,7 +7,8 @@ import type { Lease } from "../ports/leases.ts";
 import type { DocumentWrite } from "../ports/transaction.ts";
 import { answerOf, perform } from "./operations.ts";
 import { createPartition, type Partition, type PartitionStatus } from "./partition/partition.ts";
-import { type Answer, collections, type ControlDocument, type Intent } from "./records.ts";
+import type { Paused, PauseSwitch } from "./pause-switch.ts";
+import { type Answer, collections, type Intent } from "./records.ts";
 import { register, type Registration } from "./registration.ts";
 import type { SubscriptionRuntime } from "./runtime.ts";
 import { movePosition } from "./seek.ts";
@@ -19,9 +20,6 @@ export interface MemberOptions {
   readonly drainTimeoutMs: number;
 }
 
-/** Why a subscription is paused. */
-export type Paused = NonNullable<ControlDocument["paused"]>;
-
 /** A subscription in this process: one member of it. */
 export interface Subscription {
   readonly runtime: SubscriptionRuntime;
@@ -32,8 +30,10 @@ export interface Subscription {
   abort(reason: unknown): void;
   /** Gives up what has not drained: nothing of it is committed, and others may take it. */
   abandon(): Promise<void>;
-  /** What the store says about pausing. */
-  control(paused: Paused | undefined): void;
+  /** What the store says about pausing; `mark` was taken before it was looked at. */
+  control(paused: Paused | undefined, mark: number): void;
+  /** To be taken before a look at the store. */
+  mark(): number;
   /** A definition with this epoch is registered: older members drain and leave. */
   superseded(epoch: number): void;
   /** Does what an operator asked for, if this member owns the partition. */
@@ -41,11 +41,6 @@ export interface Subscription {
   partitions(): readonly PartitionStatus[];
   paused(): Paused | undefined;
   trouble(): string | undefined;
-}
-
-/** What the subscription keeps of itself, for its runtime. */
-export interface PauseSwitch {
-  paused: Paused | undefined;
 }
 
 /** A subscription as this process takes part in it. Nothing is stored or started yet. */
@@ -99,6 +94,7 @@ class MemberSubscription implements Subscription {
     this.#registration = registration;
     this.#member = member;
     this.#pauseSwitch = pauseSwitch;
+    pauseSwitch.hold = (paused) => this.#control(paused);
   }
 
   register(): Promise<void> {
@@ -198,7 +194,15 @@ class MemberSubscription implements Subscription {
     if (this.#isOwned(partition)) this.#owned.delete(partition.number);
   }
 
-  control(stored: Paused | undefined): void {
+  mark(): number {
+    return this.#pauseSwitch.mark();
+  }
+
+  control(stored: Paused | undefined, mark: number): void {
+    if (!this.#pauseSwitch.isOlder(mark)) this.#control(stored);
+  }
+
+  #control(stored: Paused | undefined): void {
     const { name, platform, log } = this.runtime;
     const before = this.#pauseSwitch.paused;
     const paused = isSame(stored, this.#over) ? undefined : stored;
@@ -210,9 +214,9 @@ class MemberSubscription implements Subscription {
     this.#pauseSwitch.paused = now;
     const end = (): void => {
       this.#over = paused;
-      this.control(undefined);
+      this.#control(undefined);
     };
-    if (now && leftMs !== undefined) this.#cancelResume = platform.clock.after(leftMs, end);
+    if (now && leftMs !== undefined && !this.#left) this.#cancelResume = platform.clock.after(leftMs, end);
     if (before && !now) {
       log.info({ subscription: name }, "the subscription goes on");
       for (const { partition } of this.#owned.values()) partition.wake();

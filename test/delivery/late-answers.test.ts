@@ -1,13 +1,13 @@
 // What changes while an answer of the store is on its way.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { service } from "tidings";
+import { PauseError, service } from "tidings";
 import { collections } from "../../src/delivery/records.ts";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
 import { virtualPlatform } from "../../src/platform/virtual.ts";
 import type { Engine, EngineContext } from "../../src/ports/engine.ts";
 import type { State } from "../../src/ports/state.ts";
-import { bench, drive, gate, Happened } from "./support.ts";
+import { bench, drive, gate, Happened, totalsOf } from "./support.ts";
 
 describe("while an answer is on its way", () => {
   it("a member that a newer definition supersedes before it has joined leaves all the same", async () => {
@@ -85,5 +85,62 @@ describe("while an answer is on its way", () => {
     const [health] = (await drive(platform.clock, one.app.health())).subscriptions;
     assert.deepEqual([health?.partitions, health?.status, health?.reason], [1, "ok", undefined]);
     await drive(platform.clock, Promise.all([one.app.stop(), two.app.stop()]));
+  });
+
+  it("a pause is not ended by a look that began before it", async () => {
+    for (const late of [{ answerDelayMs: 700 }, { delayMs: 700 }]) {
+      const world = memoryWorld();
+      const calls: number[] = [];
+      const sink = service("sink").on(Happened, () => {
+        calls.push(b.clock.monotonic());
+        throw new PauseError("not now", 60_000);
+      });
+      const b = await bench([sink], { world });
+      const other = await world.open({ platform: b.platform });
+      // Either the looks are answered late, or the pause is stored late; both while looks begin all the time.
+      const heal = world.fail(({ kind, transaction, engine }) => {
+        if (engine === other) return undefined;
+        if (late.delayMs === undefined) return kind === "read" ? late : undefined;
+        return transaction?.documents?.some(({ collection }) => collection === collections.controls) ? late : undefined;
+      });
+      const published = b.app.publish(Happened, { key: "k", n: 0 });
+      // Whatever is written of another subscription brings a look about.
+      const documents = [{ collection: collections.controls, key: "other/things", value: "{}" }];
+      for (let i = 0; i < 100; i++) {
+        void other.transact?.({ documents });
+        await b.clock.advance(50);
+      }
+      await b.clock.advance(45_000);
+      await published;
+      assert.equal(calls.length, 1, JSON.stringify([late, calls]));
+      heal();
+      await b.clock.advance(15_000);
+      assert.equal(calls.length, 2, JSON.stringify([late, calls]));
+      await drive(b.clock, b.app.stop());
+    }
+  });
+
+  it("a pause that cannot be stored holds all the same, and is stored as soon as it can be", async () => {
+    const world = memoryWorld();
+    let calls = 0;
+    const sink = service("sink").on(Happened, () => {
+      calls += 1;
+      throw new PauseError("not now", 60_000);
+    });
+    const b = await bench([sink], { world });
+    const heal = world.fail(({ transaction }) =>
+      transaction?.documents?.some(({ collection }) => collection === collections.controls)
+        ? { fail: "before" }
+        : undefined,
+    );
+    await b.feed("k", 0);
+    await b.clock.advance(10_000);
+    assert.equal(calls, 1);
+    heal();
+    await b.clock.advance(2000);
+    assert.equal((await totalsOf(b)).paused?.reason, "not now");
+    await b.clock.advance(50_000);
+    assert.equal(calls, 2);
+    await b.app.stop();
   });
 });

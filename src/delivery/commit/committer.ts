@@ -302,6 +302,6 @@ export class Committer {
 }
 
 /** Whether the engine will never work again. */
-function isFinal({ code }: TidingsError): boolean {
+export function isFinal({ code }: TidingsError): boolean {
   return code === "TIDINGS_DISK_FAILED" || code === "TIDINGS_CLOSED" || code === "TIDINGS_FILE_CORRUPT";
 }
