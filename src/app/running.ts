@@ -71,14 +71,14 @@ export async function run(given: RunOptions): Promise<Running> {
   };
   const subscriptions = subscriptionsOf(shared, book);
   for (const subscription of subscriptions) await subscription.register();
-  if (subscriptions.length > 0) await guards.start();
   const signals = new Signals(engine, platform.clock, log, subscriptions);
-  if (subscriptions.length > 0) {
-    await signals.look();
-    signals.start();
-  }
   const maintenance = maintenanceOf(given, memberId);
   try {
+    if (subscriptions.length > 0) {
+      await guards.start();
+      await signals.look();
+      signals.start();
+    }
     await admission.start();
     await Promise.all(subscriptions.map((subscription) => subscription.start()));
     await signals.look();
