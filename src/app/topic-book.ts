@@ -12,6 +12,8 @@ export interface TopicBook {
 
 export function createTopicBook(engine: Engine, partitionsDefault: number): TopicBook {
   const partitions = new Map<string, number>();
+  /** By topic: one declaration for all who wait for it, so that they go on in the order in which they came. */
+  const declaring = new Map<string, Promise<number>>();
 
   async function declareAll(topics: Iterable<Topic>): Promise<void> {
     const specs = [];
@@ -25,11 +27,18 @@ export function createTopicBook(engine: Engine, partitionsDefault: number): Topi
   }
 
   return {
-    known: (topic) => partitions.get(topic.name),
+    // Not before those who wait for it have gone on: who comes now must not overtake them.
+    known: ({ name }) => (declaring.has(name) ? undefined : partitions.get(name)),
     declareAll,
-    async declare(topic) {
-      await declareAll([topic]);
-      return partitions.get(topic.name) as number;
+    declare(topic) {
+      const { name } = topic;
+      const underWay = declaring.get(name);
+      if (underWay) return underWay;
+      const begun = declareAll([topic]).then(() => partitions.get(name) as number);
+      declaring.set(name, begun);
+      const end = (): void => void declaring.delete(name);
+      begun.then(end, end);
+      return begun;
     },
   };
 }
