@@ -10,7 +10,7 @@ export async function playRound(member: Member, changed: () => void): Promise<{ 
   if (member.phase === "joining") await takeOver(member);
   await releaseAbandoned(member);
   await renew(member, changed);
-  if (member.phase === "leaving" || member.phase === "left") return { waiting: false };
+  if (isGoing(member)) return { waiting: false };
   if (!(await announce(member))) {
     for (const slot of working(member)) void revoke(member, slot, "rebalance", { changed });
     return { waiting: false };
@@ -70,6 +70,12 @@ async function announce(member: Member): Promise<boolean> {
   const { leases, group, memberId, ttlMs } = member.settings;
   if (member.self) return true;
   const [lease] = await leases.acquire([{ name: memberLeaseName(group, memberId), owner: member.owner, ttlMs }]);
+  if (lease && isGoing(member)) {
+    // An end meanwhile: the others must not count on it.
+    member.abandoned.push(lease);
+    await releaseAbandoned(member);
+    return false;
+  }
   member.self = lease;
   if (lease) {
     member.troubles.delete("self");
@@ -101,6 +107,8 @@ async function rebalance(member: Member, changed: () => void): Promise<{ readonl
   return { waiting: taken < wanted };
 }
 
+const isGoing = ({ phase }: Member): boolean => phase === "leaving" || phase === "left";
+
 function working(member: Member): Slot[] {
   return [...member.slots.values()].filter(({ phase }) => phase === "assigning" || phase === "owned");
 }
@@ -131,7 +139,7 @@ async function acquire(member: Member, names: readonly string[], changed: () => 
   const leased = await leases.acquire(names.map((name) => ({ name, owner: member.owner, ttlMs })));
   const got = leased.filter((lease) => lease !== undefined);
   const late = monotonic(member) >= validUntil(member, askedAtMs);
-  if (late || member.phase === "leaving" || member.phase === "left") {
+  if (late || isGoing(member)) {
     // Too old an answer, or an end meanwhile: nothing of it was ever used.
     member.abandoned.push(...got);
     await releaseAbandoned(member);

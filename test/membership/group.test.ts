@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { partitionLeaseName } from "../../src/membership/names.ts";
-import { createCluster } from "./support.ts";
+import { virtualPlatform } from "../../src/platform/virtual.ts";
+import type { Engine } from "../../src/ports/engine.ts";
+import type { Lease } from "../../src/ports/leases.ts";
+import { type Cluster, createCluster } from "./support.ts";
 
 test("a single member owns everything as soon as it has joined", async () => {
   const cluster = createCluster({ partitions: 8 });
@@ -310,3 +313,29 @@ test("what is lost while a heartbeat waits for its answer comes back with anothe
   cluster.expectSettled();
   assert.deepEqual(cluster.moves(), [2, 2]);
 });
+
+test("a member that leaves while it announces itself is not counted any more", async () => {
+  const cluster = createCluster({ partitions: 2 });
+  const { group, engine } = await cluster.join("a");
+  const other = await openBeside(cluster);
+  const selves = (): Promise<readonly Lease[]> => settle(cluster, other.leases!.list("member/"));
+  // It finds out at its next heartbeat that the store does not know it any more, and says who it is once more.
+  await settle(cluster, other.leases!.release(await selves()));
+  const heal = cluster.world.fail(({ kind, engine: by }) =>
+    kind === "lease" && by === engine ? { answerDelayMs: 1000 } : undefined,
+  );
+  await cluster.clock.advance(3334 + 1500);
+  assert.equal((await selves()).length, 1);
+  const left = group.leave();
+  await cluster.clock.advance(5000);
+  await left;
+  heal();
+  assert.deepEqual(await selves(), []);
+});
+
+const openBeside = ({ world }: Cluster): Promise<Engine> => world.open({ platform: virtualPlatform() });
+
+async function settle<Value>({ clock }: Cluster, asked: Promise<Value>): Promise<Value> {
+  await clock.flush();
+  return asked;
+}
