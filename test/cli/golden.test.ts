@@ -63,7 +63,7 @@ const runs: Readonly<Record<string, () => readonly string[]>> = {
   "engine info": () => [],
   "engine verify": () => [],
   "test crash": () => [join(import.meta.dirname, "../../examples/testing/payments.crash.ts")],
-  "test sim": () => ["--app", "examples/testing/simulation.ts", "--seed", "42", "--dry-run"],
+  "test sim": () => ["--app", "examples/testing/simulation.ts", "--seed", "42", "--faults", "crash,pause", "--dry-run"],
   explain: () => ["disk-full"],
   version: () => [],
 };
