@@ -3,6 +3,8 @@
 import {
   ConflictError,
   type Context,
+  type Dependency,
+  dependency,
   PauseError,
   RetryAfterError,
   type Service,
@@ -81,8 +83,20 @@ async function move({ key, to, amount }: Work, ctx: Context) {
   box.set(to, ((await box.get(to)) ?? 0) + amount);
 }
 
+/** What some services call outside, in seeds in which that may fail. */
+function bankOf({ seed, swarm }: NodeStart): { readonly bank: Dependency; readonly dice: Dice } | undefined {
+  if (!swarm.kinds.includes("dependency-fails")) return undefined;
+  const dice = new Dice(seed, "bank");
+  const openMs = dice.one([100, 500, 2000]);
+  const trips = dice.one([{ failures: dice.whole(1, 4) }, { ratio: dice.one([0.3, 0.8]), minimum: dice.whole(2, 6) }]);
+  const rate = dice.one([undefined, { perSecond: 20 }, { perSecond: 5, burst: 2 }, { perSecond: 100 }]);
+  const breaker = { ...trips, openMs, openMsMax: dice.one([openMs, 4000]) };
+  return { bank: dependency("bank", { breaker, ...(rate ? { rate } : {}) }), dice };
+}
+
 export function services(start: NodeStart): readonly Service[] {
   const { epoch, swarm, seed, outside } = start;
+  const calls = bankOf(start);
   const dice = new Dice(seed, "options");
   const options = {
     epoch,
@@ -91,11 +105,15 @@ export function services(start: NodeStart): readonly Service[] {
     prefetch: { events: swarm.prefetchEvents },
     timeoutMs: 3000,
     retry: { ...retry, stallsMax: 3 },
+    // Some wait before they begin, some find out when they call.
+    ...(calls?.dice.chance(0.5) === true ? { uses: [calls.bank] } : {}),
   } as const;
   const handle = (name: string, money = false): Handle => {
     // In this order the failure must take everything back, in the other one it comes first.
     const late = dice.chance(0.5);
+    const bank = calls?.dice.chance(0.7) === true ? calls.bank : undefined;
     return async ({ data }, ctx) => {
+      if (bank) await ctx.call(bank, () => start.reach(bank, () => ctx.sleep(data.n % 50)));
       const place = `began ${name} ${ctx.partition}:${ctx.position}`;
       outside.set(place, (outside.get(place) ?? 0) + 1);
       if (!late) await trouble(name, data, ctx, start);

@@ -1,5 +1,6 @@
 import { checkDeadLetters, checkHandled, checkPoison, checkPositions, checkTotals } from "./accounts.ts";
 import { checkEffects, checkFates, checkLanes, checkLedgers, checkOrder } from "./effects.ts";
+import { checkGuards } from "./guards.ts";
 import type { History } from "./history.ts";
 import {
   checkAcknowledged,
@@ -47,6 +48,7 @@ const rules: readonly Rule[] = [
   { invariant: "I17", check: checkDeadLetters, needs: ["deadLetters"] },
   { invariant: "I18", check: checkResources, needs: ["resources"] },
   { invariant: "I24", check: checkTraces, needs: ["traces"] },
+  { invariant: "GUARD", check: checkGuards, needs: ["dependencies", "charges"] },
   { invariant: "REDRIVE", check: checkRedrives, needs: ["redrives", "deadLetters"] },
   { invariant: "P3", check: checkTotals, needs: ["subscriptions"] },
   { invariant: "P3", check: checkHandled, needs: ["subscriptions", "effects"] },

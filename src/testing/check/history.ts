@@ -22,6 +22,9 @@ export interface History {
   readonly deadLettersSeen?: readonly string[];
   /** Redrive operations, as far as they were seen. */
   readonly redrives?: readonly RedriveEnd[];
+  readonly dependencies?: readonly DependencyEnd[];
+  /** Failures that were written against events, those with the codes of guards at least. */
+  readonly charges?: readonly Charge[];
   /** Events that must become dead letters, and after how many failures. */
   readonly poison?: readonly Poison[];
   /** Places as they were committed, in the order of the commits. */
@@ -202,6 +205,29 @@ export interface RedriveBatch {
   readonly atMs?: number | undefined;
   readonly size: number;
   readonly most: number;
+}
+
+/** Something outside that handlers call, with its circuit breaker. */
+export interface DependencyEnd {
+  readonly name: string;
+  /** In which state its breaker is. */
+  readonly breaker: "closed" | "open" | "half-open";
+  /** Whether a probe has succeeded and the breaker was not closed. */
+  readonly isStuck: boolean;
+  /** How many probes there ever were at once. */
+  readonly probesMost?: number;
+  /** In any window at most `perSecond` times its length, and `most`. Instants are exact to `slackMs`. */
+  readonly rate?: { readonly perSecond: number; readonly most: number; readonly slackMs: number };
+  /** When calls began, in their order. */
+  readonly beganAtMs?: readonly number[];
+}
+
+/** A try that an event was charged with. */
+export interface Charge {
+  readonly subscription: string;
+  readonly key: string | null;
+  /** Of the error. */
+  readonly code: string;
 }
 
 /** An event that always fails. */

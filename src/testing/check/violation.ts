@@ -17,6 +17,8 @@ export const invariants = Object.freeze({
   I18: "resources stay under their caps",
   I24: "the same seed gives the same run",
   OWN: "what a workload promises of itself",
+  GUARD:
+    "a breaker sends one probe at a time and closes when it succeeds, rates hold, and waiting for them is no failure",
   REDRIVE: "redrive operations report exactly what was done, send nothing twice, and stop when they are told to",
   P3: "the counts of a subscription add up to what was appended, and agree with what is held",
 });

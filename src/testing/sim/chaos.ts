@@ -1,6 +1,7 @@
 import { TidingsError } from "../../errors/tidings-error.ts";
 import type { MemoryCall, MemoryFault } from "../../engines/memory/faults.ts";
 import { type CallFaultKind, type CallWindow, faultOfCall } from "./call-faults.ts";
+import type { Dependencies } from "./dependencies.ts";
 import { Dice } from "./dice.ts";
 import type { FaultKind } from "./fault-kinds.ts";
 import type { PlannedFault } from "./fault-plan.ts";
@@ -13,6 +14,7 @@ import type { Scheduler } from "./scheduler.ts";
 export interface ChaosContext extends Operated {
   readonly seed: number;
   readonly nodes: readonly SimNode[];
+  readonly dependencies: Dependencies;
   readonly scheduler: Scheduler;
   /** Lets the clock that leases go by jump. */
   readonly jumpStore: (ms: number) => void;
@@ -49,6 +51,7 @@ export class Chaos {
   end(): void {
     this.#over = true;
     this.#windows = [];
+    this.#context.dependencies.heal();
     for (const node of this.#context.nodes) {
       node.dieAt = undefined;
       node.resume();
@@ -129,6 +132,10 @@ export class Chaos {
       case "seek":
         if (await operate(fault.kind, node, this.#context, dice, fault.forMs)) this.#count(fault.kind);
         return undefined;
+      case "dependency-fails": {
+        const count = (): void => this.#count("dependency-fails");
+        return this.#context.dependencies.fail(fault.forMs, fault.rate, dice, count);
+      }
       case "redrive-operation": {
         const kill = (one: SimNode): void => {
           if (!this.#over) this.#kill(one);

@@ -24,6 +24,7 @@ export const faultKinds = Object.freeze({
   "pause-key": "an operator pauses a key, and resumes it later",
   seek: "an operator moves a subscription to an earlier place",
   "redrive-operation": "operators begin redrive operations, pause, resume and cancel them, and their driver dies",
+  "dependency-fails": "what handlers call outside of the system fails, always or now and then, for a while",
 });
 
 /** The name of a kind of fault. */
@@ -33,7 +34,7 @@ export type FaultKind = keyof typeof faultKinds;
  * Kinds that came later than the first seeds. Each is drawn with dice of its own, in some of the seeds, so that all others
  * mean what they have always meant.
  */
-const laterKinds: ReadonlySet<string> = new Set<FaultKind>(["redrive-operation"]);
+const laterKinds: ReadonlySet<string> = new Set<FaultKind>(["redrive-operation", "dependency-fails"]);
 
 /** Whether a kind of fault was there when the first seeds were run. */
 export const isFirstKind = (kind: string): boolean => !laterKinds.has(kind);

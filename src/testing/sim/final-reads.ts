@@ -108,6 +108,8 @@ export async function readHistory(parts: FinalParts): Promise<History> {
     deadLetters,
     deadLettersSeen: [...witness.deadLetters],
     redrives: witness.redrives.ends(),
+    dependencies: witness.dependencies.ends(),
+    charges: witness.charges,
     positions: witness.positions,
     ownership: witness.ownership,
     timers: witness.timers,

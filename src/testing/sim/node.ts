@@ -22,7 +22,7 @@ export interface NodeContext {
   /** What users give for `tidings()`. */
   readonly app: Partial<AppOptions>;
   readonly name: string;
-  readonly services: (epoch: number, die: () => void) => readonly Service[];
+  readonly services: (epoch: number, die: () => void, alive: () => boolean) => readonly Service[];
   readonly topics: readonly Topic[];
   /** Puts something around the engine of a node. */
   readonly wrapEngine: ((engine: Engine) => Engine) | undefined;
@@ -124,7 +124,11 @@ export class SimNode {
       partitions: swarm.partitions,
       ...given,
       name,
-      services: services(this.epoch, () => this.#die(mine, dice)),
+      services: services(
+        this.epoch,
+        () => this.#die(mine, dice),
+        () => mine.alive,
+      ),
       topics,
       memberId,
       hooks: witness.hooksOf(memberId, () => mine.alive),

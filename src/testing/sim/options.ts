@@ -1,4 +1,5 @@
 import type { AppOptions } from "../../app/options.ts";
+import type { Dependency } from "../../delivery/guards/dependency.ts";
 import type { Service } from "../../delivery/service.ts";
 import { TidingsError } from "../../errors/tidings-error.ts";
 import type { Topic } from "../../event/contract.ts";
@@ -37,6 +38,11 @@ export interface NodeStart {
   readonly outside: Map<string, number>;
   /** Ends this process at once, as a handler does that takes all memory; it is started again a little later. */
   readonly die: () => void;
+  /**
+   * Calls a dependency, which fails while the fault `dependency-fails` lasts: hand it to `ctx.call`. What the call does meanwhile,
+   * such as to take its time, is `work`.
+   */
+  readonly reach: (dependency: Dependency, work: () => Promise<void>) => Promise<void>;
 }
 
 /** The end of a run, to look at with your own eyes. */

@@ -16,7 +16,7 @@ import { readHistory, readLog } from "./final-reads.ts";
 import { heal } from "./heal.ts";
 import { epochMs, NodeClock } from "./node-clock.ts";
 import { type NodeContext, SimNode } from "./node.ts";
-import type { CheckedOptions } from "./options.ts";
+import type { CheckedOptions, NodeStart } from "./options.ts";
 import { Scheduler } from "./scheduler.ts";
 import { drawSwarm, type Swarm } from "./swarm.ts";
 import { Trace } from "./trace.ts";
@@ -110,16 +110,20 @@ class Run {
     const { scheduler } = this;
     store.now = () => Math.floor(epochMs + scheduler.nowMs);
     const name = options.name ?? "sim";
-    this.witness = new Witness(scheduler, trace, { kinds: swarm.kinds, epochMs, name });
+    this.witness = new Witness(scheduler, trace, { swarm, epochMs, name });
     const { witness } = this;
     const context: NodeContext = {
       seed, swarm, scheduler, world, witness, name,
       app: options.app ?? {},
-      services: (epoch, die) => this.#servicesOf(epoch, die),
+      services: (epoch, die, alive) => this.#servicesOf(epoch, die, alive),
       topics: options.topics ?? [],
       wrapEngine: options.wrapEngine,
     }; // prettier-ignore
-    this.#services = this.#servicesOf(1, () => undefined);
+    this.#services = this.#servicesOf(
+      1,
+      () => undefined,
+      () => false,
+    );
     this.nodes = Array.from({ length: swarm.nodes }, (_, number) => new SimNode(number, context));
     const { nodes } = this;
     this.publishers = new Publishers({
@@ -131,7 +135,7 @@ class Run {
     }); // prettier-ignore
     const subscriptions = this.#subscriptions();
     this.chaos = new Chaos({
-      seed, nodes, scheduler, subscriptions, observer,
+      seed, nodes, scheduler, subscriptions, observer, dependencies: witness.dependencies,
       movable: subscriptions.filter((each) => options.expect?.[each]?.movable === true),
       keys: () => [...this.publishers.keys, "nobody"],
       unexpected: (what, error) => this.#unexpected(what, error),
@@ -145,10 +149,12 @@ class Run {
     world.observe((call, result) => witness.applied(call, result));
   }
 
-  #servicesOf(epoch: number, die: () => void): readonly Service[] {
+  #servicesOf(epoch: number, die: () => void, alive: () => boolean): readonly Service[] {
     const { services } = this.#options;
     if (typeof services !== "function") return services;
-    return services({ epoch, swarm: this.#swarm, seed: this.#seed, outside: this.#outside, die });
+    const { dependencies } = this.witness;
+    const reach: NodeStart["reach"] = (dependency, work) => dependencies.reach(dependency, alive, work);
+    return services({ epoch, swarm: this.#swarm, seed: this.#seed, outside: this.#outside, die, reach });
   }
 
   #subscriptions(): readonly string[] {

@@ -11,11 +11,13 @@ import type { StoredRecord } from "../../event/record.ts";
 import type { Engine } from "../../ports/engine.ts";
 import type { Lease } from "../../ports/leases.ts";
 import type { Outcome, Transaction } from "../../ports/transaction.ts";
-import { type Effect, identityOf, type OwnedWrite, type PositionSample, type Publish, type Run, type TimerFiring } from "../check/history.ts"; // prettier-ignore
+import { type Charge, type Effect, identityOf, type OwnedWrite, type PositionSample, type Publish, type Run, type TimerFiring } from "../check/history.ts"; // prettier-ignore
 import type { Violation } from "../check/violation.ts";
 import { hashOf, isConstantClockKind, settledOf, sumOf } from "./measures.ts";
+import { Dependencies } from "./dependencies.ts";
 import { RedriveWatch } from "./redrive-watch.ts";
 import type { Scheduler } from "./scheduler.ts";
+import type { Swarm } from "./swarm.ts";
 import type { Trace } from "./trace.ts";
 
 type Changing<Type> = { -readonly [Name in keyof Type]: Type[Name] };
@@ -46,6 +48,8 @@ export class Witness {
   readonly deadLetters = new Set<string>();
   readonly violations: Violation[] = [];
   readonly redrives: RedriveWatch;
+  readonly dependencies: Dependencies;
+  readonly charges: Charge[] = [];
   /** Most handlers that ran at once, by member and subscription. */
   readonly peaks = new Map<string, number>();
   /** Why applications could not start, by code. */
@@ -67,14 +71,11 @@ export class Witness {
   readonly #epochMs: number;
   readonly #name: string;
 
-  constructor(
-    scheduler: Scheduler,
-    trace: Trace,
-    options: { kinds: readonly string[]; epochMs: number; name: string },
-  ) {
+  constructor(scheduler: Scheduler, trace: Trace, options: { swarm: Swarm; epochMs: number; name: string }) {
     this.#scheduler = scheduler;
     this.#trace = trace;
-    this.#exactClocks = options.kinds.every(isConstantClockKind);
+    this.#exactClocks = options.swarm.kinds.every(isConstantClockKind);
+    this.dependencies = new Dependencies(scheduler, options.swarm);
     this.redrives = new RedriveWatch(() => (this.#exactClocks ? scheduler.nowMs : undefined));
     this.#epochMs = options.epochMs;
     this.#name = options.name;
@@ -148,7 +149,10 @@ export class Witness {
 
   /** A call that took effect. */
   applied({ kind, engine, transaction }: MemoryCall, result: unknown): void {
-    if (transaction && (result as Outcome).committed) this.redrives.committed(transaction);
+    if (transaction && (result as Outcome).committed) {
+      this.redrives.committed(transaction);
+      this.dependencies.committed(transaction);
+    }
     const by = this.#engines.get(engine);
     if (!by) return;
     this.#trace.text(kind);
@@ -233,6 +237,8 @@ export class Witness {
     const held = JSON.parse(value) as HeldDocument;
     const { headSeq, tries } = held;
     this.#heads.set(name, { headSeq, failures: tries.failures });
+    for (const { code } of tries.attempts)
+      if (code.startsWith("TIDINGS_")) this.charges.push({ subscription, key: held.key, code });
     if (before && before.headSeq === headSeq && tries.failures < before.failures && held.redriving !== true) {
       const message = `${subscription} has forgotten failures of ${key}: ${before.failures} became ${tries.failures}.`;
       this.violations.push({ invariant: "I16", subscription, key: held.key, message });

@@ -11,6 +11,7 @@ const [p1, p2, ...others] = publishes as [(typeof publishes)[0], (typeof publish
 const withSubscription = (change: object): Partial<History> => ({ subscriptions: [{ ...subscription, ...change }] });
 
 const [redrive] = sound.redrives as unknown as [RedriveEnd];
+const [bank] = sound.dependencies as unknown as [(typeof sound.dependencies)[0]];
 const withRedrive = (change: Partial<RedriveEnd>): Partial<History> => ({ redrives: [{ ...redrive, ...change }] });
 
 /** By what is broken: the invariant, and the change that breaks it. */
@@ -77,6 +78,16 @@ const broken: Record<string, readonly [InvariantId, Partial<History>]> = {
     { deadLetters: [...sound.deadLetters, { ...sound.deadLetters[1], id: "d3" } as never] },
   ],
   "more is in flight than is declared": ["I18", { resources: [{ name: "in flight", peak: 13, cap: 12 }] }],
+  "two probes went through a breaker at once": ["GUARD", { dependencies: [{ ...bank, probesMost: 2 }] }],
+  "a breaker stays open behind a probe that succeeded": ["GUARD", { dependencies: [{ ...bank, isStuck: true }] }],
+  "a dependency was called too often": [
+    "GUARD",
+    { dependencies: [{ ...bank, beganAtMs: [...bank.beganAtMs, 901, 902, 903, 904] }] },
+  ],
+  "waiting for a breaker was a failure of the event": [
+    "GUARD",
+    { charges: [{ subscription: "billing/orders", key: "c", code: "TIDINGS_BREAKER_OPEN" }] },
+  ],
   "a redrive counts what was not sent": ["REDRIVE", withRedrive({ sent: redrive.sent.slice(0, 1) })],
   "a redrive counts a failure as handled": [
     "REDRIVE",
@@ -153,6 +164,11 @@ describe("the checker", () => {
     const unknown = { ...redrive.counts, moved: 1, failedAgain: 0, skipped: 2 };
     for (const counts of [redrive.counts, unknown])
       assert.deepEqual(check({ ...sound, ...withRedrive({ sent, counts }) }).violations, []);
+  });
+
+  it("takes what a guard has refused at most once as given up", () => {
+    const charges = [{ subscription: "billing/orders", key: "c", code: "TIDINGS_RATE_LIMITED" }];
+    assert.deepEqual(check({ ...sound, ...withSubscription({ mayLose: true }), charges }).violations, []);
   });
 
   it("says what it could not check", () => {

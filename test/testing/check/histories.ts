@@ -72,6 +72,17 @@ export const sound = {
   timers: [{ subscription: "billing/orders", event: "e1", dueAtMs: 100, firedAtMs: 100 }],
   resources: [{ name: "in flight", peak: 12, cap: 12 }],
   traces: [{ seed: "1-000001", first: "ab", second: "ab" }],
+  dependencies: [
+    {
+      name: "bank",
+      breaker: "open",
+      isStuck: false,
+      probesMost: 1,
+      rate: { perSecond: 10, most: 3, slackMs: 100 },
+      beganAtMs: [0, 0, 1, 2, 100, 200, 900],
+    },
+  ],
+  charges: [{ subscription: "billing/orders", key: "c", code: "TIDINGS_HANDLER_TIMEOUT" }],
   redrives: [
     {
       id: "r1",
