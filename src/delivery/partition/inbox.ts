@@ -6,15 +6,14 @@ import { collections } from "../records.ts";
 
 /**
  * Remembers the identities (source, id) that a subscription has handled, as timers that are due when the window ends: so
- * looking one up and forgetting old ones are both cheap. The run is part of the key, so that a replay is no duplicate.
+ * looking one up and forgetting old ones, which is up to housekeeping, are both cheap. The run is part of the key, so that
+ * a replay is no duplicate.
  */
 export interface Inbox {
   /** Whether the event was handled before: with the same payload, or another one under the same identity. */
   seen(record: StoredRecord): Promise<"new" | "duplicate" | "id-conflict">;
   /** The write that remembers the event; it goes along with the handler's commit. */
   remember(record: StoredRecord): TimerWrite;
-  /** Forgets identities of which the window has ended; resolves with how many. */
-  prune(nowMs: number): Promise<number>;
 }
 
 export function createInbox(engine: Engine, subscription: string, run: number, windowMs: number): Inbox {
@@ -36,16 +35,6 @@ export function createInbox(engine: Engine, subscription: string, run: number, w
       recent.set(key, payload);
       if (recent.size > 10_000) recent.delete(recent.keys().next().value as string);
       return { queue, key, dueAtMs: record.appendedAtMs + windowMs, payload };
-    },
-    async prune(nowMs) {
-      const old = await timers.due(queue, nowMs, 500);
-      if (old.length > 0) {
-        await engine.transact?.({
-          timers: old.map(({ key, version }) => ({ queue, key, dueAtMs: null, version })),
-          durable: false,
-        });
-      }
-      return old.length;
     },
   };
 }
