@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { service } from "tidings";
+import { resumeProgress } from "../../src/delivery/commit/progress.ts";
+import { Ingest, type IngestOptions } from "../../src/delivery/partition/ingest.ts";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
 import { virtualPlatform } from "../../src/platform/virtual.ts";
+import type { StoredRecord } from "../../src/event/record.ts";
 import { bench, type Bench, drive, gate, Happened, totalsOf } from "./support.ts";
 
 /** Publishes an event under an id of its own; the engine itself forgets ids at once. */
@@ -59,5 +62,29 @@ describe("an inbox", () => {
     await send(second, 1);
     assert.deepEqual(handled, [0, 1]);
     await drive(second.clock, second.app.stop());
+  });
+
+  it("lets nothing pass any more once its partition drains: it would be committed behind its end", async () => {
+    const asked: ((seen: "new") => void)[] = [];
+    const enqueued: number[] = [];
+    const progress = resumeProgress({ low: 0, finished: [] });
+    const ingest = new Ingest({
+      runtime: { routes: new Map([[Happened.type, {}]]) },
+      progress,
+      held: { blocks: () => undefined },
+      lanes: {
+        make: (record: StoredRecord) => record,
+        enqueue: ({ position }: StoredRecord) => enqueued.push(position),
+      },
+      inbox: { seen: () => new Promise((resolve) => asked.push(resolve)), remember: () => undefined },
+    } as unknown as IngestOptions);
+    const records = [0, 1, 2].map((position) => ({ position, type: Happened.type, key: "k" }));
+    const sending = ingest.page(records as unknown as StoredRecord[]);
+    asked[0]?.("new");
+    await new Promise((resolve) => setImmediate(resolve));
+    ingest.close();
+    asked[1]?.("new");
+    await sending;
+    assert.deepEqual([enqueued, progress.next, asked.length], [[0], 1, 2]);
   });
 });

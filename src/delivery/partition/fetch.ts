@@ -55,6 +55,7 @@ export class Fetch {
   /** Fetches no more; a page that is on its way is dropped. */
   close(): void {
     this.#open = false;
+    this.#options.ingest.close();
     this.#unwatch?.();
     this.#cancelBackstop?.();
   }
@@ -137,6 +138,8 @@ export class Fetch {
     if (page.records.length > 0 && !page.end) this.#hinted = true;
     const sending = ingest.page(page.records);
     if (sending) await sending;
+    // What was left out of the page is not reached.
+    if (!this.#open) return;
     progress.reached(page.next);
     lanes.dispatch();
   }

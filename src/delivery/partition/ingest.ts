@@ -25,6 +25,7 @@ export class Ingest {
   readonly #runtime: SubscriptionRuntime;
   #events = 0;
   #bytes = 0;
+  #closed = false;
 
   constructor(options: IngestOptions) {
     this.#options = options;
@@ -50,6 +51,11 @@ export class Ingest {
   settled(record: StoredRecord): void {
     this.#events -= 1;
     this.#bytes -= weightOf(record);
+  }
+
+  /** Sends nothing on its way any more: it could be committed behind the end of the partition. */
+  close(): void {
+    this.#closed = true;
   }
 
   /** Sends a page on its way. A Promise only where something must be written or read first. */
@@ -93,6 +99,7 @@ export class Ingest {
 
   async #allOnce(records: readonly StoredRecord[], inbox: Inbox): Promise<void> {
     for (const record of records) {
+      if (this.#closed) return;
       const delivery = await this.#takeOnce(record, inbox);
       if (delivery) this.#options.lanes.enqueue(delivery);
     }
@@ -108,6 +115,7 @@ export class Ingest {
     const { progress } = this.#options;
     const route = this.#runtime.routes.get(record.type);
     const seen = route ? await inbox.seen(record) : "new";
+    if (this.#closed) return undefined;
     if (seen === "duplicate") {
       this.#runtime.metrics.duplicates.add();
       if (progress.fetched(record.position)) this.#pass(record, "filtered");
