@@ -1,6 +1,8 @@
 import type { Shedding } from "./admission/topic-gate.ts";
 import type { OpenBreaker } from "../delivery/guards/guards.ts";
+import type { PartitionStatus } from "../delivery/partition/partition.ts";
 import type { Subscription } from "../delivery/subscription.ts";
+import { ageAt } from "../delivery/totals.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Engine } from "../ports/engine.ts";
 
@@ -20,7 +22,7 @@ export interface SubscriptionHealth {
   readonly running: number;
   readonly heldKeys: number;
   readonly heldEvents: number;
-  /** Since the last commit; undefined before the first. */
+  /** Since the last commit, or since something is on its way again if that is less; undefined when nothing is pending. */
   readonly sinceProgressMs: number | undefined;
 }
 
@@ -78,7 +80,7 @@ async function healthOf(
   const sinceProgressMs = last === undefined ? undefined : clock.monotonic() - last;
   const trouble = subscription.trouble() ?? partitions.find((partition) => partition.trouble !== undefined)?.trouble;
   const paused = subscription.paused();
-  const stuck = sinceProgressMs !== undefined && sinceProgressMs > stuckAfterMs;
+  const stuck = await isStuck(lagging, topic, engine, clock, stuckAfterMs);
   const running = partitions.reduce((sum, partition) => sum + partition.running, 0);
   // What waits for a breaker makes no progress, and shall not.
   const breaker = stuck && running === 0 ? openBreakerOf(subscription) : undefined;
@@ -92,7 +94,7 @@ async function healthOf(
       paused?.reason ??
       breaker ??
       (stuck
-        ? `${lag} events are pending and nothing was committed for ${Math.round(sinceProgressMs / 1000)} s`
+        ? `${lag} events are pending and nothing was committed for ${Math.round((sinceProgressMs ?? 0) / 1000)} s`
         : slownessOf(subscription)),
     partitions: partitions.length,
     lag,
@@ -102,6 +104,23 @@ async function healthOf(
     heldEvents: partitions.reduce((sum, { heldEvents }) => sum + heldEvents, 0),
     sinceProgressMs,
   };
+}
+
+/** Whether one of the partitions makes no progress. What has not even been fetched may have come just now, after a quiet time. */
+async function isStuck(
+  lagging: readonly PartitionStatus[],
+  topic: string,
+  engine: Engine,
+  clock: Clock,
+  stuckAfterMs: number,
+): Promise<boolean> {
+  for (const { partition, low, inFlight, progressAt } of lagging) {
+    if (clock.monotonic() - progressAt <= stuckAfterMs) continue;
+    if (inFlight > 0) return true;
+    const ageMs = await ageAt(engine, topic, partition, low, clock.now()).catch(() => Number.POSITIVE_INFINITY);
+    if (ageMs > stuckAfterMs) return true;
+  }
+  return false;
 }
 
 /** Says why a subscription fetches less than it could; undefined when it does not. */

@@ -77,6 +77,7 @@ describe("an inbox", () => {
         enqueue: ({ position }: StoredRecord) => enqueued.push(position),
       },
       inbox: { seen: () => new Promise((resolve) => asked.push(resolve)), remember: () => undefined },
+      onBusy: () => undefined,
     } as unknown as IngestOptions);
     const records = [0, 1, 2].map((position) => ({ position, type: Happened.type, key: "k" }));
     const sending = ingest.page(records as unknown as StoredRecord[]);

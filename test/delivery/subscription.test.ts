@@ -223,6 +223,28 @@ describe("a subscription", () => {
     await assert.rejects(b.app.publish(Happened, { key: "k", n: 1 }), { code: "TIDINGS_NOT_STARTED" });
   });
 
+  it("is not stuck in the eyes of health when an event has just come after a long time without any", async () => {
+    const waiting = gate();
+    const sink = service("sink", { timeoutMs: 3_600_000 }).on(Happened, ({ data }) =>
+      data.n === 1 ? waiting.opened : undefined,
+    );
+    const b = await bench([sink], { stuckAfterMs: 30_000 });
+    await b.feed("k", 0);
+    await b.clock.advance(600_000);
+    await b.feed("k", 1);
+    await b.clock.advance(5000);
+    assert.equal((await drive(b.clock, b.app.health())).status, "green");
+    await b.clock.advance(30_000);
+    assert.equal((await drive(b.clock, b.app.health())).subscriptions[0]?.status, "stuck");
+    await drive(b.clock, b.app.admin.subscriptions.pause("sink/things", { reason: "looking" }));
+    await b.clock.advance(600_000);
+    await drive(b.clock, b.app.admin.subscriptions.resume("sink/things"));
+    await b.clock.advance(5000);
+    assert.equal((await drive(b.clock, b.app.health())).status, "green");
+    waiting.open();
+    await b.app.stop();
+  });
+
   it("is stuck in the eyes of health when it has lag and makes no progress", async () => {
     const never = gate();
     const b = await bench([service("sink", { timeoutMs: 3_600_000 }).on(Happened, () => never.opened)], {

@@ -17,6 +17,8 @@ export interface IngestOptions {
   readonly held: HeldKeys;
   readonly lanes: Lanes;
   readonly inbox: Inbox | undefined;
+  /** Something is on its way, and nothing was before. */
+  readonly onBusy: () => void;
 }
 
 /** Sends what was fetched on its way: to its lane, behind its held key, or past. Counts what is on the way. */
@@ -78,6 +80,7 @@ export class Ingest {
     const expiry = record.attributes?.["expirytime"];
     if (expiry !== undefined && Date.parse(expiry) <= this.#runtime.platform.clock.now())
       return this.#pass(record, "expired");
+    if (this.#events === 0) this.#options.onBusy();
     this.#events += 1;
     this.#bytes += weightOf(record);
     const entry = record.key === null ? undefined : held.blocks(record.key);

@@ -20,7 +20,7 @@ export interface PartitionStatus {
   readonly running: number;
   readonly heldKeys: number;
   readonly heldEvents: number;
-  /** Monotonic time of the last commit. */
+  /** Monotonic time of the last commit; or since when something is on its way, or goes on after a pause, if that is later. */
   readonly progressAt: number;
   readonly trouble: string | undefined;
 }
@@ -138,6 +138,7 @@ class OwnedPartition implements Partition {
       fence: { lease: this.#lease.name, token: this.#lease.token },
       document: JSON.parse(position.value) as PositionDocument,
       ready: () => this.#ready,
+      onBusy: () => this.#goesOn(),
       onCommitted: () => this.#committed(),
       onTrouble: (trouble) => this.#troubled(trouble),
       onLost: (error) => {
@@ -151,6 +152,10 @@ class OwnedPartition implements Partition {
 
   #committed(): void {
     this.#runtime.metrics.commits.add();
+    this.#goesOn();
+  }
+
+  #goesOn(): void {
     this.#progressAt = this.#runtime.platform.clock.monotonic();
   }
 
@@ -162,6 +167,7 @@ class OwnedPartition implements Partition {
 
   wake(): void {
     if (!this.#ready) return;
+    this.#goesOn();
     this.#works?.held.begin();
     this.#works?.fetch.wake();
   }

@@ -22,6 +22,8 @@ export interface WorksOptions {
   readonly document: PositionDocument;
   /** Whether claims may be extended: its suspects have run, and it does not drain. */
   readonly ready: () => boolean;
+  /** Something is on its way, and nothing was before. */
+  readonly onBusy: () => void;
   readonly onCommitted: () => void;
   readonly onTrouble: (trouble: string | undefined) => void;
   readonly onLost: (error: TidingsError) => void;
@@ -96,7 +98,7 @@ export function assemble(options: WorksOptions): Works {
     runtime.inboxWindowMs === undefined
       ? undefined
       : createInbox(engine, runtime.name, document.run, runtime.inboxWindowMs);
-  const ingest = new Ingest({ runtime, progress, committer, held, lanes, inbox });
+  const ingest = new Ingest({ runtime, progress, committer, held, lanes, inbox, onBusy: options.onBusy });
   const fetch = new Fetch({ runtime, number, progress, held, lanes, ingest });
   return { document, progress, claims, committer, held, lanes, ingest, fetch };
 }
