@@ -101,8 +101,8 @@ export const commitBugs: readonly PlantedBug[] = [
     caughtBy: ["I7"],
     inWords: / is past .* neither handled nor held/,
     file: committer,
-    find: "if (there?.commit === group.document.commit) this.#succeeded(group);",
-    replace: "if (there) this.#succeeded(group);",
+    find: "(JSON.parse(found.value) as PositionDocument).commit === document.commit;",
+    replace: "(JSON.parse(found.value) as PositionDocument).commit <= document.commit;",
     budget: { harness: "sim", seeds: 100 },
   },
   {
