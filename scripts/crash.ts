@@ -5,12 +5,15 @@ import { parseArgs } from "node:util";
 
 import { birth, counter, fleet } from "./crash/counter.ts";
 import { failures } from "./crash/failures.ts";
+import { hitsWanted, KillPoints, rarestOf } from "./crash/points.ts";
 import type { Scenario, ScenarioResult } from "./crash/scenario.ts";
 import { shop } from "./crash/shop.ts";
 
 const scenarios: readonly Scenario[] = [counter, shop, fleet, failures, birth];
 
-const usage = `npm run crash -- [--scenario NAME --kills N --seed S --json --keep --source DIR]
+const drivers = ["node:sqlite", "better-sqlite3"];
+
+const usage = `npm run crash -- [--scenario NAME --kills N --seed S --json --keep --source DIR --driver NAME]
 
   --scenario NAME  ${scenarios.map(({ name }) => name).join(", ")}; without it, each in turn
   --kills N        how often to kill a process, in each scenario (20)
@@ -18,6 +21,7 @@ const usage = `npm run crash -- [--scenario NAME --kills N --seed S --json --kee
   --json           the standard output is JSON lines
   --keep           leaves the files behind also when nothing is wrong, and says where they are
   --source DIR     the processes run this copy of src/ (else TIDINGS_SOURCE, else the repository's)
+  --driver NAME    the library through which the processes open their file: ${drivers.join(", ")} (the first)
 `;
 
 class UsageError extends Error {}
@@ -31,6 +35,7 @@ function read() {
       json: { type: "boolean", default: false },
       keep: { type: "boolean", default: false },
       source: { type: "string" },
+      driver: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -42,6 +47,8 @@ function read() {
   const [kills, seed] = [values.kills, values.seed].map(Number) as [number, number];
   if (!Number.isInteger(kills) || kills < 0) throw new UsageError("--kills takes a whole number.");
   if (!Number.isInteger(seed)) throw new UsageError("--seed takes a whole number.");
+  if (values.driver !== undefined && !drivers.includes(values.driver))
+    throw new UsageError(`--driver takes ${drivers.join(" or ")}.`);
   const given = values.source ?? process.env["TIDINGS_SOURCE"];
   const source = given ? resolve(given) : undefined;
   if (source !== undefined && !existsSync(join(source, "index.ts")))
@@ -63,33 +70,52 @@ async function main(): Promise<number> {
     return 0;
   }
   const lines: Line[] = [];
+  const points = new KillPoints([]);
   for (const scenario of options.chosen) {
-    const line = await runOne(scenario, options);
+    const line = await runOne(scenario, options, points);
     console.log(options.json ? JSON.stringify(line) : textOf(line));
     lines.push(line);
+    points.add(line["killPoints"] as Readonly<Record<string, number>>);
   }
-  const sum = sumOf(lines, options.seed);
+  const killPoints = points.hits();
+  const sum = { ...sumOf(lines, options.seed), killPoints, rarest: rarestOf(killPoints) };
   if (lines.length > 1) console.log(options.json ? JSON.stringify(sum) : textOf(sum));
   return sum.lost + sum.doubled + sum.reordered + sum.violations === 0 ? 0 : 1;
 }
 
 /** Files of a run in which something was wrong, or that did not come to its end, are kept. */
-async function runOne(scenario: Scenario, { kills, seed, keep, source }: Options): Promise<Line> {
+async function runOne(
+  scenario: Scenario,
+  { kills, seed, keep, source, driver }: Options,
+  before: KillPoints,
+): Promise<Line> {
   const above = resolve(import.meta.dirname, "../.tmp");
   mkdirSync(above, { recursive: true });
   const folder = mkdtempSync(join(above, `crash-${scenario.name}-`));
   const say = (text: string): void => void process.stderr.write(`${scenario.name}: ${text}\n`);
   let good = false;
   try {
-    const result = await scenario.run({ folder, kills, seed, say, source });
+    const result = await scenario.run({ folder, kills, seed, say, source, driver, before });
     good = Object.values(result.counts).every((count) => count === 0);
     report(result, say);
     const { acknowledged, counts, points, stops } = result;
     const invariants = violatedBy(result.words);
-    return { scenario: scenario.name, seed, kills, acknowledged, ...counts, invariants, stops, killPoints: points };
+    const rarest = rarestOf(points);
+    return {
+      scenario: scenario.name,
+      seed,
+      kills,
+      acknowledged,
+      ...counts,
+      invariants,
+      stops,
+      killPoints: points,
+      rarest,
+    };
   } finally {
     if (!good) {
-      const from = source === undefined ? "" : ` --source ${source}`;
+      const from =
+        (source === undefined ? "" : ` --source ${source}`) + (driver === undefined ? "" : ` --driver ${driver}`);
       say(`reproduce it with: npm run crash -- --scenario ${scenario.name} --kills ${kills} --seed ${seed}${from}`);
     }
     if (keep || !good) say(`the files are in ${folder}`);
@@ -111,9 +137,10 @@ function report({ words, points, checked }: ScenarioResult, say: (text: string) 
   for (const each of words.slice(0, 30)) say(each);
   if (words.length > 30) say(`and ${words.length - 30} more`);
   if (checked.length > 0) say(`checked ${checked.join(", ")}`);
-  const never = Object.entries(points).flatMap(([point, hits]) => (hits === 0 ? [point] : []));
   say(`kill points: ${textOf(points)}`);
-  if (never.length > 0) say(`kill points never hit: ${never.join(", ")}`);
+  say(`rarest: ${textOf(rarestOf(points))}`);
+  const seldom = Object.values(points).filter((hits) => hits < hitsWanted).length;
+  if (seldom > 0) say(`${seldom} kill points were hit less than ${hitsWanted} times: they need more kills`);
 }
 
 function sumOf(lines: readonly Line[], seed: number): Line {

@@ -64,6 +64,7 @@ async function main(): Promise<number> {
   }
   // The recorded processes and the workers find it there.
   if (options.source !== undefined) process.env["TIDINGS_SOURCE"] = options.source;
+  if (options.driver !== undefined) process.env["TIDINGS_CUT_DRIVER"] = options.driver;
   const result = { ...nothing };
   if (options.recording !== undefined) await tryRecording(options, result, options.recording, options.images);
   else await tryNew(options, result);
@@ -163,7 +164,8 @@ function report(folder: string, tried: Tried): void {
   say(`the image ${name} is wrong: ${tried.lost} lost, ${tried.violations} violations`);
   for (const words of tried.words.slice(0, 5)) say(`  ${words}`);
   const source = process.env["TIDINGS_SOURCE"];
-  const more = source ? ` --source ${source}` : "";
+  const driver = process.env["TIDINGS_CUT_DRIVER"];
+  const more = (source ? ` --source ${source}` : "") + (driver ? ` --driver ${driver}` : "");
   say(`  it lies in ${tried.folder ?? folder}; this tries it again:`);
   say(`  npm run power-cut -- --recording ${relative(process.cwd(), folder)} --image ${name}${more}`);
 }

@@ -1,6 +1,7 @@
 // The application of the scenarios "counter" and "fleet": events of each key carry numbers without gaps. A service keeps
 // in a document per key what it has seen, moves money between accounts, and publishes an effect and a mark for each; three
-// others note the effects and marks: with an inbox, at most once, and in batches from a topic whose events are removed.
+// others note the effects and marks: with an inbox, at most once, and in batches from a topic whose events are removed. What
+// stands on the topic of echoes stands there more than once, and the inbox of a fourth lets each through once.
 import { type App, service, tidings, topic } from "tidings";
 import { z } from "zod";
 
@@ -8,6 +9,7 @@ import { chanceOf } from "../../examples/shop/random.ts";
 import { idOf } from "./publish.ts";
 import { type Seen, withNumber } from "./seen.ts";
 import { points } from "./speak.ts";
+import { small, urlOf } from "./url.ts";
 
 export const keyCount = 40;
 const accountCount = 64;
@@ -19,8 +21,12 @@ export const counts = topic("counts", { key: (data: Counted) => data.key });
 export const Counted = counts.event("crash.counted", { data: schema });
 export const effects = topic("effects", { key: (data: Counted) => data.key });
 export const Effect = effects.event("crash.effect", { data: schema });
-export const marks = topic("marks", { key: (data: Counted) => data.key, retention: { partitionBytesMax: 8_000 } });
+export const marks = topic("marks", { key: (data: Counted) => data.key, retention: { partitionBytesMax: 2_500 } });
 export const Mark = marks.event("crash.mark", { data: schema });
+export const echoes = topic("echoes", { key: (data: Counted) => data.key });
+export const Echo = echoes.event("crash.echo", { data: schema });
+/** Of every so many events of a key there is an echo. */
+export const echoEvery = 4;
 
 /** The boxes of all services, and of the first one the one with the money. */
 export const seenBox = "seen";
@@ -32,9 +38,6 @@ function failuresOf(seed: number, what: string): number {
   while (failures < 3 && chanceOf(`${seed}/${what}/${failures}`) < 0.03) failures++;
   return failures;
 }
-
-/** Small, so that kills find the log of SQLite at every stage. */
-export const small = "checkpointBytes=131072&walRestartBytes=524288&walBytesMax=1048576";
 
 /** How an application of a scenario is opened. */
 export interface CounterOptions {
@@ -56,6 +59,7 @@ export function openCounter({ file, seed, services, ...member }: CounterOptions)
     box.set(data.key, withNumber(await box.get(data.key), data.seq));
     ctx.publish(Effect, data);
     ctx.publish(Mark, data);
+    if (data.seq % echoEvery === 0) ctx.publish(Echo, data);
     if (data.seq % 8 === 0) {
       const [from, to] = [0, 1].map((n) => `${Math.floor(chanceOf(`${idOf(data)}/${n}`) * accountCount)}`) as [
         string,
@@ -92,11 +96,18 @@ export function openCounter({ file, seed, services, ...member }: CounterOptions)
     },
     { batchMax: 20, waitMs: 5 },
   );
+  const listener = service("listener", { from: "start", inbox: { windowMs: 600_000 } }).on(
+    Echo,
+    async ({ data }, ctx) => {
+      const box = ctx.state<Seen>(seenBox);
+      box.set(data.key, withNumber(await box.get(data.key), data.seq));
+    },
+  );
   return tidings({
     name: "crash",
-    url: `sqlite:${file}?${small}`,
-    services: services ? [counter, auditor, teller, marker] : [],
-    topics: [counts, effects, marks],
+    url: urlOf(file, small),
+    services: services ? [counter, auditor, teller, marker, listener] : [],
+    topics: [counts, effects, marks, echoes],
     // Kills are at random and many: none of them is the fault of the event that was running.
     delivery: { retry: { immediateMs: [0, 5], delayedMs: [10, 20, 40], stallsMax: 1000 } },
     retentionEveryMs: 60,

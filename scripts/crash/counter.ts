@@ -4,9 +4,21 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { type Effect, type History, identityOf } from "../../src/testing/check/history.ts";
-import { accountBox, type Counted, counts, effects, keyCount, marks, openCounter, seenBox } from "./counter-app.ts";
+import {
+  accountBox,
+  type Counted,
+  counts,
+  echoes,
+  effects,
+  keyCount,
+  marks,
+  openCounter,
+  seenBox,
+} from "./counter-app.ts";
 import type { CounterTask } from "./counter-child.ts";
+import { echoProblems } from "./echo.ts";
 import { readEnd, readTrace, takeOvers } from "./history.ts";
+import { readTopic } from "./log.ts";
 import { readOracle } from "./oracle.ts";
 import { type KillPointName, KillPoints, killPoints } from "./points.ts";
 import { type Published, progressOf, publishesOf } from "./progress.ts";
@@ -47,7 +59,7 @@ const killsPerFile = 4;
 export const birth: Scenario = { name: "birth", run: runBirth };
 
 async function run(options: ScenarioOptions, shape: Shape, counted?: KillPoints): Promise<ScenarioResult> {
-  const { folder, kills, seed, say, source } = options;
+  const { folder, kills, seed, say, source, driver, before } = options;
   const { publishers, points, firstPoints, lifeMs, burst, inFlightMax, memberTtlMs } = shape;
   const file = join(folder, "counter.db");
   const oracle = join(folder, "acknowledged");
@@ -58,7 +70,7 @@ async function run(options: ScenarioOptions, shape: Shape, counted?: KillPoints)
   let starts = 0;
   let shares: readonly Share[] = [];
   const killed = await runWithKills({
-    oracle, trace, kills, seed, say, source,
+    oracle, trace, kills, seed, say, source, driver, before,
     slots: Array.from({ length: publishers }, (_, publisher) => ({
       program,
       points,
@@ -73,7 +85,7 @@ async function run(options: ScenarioOptions, shape: Shape, counted?: KillPoints)
     })),
     last: { program, task: (): CounterTask => ({ ...common, burst: 20, shares: (shares = progress.rest()) }) },
     ...(counted ? { points: counted } : {}),
-    ...(memberTtlMs ? { stops: { everyMs: 1_500, forMs: memberTtlMs * 1.5 } } : {}),
+    ...(memberTtlMs ? { stops: { everyMs: 1_500, forMs: memberTtlMs * 1.5, at: "handler.uncommitted" as const } } : {}),
   }); // prettier-ignore
   say("checking");
   const acknowledged = readOracle(oracle);
@@ -84,8 +96,8 @@ async function run(options: ScenarioOptions, shape: Shape, counted?: KillPoints)
 
 /** One file after the other. */
 async function runBirth(options: ScenarioOptions): Promise<ScenarioResult> {
-  const { folder, kills, seed } = options;
-  const points = new KillPoints([...killPoints.always, ...killPoints.birth]);
+  const { folder, kills, seed, before } = options;
+  const points = new KillPoints([...killPoints.always, ...killPoints.birth], before);
   let sum: ScenarioResult | undefined;
   for (let done = 0; done < kills || !sum; done += killsPerFile) {
     const place = join(folder, String(done));
@@ -151,8 +163,7 @@ export async function historyOf(
       effects: done,
       subscriptions: read.subscriptions.map((each) => ({
         ...each,
-        // Marks are removed in time, so that nobody can ask for each.
-        effects: each.subscription === "counter/counts" ? ["seen", effects.name] : ["seen"],
+        ...effectsOf(each.subscription),
         mayLose: each.subscription === "teller/effects",
       })),
       held: read.held,
@@ -161,10 +172,19 @@ export async function historyOf(
       ...readTrace(trace),
       healed: true,
     };
-    return { history, problems: [...read.problems, ...missingMarks(published, done)] };
+    const heard = new Map<string, readonly number[]>();
+    for await (const [key, seen] of app.state<Seen>("listener", seenBox).entries()) heard.set(key, numbersOf(seen));
+    const echoed = echoProblems(await readTopic(app, echoes.name), heard);
+    return { history, problems: [...read.problems, ...missingMarks(published, done), ...echoed] };
   } finally {
     await app.stop();
   }
+}
+
+/** Marks are removed in time, so that nobody can ask for each; echoes are looked at by themselves. */
+function effectsOf(subscription: string): { readonly effects?: readonly string[] } {
+  if (subscription === "listener/echoes") return {};
+  return { effects: subscription === "counter/counts" ? ["seen", effects.name] : ["seen"] };
 }
 
 /** Of marks that retention has removed nothing is left but what was noted of them. */
@@ -176,5 +196,5 @@ export function missingMarks(published: Published, done: readonly Effect[]): str
   for (const { key } of publishesOf(published, counts.name)) expected.set(key, (expected.get(key) ?? 0) + 1);
   return [...expected]
     .filter(([key, count]) => marked.get(key) !== count)
-    .map(([key, count]) => `marker/marks noted ${marked.get(key) ?? 0} of ${count} marks of ${key}.`);
+    .map(([key, count]) => `I7: marker/marks noted ${marked.get(key) ?? 0} of ${count} marks of ${key}.`);
 }

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 
 import { type Effect, type History, identityOf } from "../../src/testing/check/history.ts";
-import { jobs, keyCount, openFailures, results, seenBox } from "./failures-app.ts";
+import { accountBox, jobs, keyCount, openFailures, results, seenBox } from "./failures-app.ts";
 import type { FailuresTask } from "./failures-child.ts";
 import { readEnd, readTrace } from "./history.ts";
 import type { OperatorTask } from "./operator-child.ts";
@@ -15,22 +15,31 @@ import { judge, type Scenario } from "./scenario.ts";
 import { numbersOf, type Seen } from "./seen.ts";
 import { runWithKills } from "./supervisor.ts";
 
-const pace = { publishers: 1, burst: 5, inFlightMax: 200 };
+/** Several of a key in a row, so that some wait in their lane while one fails, is paused or meets a conflict. */
+const pace = { publishers: 1, burst: 8, inARow: 4, inFlightMax: 200 };
+
+/**
+ * So many events the last process publishes, while nobody is killed; more than others ever have in flight. It takes its time:
+ * where all keys are held, nothing goes the usual way.
+ */
+const lastEvents = 1500;
+const lastPace = { burst: 4 };
 
 export const failures: Scenario = {
   name: "failures",
-  async run({ folder, kills, seed, say, source }) {
+  async run({ folder, kills, seed, say, source, driver, before }) {
     const file = join(folder, "failures.db");
     const oracle = join(folder, "acknowledged");
     const trace = join(folder, "trace");
     const program = join(import.meta.dirname, "failures-child.ts");
-    const progress = progressOf(oracle, 1, pace.inFlightMax * 2);
+    const progress = progressOf(oracle, 1, lastEvents);
     const seen = new Set<string>();
+    const wrong: string[] = [];
     let starts = 0;
     let shares: readonly Share[] = [];
     const task = (): FailuresTask => ({ file, seed, ...pace, shares: [{ publisher: 0, from: progress.from(0) }] });
     const killed = await runWithKills({
-      oracle, trace, kills, seed, say, source,
+      oracle, trace, kills, seed, say, source, driver, before,
       slots: [
         { program, task, points: [...killPoints.always, ...killPoints.handling, ...killPoints.failing], lifeMs: 200 },
         {
@@ -40,16 +49,17 @@ export const failures: Scenario = {
           lifeMs: 300,
         },
       ],
-      last: { program, task: (): FailuresTask => ({ ...task(), burst: 20, shares: (shares = progress.rest()) }) },
+      last: { program, task: (): FailuresTask => ({ ...task(), ...lastPace, shares: (shares = progress.rest()) }) },
       heard(word, id) {
         if (word === "seen") seen.add(id);
+        if (word === "wrong") wrong.push(id);
       },
     }); // prettier-ignore
     say("checking");
     const acknowledged = readOracle(oracle);
-    const published: Published = { acknowledged, shares, publishers: 1, keyCount };
+    const published: Published = { acknowledged, shares, publishers: 1, keyCount, inARow: pace.inARow };
     const { history, problems } = await historyOf(file, trace, seed, published, [...seen]);
-    return { acknowledged: acknowledged.size, ...killed, ...judge(history, problems) };
+    return { acknowledged: acknowledged.size, ...killed, ...judge(history, [...problems, ...wrong]) };
   },
 };
 
@@ -60,7 +70,7 @@ async function historyOf(
   published: Published,
   deadLettersSeen: readonly string[],
 ): Promise<{ history: History; problems: readonly string[] }> {
-  const app = await openFailures({ file, seed, services: false, last: true }).start();
+  const app = await openFailures({ file, seed, services: false }).start();
   try {
     const read = await readEnd(app, [jobs.name, results.name]);
     const done: Effect[] = [];
@@ -82,6 +92,8 @@ async function historyOf(
             event: identityOf({ source, id: idOf({ key, seq }) }),
             key,
           });
+    let sum = 0;
+    for await (const [, money] of app.state<number>("worker", accountBox).entries()) sum += money;
     const history: History = {
       publishes: [...publishesOf(published, jobs.name), ...read.published],
       log: read.entries,
@@ -95,6 +107,7 @@ async function historyOf(
       held: read.held,
       deadLetters: read.deadLetters,
       deadLettersSeen,
+      ledgers: [{ name: accountBox, sum, expected: 0 }],
       ...readTrace(trace),
       healed: true,
     };

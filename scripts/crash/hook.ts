@@ -4,7 +4,7 @@
 import { openSync, writeSync } from "node:fs";
 import { registerHooks } from "node:module";
 import { join } from "node:path";
-import { DatabaseSync, StatementSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
 import { isMainThread } from "node:worker_threads";
 
@@ -26,19 +26,22 @@ function useSources(folder: string): void {
   });
 }
 
-/** Where to die, as `NAME:COUNT`; read when the first statement comes, since a thread gets it with its environment. */
-let aim: { readonly point: string; left: number } | undefined;
+/**
+ * Where to die, as `NAME:COUNT`, or to stand still, as `NAME:COUNT:stop`; read when the first statement comes, since a
+ * thread gets it with its environment.
+ */
+let aim: { readonly point: string; left: number; readonly stops: boolean } | undefined;
 
 function reached(point: string): void {
   aim ??= readAim();
-  if (aim.point !== point || --aim.left > 0) return;
-  writeSync(1, `point ${point}\n`);
-  process.kill(process.pid, "SIGKILL");
+  if (aim.point !== point || --aim.left !== 0) return;
+  writeSync(1, aim.stops ? "stopped\n" : `point ${point}\n`);
+  process.kill(process.pid, aim.stops ? "SIGSTOP" : "SIGKILL");
 }
 
 function readAim(): NonNullable<typeof aim> {
-  const [point = "", count = "1"] = (process.env["TIDINGS_CRASH_POINT"] ?? "").split(":");
-  return { point, left: Number(count) };
+  const [point = "", count = "1", how] = (process.env["TIDINGS_CRASH_POINT"] ?? "").split(":");
+  return { point, left: Number(count), stops: how === "stop" };
 }
 
 /** What the program of a scenario tells: that its handler begins or has ended. */
@@ -89,7 +92,6 @@ const kinds: readonly (readonly [RegExp, Kind])[] = [
 ];
 
 const kindOf = (sql: string): Kind | undefined => kinds.find(([pattern]) => pattern.test(sql))?.[1];
-const statements = new WeakMap<StatementSync, { readonly kind: Kind; readonly sql: string }>();
 
 function before(kind: Kind, sql: string, values: readonly unknown[]): void {
   if (kind === "begin") {
@@ -176,48 +178,54 @@ function trace(): void {
 }
 
 /** The first statement on the file, and not on the one in memory that is asked for its version. */
-function opening(database: DatabaseSync): void {
-  if (!first || !database.location()) return;
+function opening(inFile: boolean): void {
+  if (!first || !inFile) return;
   first = false;
   reached("open.before");
 }
 
-/* oxlint-disable typescript/unbound-method -- they are called with the object that they belong to */
-const { prepare, exec } = DatabaseSync.prototype;
-type Method = (this: StatementSync, ...values: never[]) => unknown;
-const methods: Readonly<Record<string, Method>> = {
-  run: StatementSync.prototype.run,
-  get: StatementSync.prototype.get,
-  all: StatementSync.prototype.all,
-};
-/* oxlint-enable typescript/unbound-method */
-
-DatabaseSync.prototype.prepare = function (this: DatabaseSync, sql: string) {
-  opening(this);
-  const statement = prepare.call(this, sql);
-  const kind = kindOf(sql);
-  if (kind) statements.set(statement, { kind, sql });
-  return statement;
-};
-
-DatabaseSync.prototype.exec = function (this: DatabaseSync, sql: string) {
-  opening(this);
-  const kind = kindOf(sql);
-  if (kind) before(kind, sql, []);
-  exec.call(this, sql);
-  if (kind) after(kind, sql, undefined);
-  if (/^\s*CREATE /.test(sql)) tags.add("migrate");
-};
-
-for (const [name, method] of Object.entries(methods)) {
-  Object.assign(StatementSync.prototype, {
-    [name](this: StatementSync, ...values: never[]): unknown {
-      const known = statements.get(this);
-      if (!known) return method.apply(this, values);
-      before(known.kind, known.sql, values);
-      const result = method.apply(this, values);
-      after(known.kind, known.sql, result);
-      return result;
-    },
-  });
+/** What the two libraries have in common. */
+interface Database {
+  prepare(sql: string): object;
+  exec(sql: string): unknown;
 }
+type Method = (this: object, ...values: unknown[]) => unknown;
+
+/** Looks at every statement of a library. */
+function watch<Handle extends Database>(prototype: Handle, inFile: (database: Handle) => boolean): void {
+  // oxlint-disable-next-line typescript/unbound-method -- they are called with the object that they belong to
+  const { prepare, exec } = prototype;
+  prototype.prepare = function (this: Handle, sql: string) {
+    opening(inFile(this));
+    const statement = prepare.call(this, sql);
+    const kind = kindOf(sql);
+    if (kind) watchStatement(statement as Record<string, Method>, kind, sql);
+    return statement;
+  };
+  prototype.exec = function (this: Handle, sql: string) {
+    opening(inFile(this));
+    const kind = kindOf(sql);
+    if (kind) before(kind, sql, []);
+    const result = exec.call(this, sql);
+    if (kind) after(kind, sql, undefined);
+    if (/^\s*CREATE /.test(sql)) tags.add("migrate");
+    return result;
+  };
+}
+
+function watchStatement(statement: Record<string, Method>, kind: Kind, sql: string): void {
+  for (const name of ["run", "get", "all"]) {
+    const method = statement[name] as Method;
+    statement[name] = (...values) => {
+      before(kind, sql, values);
+      const result = method.apply(statement, values);
+      after(kind, sql, result);
+      return result;
+    };
+  }
+}
+
+if (process.env["TIDINGS_CRASH_DRIVER"] === "better-sqlite3") {
+  const { default: BetterDatabase } = await import("better-sqlite3");
+  watch(BetterDatabase.prototype, ({ memory }) => !memory);
+} else watch(DatabaseSync.prototype, (database) => database.location() !== null);

@@ -26,6 +26,8 @@ export interface Surroundings {
   readonly source: string | undefined;
   /** Where commits are traced. */
   readonly trace: string;
+  /** The library through which the processes open their file; `node:sqlite` when left out. */
+  readonly driver?: string | undefined;
 }
 
 const living = new Set<ChildProcess>();
@@ -40,11 +42,13 @@ export class Member {
   hit: string | undefined;
   /** Resolves when it runs, or is gone. */
   readonly ready: Promise<void>;
+  /** Resolves when it stands still at the point that it was told. */
+  readonly stopped: Promise<void>;
   /** Resolves when it has ended and all it said is heard. */
   readonly ended: Promise<End>;
   readonly #child: ChildProcess;
 
-  constructor(program: string, listener: Listener, { source, trace }: Surroundings) {
+  constructor(program: string, listener: Listener, { source, trace, driver }: Surroundings) {
     const child = spawn(process.execPath, [...flags, program], {
       stdio: ["pipe", "pipe", "pipe"],
       env: {
@@ -53,6 +57,7 @@ export class Member {
         NODE_COMPILE_CACHE: join(import.meta.dirname, "../../.tmp/compile-cache"),
         TIDINGS_CRASH_TRACE: trace,
         ...(source === undefined ? {} : { TIDINGS_SOURCE: source }),
+        ...(driver === undefined ? {} : { TIDINGS_CRASH_DRIVER: driver }),
       },
     });
     living.add(child);
@@ -63,6 +68,8 @@ export class Member {
     child.stderr.on("data", (text) => (complaint += String(text)));
     const ready = Promise.withResolvers<void>();
     this.ready = ready.promise;
+    const stopped = Promise.withResolvers<void>();
+    this.stopped = stopped.promise;
     const lines = createInterface({ input: child.stdout });
     lines.on("line", (line) => {
       const space = line.indexOf(" ");
@@ -71,6 +78,7 @@ export class Member {
       if (word === "ready") ready.resolve();
       else if (word === "ack") listener.acknowledged(rest.split(" ").map(Number));
       else if (word === "point") this.hit = rest;
+      else if (word === "stopped") stopped.resolve();
       else listener.said(word, rest);
     });
     const heard = new Promise<void>((resolve) => lines.once("close", resolve));

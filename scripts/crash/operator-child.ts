@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { dice } from "../../examples/shop/random.ts";
-import { keyCount, openFailures } from "./failures-app.ts";
-import { mend, tolerant } from "./operator.ts";
+import { openFailures } from "./failures-app.ts";
+import { operate } from "./operator.ts";
 import { ready, taskOfThisProcess } from "./speak.ts";
 
 export interface OperatorTask {
@@ -15,16 +15,9 @@ export interface OperatorTask {
 
 const { file, seed, start } = await taskOfThisProcess<OperatorTask>();
 const chance = dice(`${seed}/operator/${start}`);
-const app = await openFailures({ file, seed, services: false, last: false }).start();
-const { admin } = app;
+const app = await openFailures({ file, seed, services: false }).start();
 ready();
 for (;;) {
   await sleep(chance.between(2, 20));
-  const subscription = chance.pick(["worker/jobs", "sender/jobs"]);
-  const key = `key-0-${chance.between(0, keyCount - 1)}`;
-  const pause = { reason: "somebody looks at it", untilMs: Date.now() + chance.between(20, 120) };
-  const what = chance.next();
-  if (what < 0.2) await tolerant(() => admin.subscriptions.pause(subscription, pause));
-  else if (what < 0.4) await tolerant(() => admin.heldKeys.pause(subscription, key, pause));
-  else await tolerant(() => mend(admin, seed, () => chance.next() < 0.6));
+  await operate(app, seed, chance);
 }

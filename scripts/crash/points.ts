@@ -52,29 +52,71 @@ export function countMax(point: KillPointName): number {
   return 2;
 }
 
+/** So often each point is hit before others are hit more often. */
+export const hitsWanted = 2;
+
 /** Which points were hit, and which of them is next. */
 export class KillPoints {
   readonly #hits = new Map<KillPointName, number>();
   readonly #aims = new Map<KillPointName, number>();
+  readonly #before: KillPoints | undefined;
 
-  constructor(points: readonly KillPointName[]) {
+  /** `before`: what was hit in other scenarios of the same run counts for what is next, and not in `hits`. */
+  constructor(points: readonly KillPointName[], before?: KillPoints) {
     for (const point of points) this.#hits.set(point, 0);
+    this.#before = before;
   }
 
-  /** The point among these that was hit least; what is aimed at in vain counts a third, so that it does not hold up the others. */
+  /**
+   * Of the points that were hit less than twice, else of all, the one that was tried least: what is aimed at in vain counts
+   * a third, so that it does not hold up the others.
+   */
   next(points: readonly KillPointName[], among: (points: readonly KillPointName[]) => KillPointName): KillPointName {
-    const tried = (point: KillPointName): number => (this.#hits.get(point) ?? 0) * 2 + (this.#aims.get(point) ?? 0);
-    const least = Math.min(...points.map(tried));
-    const point = among(points.filter((each) => tried(each) === least));
+    const tried = (point: KillPointName): number => this.#hitsOf(point) * 2 + this.#aimsAt(point);
+    const scarce = points.filter((point) => this.#hitsOf(point) < hitsWanted);
+    const candidates = scarce.length > 0 ? scarce : points;
+    const least = Math.min(...candidates.map(tried));
+    const point = among(candidates.filter((each) => tried(each) === least));
     this.#aims.set(point, (this.#aims.get(point) ?? 0) + 1);
     return point;
+  }
+
+  /** Whether one of these was hit less than twice. */
+  anyScarce(points: readonly KillPointName[]): boolean {
+    return points.some((point) => this.#hitsOf(point) < hitsWanted);
+  }
+
+  /** How often it was aimed at and not hit. */
+  inVain(point: KillPointName): number {
+    return Math.max(0, this.#aimsAt(point) - this.#hitsOf(point));
   }
 
   hit(point: KillPointName): void {
     this.#hits.set(point, (this.#hits.get(point) ?? 0) + 1);
   }
 
+  /** Counts what was hit elsewhere, too. */
+  add(hits: Readonly<Record<string, number>>): void {
+    for (const [point, times] of Object.entries(hits) as [KillPointName, number][])
+      this.#hits.set(point, (this.#hits.get(point) ?? 0) + times);
+  }
+
   hits(): Readonly<Record<string, number>> {
     return Object.fromEntries([...this.#hits].toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
+
+  #hitsOf(point: KillPointName): number {
+    return (this.#hits.get(point) ?? 0) + (this.#before?.hits()[point] ?? 0);
+  }
+
+  // Aims of other scenarios that hit nothing say little of this one.
+  #aimsAt(point: KillPointName): number {
+    return (this.#aims.get(point) ?? 0) + (this.#before?.hits()[point] ?? 0);
+  }
+}
+
+/** The points that were hit least often, and how often. */
+export function rarestOf(hits: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+  const least = Math.min(...Object.values(hits));
+  return Object.fromEntries(Object.entries(hits).filter(([, times]) => times === least));
 }

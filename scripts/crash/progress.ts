@@ -37,14 +37,18 @@ export interface Published {
   readonly publishers: number;
   readonly acknowledged: ReadonlySet<number>;
   readonly keyCount: number;
+  readonly inARow?: number;
 }
 
 /** The same in the words of the checker. */
-export function publishesOf({ shares, publishers, acknowledged, keyCount }: Published, topic: string): Publish[] {
+export function publishesOf(
+  { shares, publishers, acknowledged, keyCount, inARow }: Published,
+  topic: string,
+): Publish[] {
   const publishes: Publish[] = [];
   for (const { publisher, until = 0 } of shares)
     for (let n = 0; n < until; n++) {
-      const data = numberedOf(publisher, n, keyCount);
+      const data = numberedOf(publisher, n, keyCount, inARow);
       publishes.push({
         event: identityOf({ source: "/crash", id: idOf(data) }),
         topic,

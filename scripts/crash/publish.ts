@@ -25,6 +25,8 @@ export interface Publishing {
   readonly publishers: number;
   /** So many events at once, every few milliseconds. */
   readonly burst: number;
+  /** How many events of one key follow each other; 1. */
+  readonly inARow?: number;
   /** Most publishes that wait for their acknowledgement. */
   readonly inFlightMax: number;
 }
@@ -34,11 +36,15 @@ const everyMs = 8;
 /** An id that is the same whenever the event is published again. */
 export const idOf = ({ key, seq }: Numbered): string => `${key}:${seq}`;
 
-/** The n-th event of a publisher: keys take turns in no simple order, and each has numbers from 0 on. */
-export function numberedOf(publisher: number, n: number, keyCount: number): Numbered {
-  const round = Math.floor(n / keyCount);
-  const key = ((n % keyCount) * 7 + round * 3) % keyCount;
-  return { key: `key-${publisher}-${key}`, seq: round };
+/**
+ * The n-th event of a publisher: keys take turns in no simple order, each for so many events in a row, and each has numbers
+ * from 0 on.
+ */
+export function numberedOf(publisher: number, n: number, keyCount: number, inARow = 1): Numbered {
+  const turn = Math.floor(n / inARow);
+  const round = Math.floor(turn / keyCount);
+  const key = ((turn % keyCount) * 7 + round * 3) % keyCount;
+  return { key: `key-${publisher}-${key}`, seq: round * inARow + (n % inARow) };
 }
 
 /** Publishes every share until its end, or until `signal` aborts; what is refused ends the process. */
@@ -46,12 +52,12 @@ export async function publishShares(
   app: App,
   contract: Contract<string, Numbered>,
   keyCount: number,
-  { shares, publishers, burst, inFlightMax }: Publishing,
+  { shares, publishers, burst, inARow, inFlightMax }: Publishing,
   signal?: AbortSignal,
 ): Promise<void> {
   let inFlight = 0;
   const publish = async (publisher: number, n: number): Promise<void> => {
-    const data = numberedOf(publisher, n, keyCount);
+    const data = numberedOf(publisher, n, keyCount, inARow);
     inFlight++;
     await app.publish(contract, data, { id: idOf(data) });
     inFlight--;

@@ -1,6 +1,7 @@
 import { check } from "../../src/testing/check/check.ts";
 import type { History } from "../../src/testing/check/history.ts";
 import { countFindings, type Finding, type InvariantId } from "../../src/testing/check/violation.ts";
+import type { KillPoints } from "./points.ts";
 
 export interface ScenarioOptions {
   /** An empty folder for its files. */
@@ -10,6 +11,10 @@ export interface ScenarioOptions {
   readonly say: (text: string) => void;
   /** Another copy of `src/`, which the processes run. */
   readonly source: string | undefined;
+  /** The library through which they open their file. */
+  readonly driver: string | undefined;
+  /** What was hit in the scenarios before this one. */
+  readonly before: KillPoints;
 }
 
 /** What was found wrong. */

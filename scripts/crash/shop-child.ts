@@ -9,6 +9,7 @@ import { summarize } from "../../examples/shop/figures.ts";
 import { type FeedMark, feed, feedMarks } from "../../examples/shop/services/feed.ts";
 import { openShop } from "../../examples/shop/shop.ts";
 import { acknowledge, ready, say, taskOfThisProcess } from "./speak.ts";
+import { urlOf } from "./url.ts";
 
 export interface ShopTask {
   readonly file: string;
@@ -20,7 +21,7 @@ const { file, seed, orders, last } = await taskOfThisProcess<ShopTask>();
 const { signal } = new AbortController();
 const timeline = timelineOf(generateOrders(orders, seed), "crash");
 const faults = new Faults({ rate: 0.03, seed, poisoned: new Set() });
-const app = openShop({ url: `sqlite:${file}`, faults, signal });
+const app = openShop({ url: urlOf(file), faults, signal });
 await app.start();
 ready();
 

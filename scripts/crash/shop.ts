@@ -34,7 +34,7 @@ export interface ShopHistory {
 
 export const shop: Scenario = {
   name: "shop",
-  async run({ folder, kills, seed, say, source }) {
+  async run({ folder, kills, seed, say, source, driver, before }) {
     const task: ShopTask = { file: join(folder, "shop.db"), seed, orders: Math.max(300, kills * ordersPerKill) };
     const oracle = join(folder, "acknowledged");
     say("running a shop that nobody kills");
@@ -42,7 +42,7 @@ export const shop: Scenario = {
     const calmOracle = `${calmFolder}-acknowledged`;
     const program = join(import.meta.dirname, "shop-child.ts");
     const calmTask = { ...task, file: `${calmFolder}.db` };
-    const common = { seed, say, source, trace: join(folder, "trace") };
+    const common = { seed, say, source, driver, before, trace: join(folder, "trace") };
     await runWithKills({ ...common, oracle: calmOracle, kills: 0, slots: [], last: { program, task: () => calmTask } });
     const truth = await historyOf(calmTask.file, async () => undefined);
     const points = [...killPoints.always, ...shopPoints];

@@ -35,8 +35,13 @@ export interface Plan extends Partial<Surroundings> {
   readonly points?: KillPoints;
   /** What processes say besides what the supervisor understands. */
   readonly heard?: (word: string, rest: string) => void;
-  /** Also stops a process for so long, every so often; the others go on meanwhile. */
-  readonly stops?: { readonly everyMs: number; readonly forMs: number };
+  /** What was hit in other scenarios of the same run. */
+  readonly before?: KillPoints | undefined;
+  /**
+   * Also stops a process for so long, every so often; the others go on meanwhile. Some stop by themselves just before they
+   * write at this point, so that the first thing they do when they come back is to write.
+   */
+  readonly stops?: { readonly everyMs: number; readonly forMs: number; readonly at: KillPointName };
 }
 
 /** What happened. */
@@ -46,13 +51,21 @@ export interface Killed {
   readonly stops: number;
 }
 
-/** Share of the kills that aim at a kill point, and of the others those that hit a process while it starts. */
+/** Share of the kills that aim at a kill point, and the same while there are points that were hit less than twice. */
 const aimedShare = 0.6;
+const scarceShare = 0.8;
+/** Share of the others that hit a process while it starts. */
 const earlyShare = 0.2;
+/** Share of the processes that stop by themselves, where processes are stopped. */
+const stoppingShare = 0.15;
 /** So long a process has to come to its kill point, and to one that takes failures and operators to come to. */
 const aimMs = 700;
 const rareMs = 2000;
+/** Each time in vain it is given as much again, up to this. */
+const patientMs = 4000;
 const rare = /^(park|resolve|redrive|discard|answer|pause-key)\./;
+/** How long a process that was stopped goes on. */
+const afterStopMs = 150;
 /** How long a process may take to run; a machine that is busy is slow. */
 const readyMs = 60_000;
 const finishMs = 300_000;
@@ -81,8 +94,8 @@ export async function runWithKills(plan: Plan): Promise<Killed> {
     said: (word, rest) => plan.heard?.(word, rest),
   };
   const run: Run = {
-    plan, oracle, listener, chance: dice(`${plan.seed}/crash`), points: plan.points ?? new KillPoints(plan.slots.flatMap(({ points }) => points)),
-    kills: 0, stops: 0, failure: undefined, running: new Set(), stopped: new Set(), source: plan.source, trace: plan.trace,
+    plan, oracle, listener, chance: dice(`${plan.seed}/crash`), points: plan.points ?? new KillPoints(plan.slots.flatMap(({ points }) => points), plan.before),
+    kills: 0, stops: 0, failure: undefined, running: new Set(), stopped: new Set(), source: plan.source, trace: plan.trace, driver: plan.driver,
   }; // prettier-ignore
   try {
     if (plan.kills > 0)
@@ -119,15 +132,20 @@ async function killOnce(
   member: Member,
   firstPoints: readonly KillPointName[] | undefined,
 ): Promise<void> {
-  const { chance, points, running, stopped } = run;
-  const aimed = firstPoints !== undefined || chance.next() < aimedShare;
-  const aim = aimed ? points.next(firstPoints ?? slot.points, (among) => chance.pick(among)) : undefined;
-  const early = aim === undefined && chance.next() < earlyShare;
-  member.begin({ ...slot.task(), last: false, point: aim ? `${aim}:${chance.between(1, countMax(aim))}` : "" });
-  if (!early) await Promise.race([member.ready, sleep(readyMs, undefined, { ref: false })]);
-  running.add(member);
-  await Promise.race([sleep(aim ? (rare.test(aim) ? rareMs : aimMs) : lifeMs(chance, early, slot)), member.ended]);
-  running.delete(member);
+  const { chance, points, running, stopped, plan } = run;
+  if (plan.stops && firstPoints === undefined && chance.next() < stoppingShare)
+    await stopItself(run, slot, member, plan.stops);
+  else {
+    const aimed =
+      firstPoints !== undefined || chance.next() < (points.anyScarce(slot.points) ? scarceShare : aimedShare);
+    const aim = aimed ? points.next(firstPoints ?? slot.points, (among) => chance.pick(among)) : undefined;
+    const early = aim === undefined && chance.next() < earlyShare;
+    member.begin({ ...slot.task(), last: false, point: aim ? `${aim}:${passesOf(run, aim)}` : "" });
+    if (!early) await runs(member);
+    running.add(member);
+    await Promise.race([sleep(aim ? patienceMs(run, aim) : lifeMs(chance, early, slot)), member.ended]);
+    running.delete(member);
+  }
   // What was stopped has to come back first.
   while (stopped.has(member)) await sleep(20);
   member.signal("SIGKILL");
@@ -138,6 +156,39 @@ async function killOnce(
   if (over(run) || end.signal !== "SIGKILL") return;
   run.kills++;
   run.plan.say(`kill ${run.kills} of ${run.plan.kills}${member.hit ? ` at ${member.hit}` : ""}`);
+}
+
+/** Resolves when it runs, is gone, or is too slow to wait for. */
+function runs(member: Member): Promise<void> {
+  return Promise.race([member.ready, sleep(readyMs, undefined, { ref: false })]);
+}
+
+/** How often a process passes the point before it dies there; one that nobody came to dies the first time. */
+function passesOf({ chance, points }: Run, aim: KillPointName): number {
+  return points.inVain(aim) > 1 ? 1 : chance.between(1, countMax(aim));
+}
+
+/** `next` has counted the aim at hand. */
+function patienceMs({ points }: Run, aim: KillPointName): number {
+  return Math.min(patientMs, (rare.test(aim) ? rareMs : aimMs) * Math.max(1, points.inVain(aim)));
+}
+
+/** Lets a process stop just before it writes, long enough that it owns nothing any more, and then go on for a moment. */
+async function stopItself(
+  run: Run,
+  slot: Slot,
+  member: Member,
+  { at, forMs }: NonNullable<Plan["stops"]>,
+): Promise<void> {
+  member.begin({ ...slot.task(), last: false, point: `${at}:${run.chance.between(1, countMax(at))}:stop` });
+  // It may come there before it says that it runs.
+  const stands = member.stopped.then(() => true);
+  await Promise.race([stands, runs(member)]);
+  if (!(await Promise.race([stands, sleep(aimMs, false), member.ended.then(() => false)]))) return;
+  run.stops++;
+  await sleep(forMs);
+  member.signal("SIGCONT");
+  await sleep(afterStopMs);
 }
 
 /** Most live shortly, some for long. */
@@ -160,7 +211,7 @@ async function stopNowAndThen(run: Run): Promise<void> {
     await sleep(stops.forMs);
     member.signal("SIGCONT");
     // It has a moment to do what it must not do any more.
-    await sleep(150);
+    await sleep(afterStopMs);
     run.stopped.delete(member);
   }
 }

@@ -5,6 +5,8 @@ import { parseArgs } from "node:util";
 
 import { type Spec, specOf } from "./plan.ts";
 
+const drivers: readonly string[] = ["node:sqlite", "better-sqlite3"];
+
 export const usage = `npm run power-cut -- [--images N --seed S --json]
 
 Records every write, sync, rename and removal of a real run on a real file, builds what a disk may hold after a power
@@ -14,6 +16,7 @@ anything is lost or wrong.
   --images N       how many images to try (1000); 5000 have every sync of a recording with both extremes
   --seed S         seed of all chance but that of the recorded processes (1)
   --json           the result is a line of JSON; progress goes to the standard error
+  --driver NAME    through which library the file is opened: ${drivers.join(", ")} (the first)
   --source DIR     tries another copy of the sources: DIR holds index.ts, or src/index.ts; TIDINGS_SOURCE is the same
   --recording DIR  tries the recording that an earlier run has kept, instead of making one
   --image NAME     with --recording, only this image, as a violation names it
@@ -33,6 +36,7 @@ export interface Options {
   readonly prepare: boolean;
   readonly help: boolean;
   readonly workers: number | undefined;
+  readonly driver: string | undefined;
   readonly source: string | undefined;
   readonly recording: string | undefined;
   readonly image: Spec | undefined;
@@ -46,6 +50,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
       images: { type: "string", default: "1000" },
       seed: { type: "string", default: "1" },
       workers: { type: "string" },
+      driver: { type: "string" },
       source: { type: "string" },
       recording: { type: "string" },
       image: { type: "string" },
@@ -58,6 +63,8 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
   const source = values.source ?? environment["TIDINGS_SOURCE"];
   if (values.image !== undefined && values.recording === undefined)
     throw new UsageError("--image takes an image of a recording: name its folder with --recording.");
+  if (values.driver !== undefined && !drivers.includes(values.driver))
+    throw new UsageError(`--driver takes ${drivers.join(" or ")}.`);
   return {
     images: wholeNumber("--images", values.images, 1),
     seed: wholeNumber("--seed", values.seed, 0),
@@ -66,6 +73,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     keep: values.keep,
     prepare: values.prepare,
     help: values.help,
+    driver: values.driver,
     source: source === undefined || source === "" ? undefined : sourceFolder(source),
     recording: values.recording === undefined ? undefined : recordingFolder(values.recording),
     image: values.image === undefined ? undefined : imageOf(values.image),

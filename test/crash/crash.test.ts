@@ -8,12 +8,13 @@ import { promisify } from "node:util";
 
 import { leftOver } from "../../scripts/crash/failures.ts";
 import { missingMarks } from "../../scripts/crash/counter.ts";
+import { echoProblems } from "../../scripts/crash/echo.ts";
 import { Findings } from "../../scripts/crash/findings.ts";
 import { readTrace, takeOvers } from "../../scripts/crash/history.ts";
 import type { LogEntry } from "../../scripts/crash/log.ts";
 import { Member } from "../../scripts/crash/member.ts";
 import { openOracle, readOracle } from "../../scripts/crash/oracle.ts";
-import { KillPoints, type KillPointName } from "../../scripts/crash/points.ts";
+import { KillPoints, type KillPointName, rarestOf } from "../../scripts/crash/points.ts";
 import { progressOf, publishesOf } from "../../scripts/crash/progress.ts";
 import { idOf, numberedOf } from "../../scripts/crash/publish.ts";
 import { judge } from "../../scripts/crash/scenario.ts";
@@ -45,16 +46,17 @@ describe("the crash harness", { timeout: 180_000 }, () => {
     it(`finds nothing wrong after ${kills} kills of ${scenario}`, async () => {
       const { stdout } = await crash(`--scenario=${scenario}`, `--kills=${kills}`, "--seed=3", "--json");
       const line = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
-      const { acknowledged, killPoints, stops: _, ...rest } = line;
+      const { acknowledged, killPoints, rarest, stops: _, ...rest } = line;
       assert.ok((acknowledged as number) > 0);
-      assert.ok(Object.keys(killPoints as object).length > 0);
+      assert.deepEqual(rarest, rarestOf(killPoints as Record<string, number>));
       assert.deepEqual(rest, { scenario, seed: 3, kills, ...none, invariants: {} });
     });
 
-  it("refuses a scenario that it does not know, and a copy of the sources that is none", async () => {
+  it("refuses a scenario or a library that it does not know, and a copy of the sources that is none", async () => {
     for (const [args, message] of [
       [["--scenario", "nothing"], /no scenario "nothing"; there are counter, shop, fleet, failures, birth\./],
       [["--source", tmpdir()], /takes a copy of src\/, and there is no index\.ts/],
+      [["--driver", "sqlite3"], /--driver takes node:sqlite or better-sqlite3\./],
     ] as const)
       await assert.rejects(crash(...args), (error: { code?: number; stderr?: string }) => {
         assert.equal(error.code, 2);
@@ -111,6 +113,25 @@ describe("a process of the harness", { timeout: 60_000 }, () => {
     });
 });
 
+describe("a process that is told to stop", { timeout: 60_000 }, () => {
+  it("stands still at the point, and goes on when it may", async (t) => {
+    const place = await folder(t);
+    const acknowledged: number[] = [];
+    const listener = { acknowledged: (numbers: readonly number[]) => acknowledged.push(...numbers), said: () => 0 };
+    const surroundings = { source: undefined, trace: join(place, "trace") };
+    const member = new Member(join(root, "scripts/crash/counter-child.ts"), listener, surroundings);
+    t.after(() => member.signal("SIGKILL"));
+    const pace = { publishers: 1, burst: 20, inFlightMax: 300, shares: [{ publisher: 0, from: 0, until: 40 }] };
+    member.begin({ file: join(place, "counter.db"), seed: 1, ...pace, last: true, point: "append.before:1:stop" });
+    await Promise.race([member.stopped, member.ended]);
+    assert.deepEqual(acknowledged, []);
+    member.signal("SIGCONT");
+    const { code, complaint } = await member.ended;
+    assert.equal(code, 0, complaint);
+    assert.equal(acknowledged.length, 40);
+  });
+});
+
 describe("the oracle", () => {
   it("keeps what was noted when it is opened again", async (t) => {
     const path = join(await folder(t), "acknowledged");
@@ -160,6 +181,26 @@ describe("kill points", () => {
     const later = Array.from({ length: 2 }, () => points.next(["open.before", "hold.before-commit"], ([one]) => one!));
     assert.deepEqual(later, ["hold.before-commit", "hold.before-commit"]);
     assert.deepEqual(points.hits(), { "hold.before-commit": 0, "open.before": 1 });
+    assert.deepEqual(rarestOf(points.hits()), { "hold.before-commit": 0 });
+  });
+
+  it("come first while they were hit less than twice, in other scenarios of the run as well", () => {
+    const before = new KillPoints([]);
+    before.add({ "open.before": 2 });
+    const points = new KillPoints(["open.before", "hold.before-commit"], before);
+    const next = (): string => points.next(["open.before", "hold.before-commit"], ([one]) => one!);
+    assert.deepEqual(
+      Array.from({ length: 9 }, next),
+      Array.from({ length: 9 }, () => "hold.before-commit"),
+    );
+    assert.equal(points.inVain("hold.before-commit"), 9);
+    for (let hits = 0; hits < 2; hits++) {
+      assert.equal(points.anyScarce(["open.before", "hold.before-commit"]), true);
+      points.hit("hold.before-commit");
+    }
+    assert.equal(points.anyScarce(["open.before", "hold.before-commit"]), false);
+    assert.equal(next(), "open.before");
+    assert.deepEqual(points.hits(), { "hold.before-commit": 2, "open.before": 0 });
   });
 });
 
@@ -197,7 +238,18 @@ describe("the verdict", () => {
   it("misses each mark that was not noted, although retention has removed it", () => {
     const marks = publishesOf(published, "marks").map(({ event, key }) => ({ subscription: "marker/marks", name: "seen", event, key })); // prettier-ignore
     assert.deepEqual(missingMarks(published, marks), []);
-    assert.deepEqual(missingMarks(published, marks.slice(1)), ["marker/marks noted 1 of 2 marks of key-0-0."]);
+    assert.deepEqual(missingMarks(published, marks.slice(1)), ["I7: marker/marks noted 1 of 2 marks of key-0-0."]);
+  });
+
+  it("finds echoes that an inbox let through again, never, or out of order", () => {
+    const log = [0, 4, 0, 8].map((seq) => ({ data: { key: "k", seq } }) as unknown as LogEntry);
+    const problems = (...seen: number[]): string[] =>
+      echoProblems(log, new Map([["k", seen]])).map((words) => words.slice(0, 2));
+    assert.deepEqual(problems(0, 4, 8), []);
+    assert.deepEqual(problems(0, 4, 0, 8), ["I8"]);
+    assert.deepEqual(problems(0, 8), ["I7"]);
+    assert.deepEqual(problems(), ["I7"]);
+    assert.deepEqual(problems(0, 8, 4), ["I9"]);
   });
 
   it("finds what nobody has mended, and events discarded without a dead letter", () => {
@@ -211,6 +263,10 @@ describe("the verdict", () => {
 
   it("knows the same event by the same id", () => {
     assert.equal(idOf(numberedOf(2, 45, 40)), "key-2-38:1");
+    // Four of a key in a row.
+    const many = Array.from({ length: 160 }, (_, n) => numberedOf(0, n, 20, 4));
+    assert.deepEqual(many.slice(80, 84).map(idOf), ["key-0-3:4", "key-0-3:5", "key-0-3:6", "key-0-3:7"]);
+    assert.equal(new Set(many.map(idOf)).size, 160);
   });
 });
 

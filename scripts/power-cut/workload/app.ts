@@ -38,9 +38,11 @@ export interface AppPlan {
 export function openApp({ file, seed, say, services = true, exclusive = false }: AppPlan): App {
   // Small, so that a short run sees many checkpoints and several new beginnings of the log.
   const settings = "checkpointBytes=250000&walRestartBytes=400000&walBytesMax=1000000&pollMs=10";
+  const driver = process.env["TIDINGS_CUT_DRIVER"];
+  const binding = driver === undefined ? "" : `&binding=${driver}`;
   return tidings({
     name: "cut",
-    url: `sqlite:${file}?${settings}&exclusive=${exclusive}`,
+    url: `sqlite:${file}?${settings}&exclusive=${exclusive}${binding}`,
     services: services ? servicesOf(seed, say) : [],
     topics,
     memberTtlMs: 3000,
