@@ -20,6 +20,7 @@ export async function checkLedger(end: SimulationEnd, services: readonly string[
     const id = `${service} ${key}`;
     told.set(id, [...(told.get(id) ?? []), [partition, position]]);
   }
+  const restored = restoredIn(end);
   for (const service of services) {
     if (service === "audit") continue;
     if (service === "swift") {
@@ -35,7 +36,12 @@ export async function checkLedger(end: SimulationEnd, services: readonly string[
         add("I6", service, key, `${service} kept ${textOf(kept)} for ${key} and told of ${textOf(sent)}.`);
       if (!movable.includes(service) && new Set(kept.map(String)).size !== kept.length)
         add("I8", service, key, `${service} handled an event of ${key} twice: ${textOf(kept)}.`);
-      if (!unordered.includes(service) && kept.some(([, position], i) => i > 0 && position < (kept[i - 1] as Place)[1]))
+      const inTurn = kept.filter((place) => !restored.has(`${service} ${place.join(":")}`));
+      if (
+        !unordered.includes(service) &&
+        inTurn.some(([, position], i) => i > 0 && position < (inTurn[i - 1] as Place)[1])
+      )
+        // prettier-ignore
         add("I9", service, key, `${service} handled events of ${key} out of order: ${textOf(kept)}.`);
     }
   }
@@ -44,6 +50,16 @@ export async function checkLedger(end: SimulationEnd, services: readonly string[
   await checkMoney(end, told, add);
   checkOnce(end, add);
   return found;
+}
+
+/** Service and place of events that an operator has discarded and taken back: they have lost their turn. */
+function restoredIn({ history }: SimulationEnd): ReadonlySet<string> {
+  const restored = new Set<string>();
+  for (const { subscription, topic, restored: events = [] } of history.subscriptions ?? [])
+    for (const { event, topic: its, partition, position } of history.log)
+      if (its === topic && events.includes(event))
+        restored.add(`${subscription.slice(0, subscription.indexOf("/"))} ${partition}:${position}`);
+  return restored;
 }
 
 type Add = (invariant: InvariantId, subscription: string, key: string, message: string) => void;

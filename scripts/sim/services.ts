@@ -47,7 +47,8 @@ async function trouble(name: string, { n, how, times }: Work, ctx: Context, { ou
   const mortal = name !== "strict" || failures < times;
   if (how === "poison" && mortal) throw new Error("always");
   // Where operators redrive at large, somebody mends what is wrong with these meanwhile.
-  const isMended = failures >= times && swarm.kinds.includes("redrive-operation");
+  const isMended =
+    failures >= times && swarm.kinds.some((kind) => kind === "redrive-operation" || kind === "undo-discard");
   if (how === "terminal" && mortal && !isMended) throw new TerminalError("never");
   if (how === "deadly" && mortal) {
     die();

@@ -19,7 +19,7 @@ function drawHow({ dice, swarm }: Workload): Work["how"] {
   const { kinds } = swarm;
   const own = {
     ...weights,
-    ...(kinds.includes("redrive-operation") ? redriven : {}),
+    ...(kinds.includes("redrive-operation") || kinds.includes("undo-discard") ? redriven : {}),
     ...(kinds.includes("dependency-fails") ? limited : {}),
   };
   let left = dice.between(

@@ -310,7 +310,8 @@ export class HeldKeys {
   #due(entry: HeldEntry): void {
     const guard = entry.guards?.find((one) => !one.admits());
     if (entry.reason === "paused") this.resumeKey(entry);
-    else if (guard) guard.wait(entry, () => this.#arm(entry, true));
+    // By the time that it is woken it may have run, and have failed, and wait for another time.
+    else if (guard) guard.wait(entry, () => this.#arm(entry));
     else if (heldCount(entry) === 0) this.#release(entry);
     else if (entry.blocking && this.#options.laneBusy(entry.key as string)) {
       // It ran already when an operator paused the key, and what was held then comes behind it.

@@ -102,6 +102,7 @@ export function checkDeadLetters(history: History): Violation[] {
   );
   const done = new Set((effects ?? []).map(({ subscription, event }) => `${subscription} ${event}`));
   const open = new Set<string>();
+  const waiting = history.held && new Set(history.held.map(({ subscription, event }) => `${subscription} ${event}`));
   for (const { id, subscription, event, key, state, run = 1 } of deadLetters) {
     const place = { invariant: "I17", subscription, key, event } as const;
     if (
@@ -116,6 +117,11 @@ export function checkDeadLetters(history: History): Violation[] {
         message: `The dead letter ${id} is resolved, and ${event} was not handled by ${subscription}.`,
       });
     if (state !== "open" && state !== "redriving") continue;
+    if (waiting && !waiting.has(`${subscription} ${event}`))
+      found.push({
+        ...place,
+        message: `The dead letter ${id} is ${state}, and ${event} is not held by ${subscription}.`,
+      });
     const one = `${subscription} ${run} ${event}`;
     if (open.has(one)) found.push({ ...place, message: `${event} has two open dead letters of ${subscription}.` });
     open.add(one);

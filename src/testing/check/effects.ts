@@ -105,7 +105,7 @@ export function checkOrder({ log, effects = [], subscriptions = [] }: History): 
   for (const effect of effects) {
     const { subscription, name, key, event, run = 1 } = effect;
     const end = ends.get(subscription);
-    if (key === null || !end || end.ordered === false) continue;
+    if (key === null || !end || end.ordered === false || end.restored?.includes(event) === true) continue;
     const at = place.get(`${end.topic} ${event}`);
     if (at === undefined) continue;
     const lane = `${subscription} ${name} ${run} ${key}`;
@@ -121,11 +121,14 @@ export function checkOrder({ log, effects = [], subscriptions = [] }: History): 
 /** I9, of handlers: one at a time for a key in a process. */
 export function checkLanes({ runs = [], subscriptions = [] }: History): Violation[] {
   const unordered = new Set(subscriptions.filter(({ ordered }) => ordered === false).map((end) => end.subscription));
+  const restored = new Set(
+    subscriptions.flatMap((end) => (end.restored ?? []).map((event) => idOf({ ...end, event }))),
+  );
   const last = new Map<string, Run>();
   const found: Violation[] = [];
   for (const run of runs.toSorted((a, b) => a.begin - b.begin)) {
     const { subscription, member, key, event } = run;
-    if (key === null || unordered.has(subscription)) continue;
+    if (key === null || unordered.has(subscription) || restored.has(idOf(run))) continue;
     const lane = `${subscription} ${member} ${key}`;
     const before = last.get(lane);
     if (before && (before.end ?? Number.POSITIVE_INFINITY) > run.begin) {

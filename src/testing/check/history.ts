@@ -119,6 +119,8 @@ export interface SubscriptionEnd {
   readonly partitions?: readonly PartitionEnd[];
   /** How many effects may be missing because two events have one id, and nobody can say whose an effect was; 0. */
   readonly unclear?: number;
+  /** Events that an operator gave up and took back: they may come behind later ones of their keys, and beside them. */
+  readonly restored?: readonly string[];
   /** Events that are settled without effects for a reason that is known: duplicates, expired, skipped by an operator. */
   readonly exempt?: readonly string[];
 }

@@ -127,6 +127,7 @@ export class Chaos {
       case "steal":
       case "redrive":
       case "discard":
+      case "undo-discard":
       case "pause-subscription":
       case "pause-key":
       case "seek":

@@ -25,6 +25,7 @@ export const faultKinds = Object.freeze({
   seek: "an operator moves a subscription to an earlier place",
   "redrive-operation": "operators begin redrive operations, pause, resume and cancel them, and their driver dies",
   "dependency-fails": "what handlers call outside of the system fails, always or now and then, for a while",
+  "undo-discard": "an operator discards dead letters and takes it back, at once or later",
 });
 
 /** The name of a kind of fault. */
@@ -34,7 +35,7 @@ export type FaultKind = keyof typeof faultKinds;
  * Kinds that came later than the first seeds. Each is drawn with dice of its own, in some of the seeds, so that all others
  * mean what they have always meant.
  */
-const laterKinds: ReadonlySet<string> = new Set<FaultKind>(["redrive-operation", "dependency-fails"]);
+const laterKinds: ReadonlySet<string> = new Set<FaultKind>(["redrive-operation", "dependency-fails", "undo-discard"]);
 
 /** Whether a kind of fault was there when the first seeds were run. */
 export const isFirstKind = (kind: string): boolean => !laterKinds.has(kind);

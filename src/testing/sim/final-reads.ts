@@ -92,6 +92,9 @@ export async function readHistory(parts: FinalParts): Promise<History> {
       topic,
       types: Object.keys(types),
       partitions: ends,
+      restored: witness.redrives.restored
+        .filter(({ subscription }) => subscription === name)
+        .map(({ partition, position }) => names.at(topic, partition, position)),
       ...endOf(names, topic, parts.expect[name] ?? {}),
       ...(counts ? { totals: pick(counts) } : {}),
     });

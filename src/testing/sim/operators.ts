@@ -25,7 +25,7 @@ export interface Operated {
 /** Kinds of faults that are deeds of operators. */
 export type OperatorKind = Extract<
   FaultKind,
-  "steal" | "redrive" | "discard" | "pause-subscription" | "pause-key" | "seek"
+  "steal" | "redrive" | "discard" | "undo-discard" | "pause-subscription" | "pause-key" | "seek"
 >;
 
 /** Does something through the application of a node; false when there was nothing to do it to. */
@@ -73,6 +73,15 @@ function deedOf(
       return { done: admin.deadLetters.redrive(dice.chance(0.5) ? {} : { subscription }) };
     case "discard":
       return { done: admin.deadLetters.discard({ subscription }, { limit: dice.whole(1, 3) }) };
+    case "undo-discard": {
+      const limit = { limit: dice.whole(1, 6) };
+      const once = (): Promise<unknown> => admin.deadLetters.undoDiscard({ subscription }, limit);
+      const isTwice = dice.chance(0.5);
+      // Two operators may have the same thought.
+      const undo = (): Promise<unknown> => (isTwice ? Promise.all([once(), once()]) : once());
+      const discarded = admin.deadLetters.discard({ subscription }, limit);
+      return untilMs === undefined ? { done: discarded, undo } : { done: discarded.then(undo) };
+    }
     case "pause-subscription":
       return {
         done: admin.subscriptions.pause(subscription, pausing),

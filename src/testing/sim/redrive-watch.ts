@@ -22,6 +22,8 @@ const closedPrefix = collections.closedDeadLetters("");
 /** Follows every redrive operation and every dead letter, commit by commit. */
 export class RedriveWatch {
   readonly violations: Violation[] = [];
+  /** Where events stand that were discarded and restored. */
+  readonly restored: Pick<DeadLetter, "subscription" | "topic" | "partition" | "position">[] = [];
   readonly #operations = new Map<string, Watched>();
   readonly #letters = new Map<string, Pick<DeadLetter, "state" | "redrives" | "redrive">>();
   readonly #nowMs: () => number | undefined;
@@ -69,10 +71,13 @@ export class RedriveWatch {
   }
 
   #letter(id: string, value: string): void {
-    const { state, redrives, redrive } = JSON.parse(value) as DeadLetter;
+    const letter = JSON.parse(value) as DeadLetter;
+    const { state, redrives, redrive, subscription, topic, partition, position } = letter;
     const before = this.#letters.get(id);
     this.#letters.set(id, { state, redrives, ...(redrive ? { redrive } : {}) });
     const wasUnderWay = before?.state === "redriving";
+    if (state === "open" && before?.state === "discarded")
+      this.restored.push({ subscription, topic, partition, position });
     if (state === "redriving") {
       if (wasUnderWay && before.redrives !== redrives)
         this.#found(`The dead letter ${id} was sent back while it was under way.`);

@@ -77,6 +77,10 @@ const broken: Record<string, readonly [InvariantId, Partial<History>]> = {
     "I17",
     { deadLetters: [...sound.deadLetters, { ...sound.deadLetters[1], id: "d3" } as never] },
   ],
+  "an open dead letter is not held": [
+    "I17",
+    { held: [], ...withSubscription({ totals: { ...subscription.totals, held: 0, handled: 4 } }) },
+  ],
   "more is in flight than is declared": ["I18", { resources: [{ name: "in flight", peak: 13, cap: 12 }] }],
   "two probes went through a breaker at once": ["GUARD", { dependencies: [{ ...bank, probesMost: 2 }] }],
   "a breaker stays open behind a probe that succeeded": ["GUARD", { dependencies: [{ ...bank, isStuck: true }] }],
@@ -169,6 +173,13 @@ describe("the checker", () => {
   it("takes what a guard has refused at most once as given up", () => {
     const charges = [{ subscription: "billing/orders", key: "c", code: "TIDINGS_RATE_LIMITED" }];
     assert.deepEqual(check({ ...sound, ...withSubscription({ mayLose: true }), charges }).violations, []);
+  });
+
+  it("takes an event that was discarded and taken back as out of its turn", () => {
+    const effects = sound.effects.toReversed();
+    assert.ok(check({ ...sound, effects }).violations.some(({ invariant }) => invariant === "I9"));
+    const restored = withSubscription({ restored: ["e1"] });
+    assert.deepEqual(check({ ...sound, effects, ...restored }).violations, []);
   });
 
   it("says what it could not check", () => {
