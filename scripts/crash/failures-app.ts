@@ -36,11 +36,11 @@ export function fateOf(seed: number, serviceName: string, id: string): Fate {
   const chance = chanceOf(`${seed}/${serviceName}/${id}`);
   return chance < 0.01
     ? "discard"
-    : chance < 0.09
+    : chance < 0.07
       ? "poison"
-      : chance < 0.11
+      : chance < 0.09
         ? "stubborn"
-        : chance < 0.15
+        : chance < 0.13
           ? "flaky"
           : "good";
 }
