@@ -64,6 +64,18 @@ describe("an inbox", () => {
     await drive(second.clock, second.app.stop());
   });
 
+  it("knows nothing of an earlier run: what a seek lets begin again is handled again", async () => {
+    const handled: number[] = [];
+    const b = await bench([service("sink", { inbox }).on(Happened, ({ data }) => void handled.push(data.n))], options);
+    await send(b, 0);
+    await send(b, 0);
+    await send(b, 1);
+    await drive(b.clock, b.app.admin.subscriptions.seek("sink/things", "start"));
+    await b.clock.advance(1000);
+    assert.deepEqual(handled, [0, 1, 0, 1]);
+    await b.app.stop();
+  });
+
   it("lets nothing pass any more once its partition drains: it would be committed behind its end", async () => {
     const asked: ((seen: "new") => void)[] = [];
     const enqueued: number[] = [];
