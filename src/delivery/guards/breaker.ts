@@ -28,6 +28,8 @@ export class Breaker {
   #document: BreakerDocument;
   #version = 0;
   #probe: Probe | undefined;
+  /** When a probe is due by the monotonic clock, for the `probeAtMs` beside it. */
+  #due: { readonly probeAtMs: number; readonly monotonicMs: number } | undefined;
   /** Changes of the store by this process, one after the other. */
   #work: Promise<void> = Promise.resolve();
   #working = 0;
@@ -76,12 +78,18 @@ export class Breaker {
     });
   }
 
-  /** Never longer than it was opened for, also when somebody has set the clock back. */
+  /** Never longer than it was opened for, also when somebody has set the clock back: before it is first asked, or since. */
   #untilProbeMs(): number | undefined {
     const { state, probeAtMs, openMs = 0 } = this.#document;
     if (state === "half-open") return lookAgainMs;
     if (probeAtMs === undefined) return undefined;
-    return Math.max(0, Math.min(openMs, probeAtMs - this.#host.platform.clock.now()));
+    const { clock } = this.#host.platform;
+    if (this.#due?.probeAtMs !== probeAtMs) {
+      const delayMs = Math.max(0, Math.min(openMs, probeAtMs - clock.now()));
+      this.#due = { probeAtMs, monotonicMs: clock.monotonic() + delayMs };
+    }
+    // A timer may ring a little early.
+    return Math.max(0, Math.floor(this.#due.monotonicMs - clock.monotonic()));
   }
 
   succeeded(probe: Probe | undefined): void {
