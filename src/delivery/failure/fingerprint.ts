@@ -48,7 +48,7 @@ function replaceKnown(message: string, known: readonly string[]): string {
   let text = message;
   for (const value of [...known].sort((a, b) => b.length - a.length)) {
     if (!text.includes(value)) continue;
-    const literal = value.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+    const literal = value.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
     text = text.replace(new RegExp(`(?<![\\p{L}\\p{N}_])${literal}(?![\\p{L}\\p{N}_])`, "gu"), placeholder);
   }
   return /\p{L}/u.test(text) ? text : message;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
+  anything,
   assert as check,
   constantFrom,
   double,
@@ -14,7 +15,7 @@ import {
 } from "fast-check";
 import { TerminalError } from "tidings";
 import type { EventRecord } from "../../../src/event/record.ts";
-import { failureRecord } from "../../../src/delivery/failure/failure.ts";
+import { failureRecord, legible } from "../../../src/delivery/failure/failure.ts";
 import { generalize } from "../../../src/delivery/failure/fingerprint.ts";
 
 const event = (data: unknown, key: string | null = null): EventRecord => ({
@@ -78,6 +79,31 @@ describe("the fingerprint of a failure", () => {
     assert.equal(new Set(groups).size, 1);
     const keys = ["p", "q", "alice"].map((key) => groupOf(`the card of ${key} is refused`, {}, key));
     assert.equal(new Set(keys).size, 1);
+  });
+
+  it("is made of whatever stands in the event and in the message", () => {
+    const any = string({ unit: "binary" });
+    const signs = string({ unit: constantFrom(..."ab-/\\^$.*+?()[]{}|#'\"`\n\u{1F600}") });
+    check(
+      property(oneof(any, signs), oneof(any, signs), any, (key, value, around) => {
+        const record = event({ value: value + key }, key);
+        for (const message of [`${around}${key}${value}`, `the order ${key} of ${value}${key} is late`])
+          assert.equal(typeof failureRecord(new Error(message), record).fingerprint, "string");
+      }),
+    );
+    assert.equal(
+      groupOf("the order order-000099 is late", {}, "order-000099"),
+      groupOf("the order a-b is late", {}, "a-b"),
+    );
+  });
+
+  it("is made of whatever was thrown", () => {
+    check(
+      property(anything(), anything(), anything(), (thrown, message, name) => {
+        const error = Object.assign(new Error("x"), { message, name, stack: thrown });
+        for (const each of [thrown, error]) assert.equal(typeof failureRecord(legible(each), event({})).fingerprint, "string");
+      }),
+    );
   });
 
   it("differs where the whole message comes from the event", () => {
