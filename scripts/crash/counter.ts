@@ -196,5 +196,8 @@ export function missingMarks(published: Published, done: readonly Effect[]): str
   for (const { key } of publishesOf(published, counts.name)) expected.set(key, (expected.get(key) ?? 0) + 1);
   return [...expected]
     .filter(([key, count]) => marked.get(key) !== count)
-    .map(([key, count]) => `I7: marker/marks noted ${marked.get(key) ?? 0} of ${count} marks of ${key}.`);
+    .map(([key, count]) => {
+      const noted = marked.get(key) ?? 0;
+      return `${noted < count ? "I7" : "I8"}: marker/marks noted ${noted} of ${count} marks of ${key}.`;
+    });
 }

@@ -57,7 +57,9 @@ const scarceShare = 0.8;
 /** Share of the others that hit a process while it starts. */
 const earlyShare = 0.2;
 /** Share of the processes that stop by themselves, where processes are stopped. */
-const stoppingShare = 0.15;
+const stoppingShare = 0.25;
+/** How often it passes the point, at most, before it stops there: soon, while it handles what had waited for it. */
+const stopPassesMax = 8;
 /** So long a process has to come to its kill point, and to one that takes failures and operators to come to. */
 const aimMs = 700;
 const rareMs = 2000;
@@ -180,13 +182,14 @@ async function stopItself(
   member: Member,
   { at, forMs }: NonNullable<Plan["stops"]>,
 ): Promise<void> {
-  member.begin({ ...slot.task(), last: false, point: `${at}:${run.chance.between(1, countMax(at))}:stop` });
+  member.begin({ ...slot.task(), last: false, point: `${at}:${run.chance.between(1, stopPassesMax)}:stop` });
   // It may come there before it says that it runs.
   const stands = member.stopped.then(() => true);
   await Promise.race([stands, runs(member)]);
   if (!(await Promise.race([stands, sleep(aimMs, false), member.ended.then(() => false)]))) return;
   run.stops++;
-  await sleep(forMs);
+  // Twice as long: others shall not only be able to take over what it owns, they shall have done so.
+  await sleep(forMs * 2);
   member.signal("SIGCONT");
   await sleep(afterStopMs);
 }

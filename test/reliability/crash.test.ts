@@ -11,4 +11,20 @@ describe("npm run crash", () => {
     assert.ok((found["kills"] as number) >= kills * 4, JSON.stringify(found));
     assert.ok((found["acknowledged"] as number) > 0);
   });
+
+  const reason = process.env["CI"] === undefined ? "takes minutes, and runs in CI" : false;
+  it(
+    "comes to every kill point of an application with failures and of a file that is made",
+    { skip: reason },
+    async () => {
+      for (const [scenario, kills] of [
+        ["failures", 150],
+        ["birth", 60],
+      ] as const) {
+        const found = await runHarness("crash", ["--scenario", scenario, "--kills", String(kills)]);
+        const never = Object.entries(found["killPoints"] as Record<string, number>).filter(([, hits]) => hits === 0);
+        assert.deepEqual(never, []);
+      }
+    },
+  );
 });

@@ -3,6 +3,27 @@ import type { PlantedBug } from "../bug.ts";
 
 export const deliveryBugs: readonly PlantedBug[] = [
   {
+    name: "inbox-forgets",
+    breaks:
+      "Handled identities are not remembered with the commit, so that a duplicate is handled again by the next owner.",
+    caughtBy: ["I8"],
+    inWords: /the inbox let/,
+    file: "src/delivery/lanes/lanes.ts",
+    find: "    if (delivery.identity) ((delivery.writes ??= { bytes: 100 }).timers ??= []).push(delivery.identity);\n",
+    replace: "",
+    budget: { harness: "crash", scenario: "counter", kills: 20 },
+  },
+  {
+    name: "inbox-without-run",
+    breaks:
+      "The inbox does not tell runs apart, so that what a seek goes back over counts as handled and is not handled.",
+    caughtBy: ["I7"],
+    file: "src/delivery/partition/inbox.ts",
+    find: "`${run}/${record.source}",
+    replace: "`${record.source}",
+    budget: { harness: "sim", seeds: 300 },
+  },
+  {
     name: "seek-keeps-held-keys",
     breaks:
       "A seek that retires held keys leaves them in place, so that their events are handled in the new run twice.",

@@ -7,6 +7,16 @@ const entry = "src/delivery/held/held-entry.ts";
 
 export const heldBugs: readonly PlantedBug[] = [
   {
+    name: "paused-key-goes-on",
+    breaks: "A key that an operator has paused holds back only what was held already: what comes next is handled.",
+    caughtBy: ["OWN"],
+    inWords: /while the key was paused/,
+    file: keys,
+    find: "    return entry?.blocking ? entry : undefined;\n",
+    replace: '    return entry?.blocking && entry.reason !== "paused" ? entry : undefined;\n',
+    budget: { harness: "crash", scenario: "failures", kills: 20 },
+  },
+  {
     name: "followers-not-held",
     breaks: "Nobody waits behind a held key, so that later events of the key overtake the failed one.",
     caughtBy: ["I9"],

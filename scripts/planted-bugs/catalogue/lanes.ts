@@ -71,4 +71,23 @@ export const laneBugs: readonly PlantedBug[] = [
     replace: "",
     budget: { harness: "sim", seeds: 300 },
   },
+  {
+    name: "held-before-its-turn",
+    breaks: "A failed event is held before the ones ahead of it in its lane are committed, which then come behind it.",
+    caughtBy: ["I9"],
+    file: "src/delivery/lanes/aftermath.ts",
+    find: "for (let wait = lane.committedSoFar(); wait && !delivery.discarded; wait = lane.committedSoFar()) {",
+    replace: "for (let wait: Promise<void> | undefined; wait && !delivery.discarded; wait = lane.committedSoFar()) {",
+    budget: { harness: "crash", scenario: "failures", kills: 20 },
+  },
+  {
+    name: "held-back-dropped",
+    breaks:
+      "What waits in the lane of a key that is paused is dropped, so that it is handled after the next death, or never.",
+    caughtBy: ["I7", "I9"],
+    file: lanes,
+    find: "      held.append(entry, delivery);\n",
+    replace: "",
+    budget: { harness: "crash", scenario: "failures", kills: 20 },
+  },
 ];

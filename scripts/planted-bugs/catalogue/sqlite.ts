@@ -93,4 +93,23 @@ export const sqliteBugs: readonly PlantedBug[] = [
     replace: "return put(name, owner, row.token, nowMs + ttlMs);",
     budget: { harness: "crash", scenario: "fleet", kills: 20 },
   },
+  {
+    name: "sqlite-fence-unchecked",
+    breaks: "The fences of a transaction are not looked at, so that a process that stood still goes on writing.",
+    caughtBy: ["I10", "I8", "I11"],
+    file: "src/engines/sqlite/writer.ts",
+    find: '    if (!leases.holds(lease, token)) return { kind: "fence", index };\n',
+    replace: '    if (!leases.holds(lease, token) && token < 0) return { kind: "fence", index };\n',
+    budget: { harness: "crash", scenario: "fleet", kills: 30 },
+  },
+  {
+    name: "retention-ignores-floor",
+    breaks: "Retention removes events that a subscription has not handled.",
+    caughtBy: ["I7"],
+    inWords: /of \d+ marks of/,
+    file: "src/engines/sqlite/retention.ts",
+    find: "if (chunk.last >= floor || (!old && !over)) break;",
+    replace: "if (chunk.last >= floor + 1_000_000 || (!old && !over)) break;",
+    budget: { harness: "crash", scenario: "counter", kills: 30 },
+  },
 ];
