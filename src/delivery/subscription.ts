@@ -71,6 +71,8 @@ class MemberSubscription implements Subscription {
   readonly #assigned = new Map<number, Lease>();
   /** Of these, the partitions that are in work: not those whose start has failed, or that are moved. */
   readonly #owned = new Map<number, Owned>();
+  /** Partitions that a seek moves: it begins them itself, and nobody else before. */
+  readonly #moving = new Set<number>();
   /** Ids of the intents that are being performed. */
   readonly #performing = new Set<string>();
   /** By partition: resolves when the intents that were seen so far are performed, and the seeks among them. */
@@ -161,7 +163,8 @@ class MemberSubscription implements Subscription {
 
   /** The group is not asked: it may be joining still, for as long as the store takes. */
   #beginAgain(number: number, lease: Lease): void {
-    if (this.#left || this.#owned.has(number) || this.#assigned.get(number) !== lease) return;
+    if (this.#left || this.#owned.has(number) || this.#moving.has(number)) return;
+    if (this.#assigned.get(number) !== lease) return;
     this.#begin(number, lease);
   }
 
@@ -282,6 +285,8 @@ class MemberSubscription implements Subscription {
    * undefined when that is so, or cannot be known: then the intent is gone, or is looked at again.
    */
   async #seek(intent: Intent & { kind: "seek" }, { partition, lease }: Owned): Promise<Answer | undefined> {
+    const { number } = partition;
+    this.#moving.add(number);
     await partition.stop(false);
     this.#disown(partition);
     try {
@@ -290,7 +295,10 @@ class MemberSubscription implements Subscription {
     } catch (error) {
       return hasCode(error, "TIDINGS_OUTCOME_UNKNOWN") ? undefined : answerOf(error);
     } finally {
-      this.#beginAgain(partition.number, lease);
+      this.#moving.delete(number);
+      // It may have been lost meanwhile, and be back under another lease.
+      const assigned = this.#assigned.get(number);
+      if (assigned) this.#beginAgain(number, assigned);
     }
   }
 

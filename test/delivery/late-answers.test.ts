@@ -4,10 +4,12 @@ import { describe, it } from "node:test";
 import { PauseError, service } from "tidings";
 import { collections } from "../../src/delivery/records.ts";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
+import { sleep } from "../../src/platform/clock.ts";
 import { virtualPlatform } from "../../src/platform/virtual.ts";
 import type { Engine, EngineContext } from "../../src/ports/engine.ts";
 import type { State } from "../../src/ports/state.ts";
-import { bench, drive, gate, Happened, totalsOf } from "./support.ts";
+import type { Timers } from "../../src/ports/timers.ts";
+import { bench, drive, gate, Happened, Ignored, totalsOf } from "./support.ts";
 
 describe("while an answer is on its way", () => {
   it("a member that a newer definition supersedes before it has joined leaves all the same", async () => {
@@ -142,5 +144,54 @@ describe("while an answer is on its way", () => {
     await b.clock.advance(50_000);
     assert.equal(calls, 2);
     await b.app.stop();
+  });
+
+  it("a partition whose start fails while a seek lets it drain is begun by the seek alone, once it is moved", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const { clock } = platform;
+    const seen: number[] = [];
+    const sink = service("sink", { inbox: { windowMs: 60_000 } }).on(Happened, ({ data }) => void seen.push(data.n));
+    const first = await bench([sink], { world, platform, memberId: "one" });
+    await first.feed("k", 0);
+    world.crash(first.app.engine);
+    const publisher = await bench([], { world, platform, memberId: "two" });
+    await publisher.app.publish(Ignored, { key: "k" });
+    await publisher.feed("k", 1);
+    let troubled = true;
+    /** Fails a start after a second, and takes its time with a seek. */
+    const open = async (context: EngineContext): Promise<Engine> => {
+      const engine = await world.open(context);
+      const state = engine.state as State;
+      const timers = engine.timers as Timers;
+      const scan: State["scan"] = async (collection, range) => {
+        // Of a seek, not of a start.
+        if (collection === collections.held("sink/things") && range.limit > 1000) await sleep(clock, 5000);
+        return state.scan(collection, range);
+      };
+      const find: Timers["find"] = async (queue, key) => {
+        if (!troubled) return timers.find(queue, key);
+        await sleep(clock, 1000);
+        throw new Error("unreadable");
+      };
+      return { ...engine, state: { ...state, scan }, timers: { ...timers, find } };
+    };
+    // Until the event that is filtered is committed the partition drains.
+    const heal = world.fail(({ transaction }) =>
+      transaction?.documents?.some(({ collection }) => collection === collections.positions)
+        ? { answerDelayMs: 20_000 }
+        : undefined,
+    );
+    const b = await bench([sink], { world, platform, memberId: "one", engine: { open } });
+    heal();
+    const sought = b.app.admin.subscriptions.seek("sink/things", "start");
+    await clock.advance(1500);
+    troubled = false;
+    await clock.advance(4000);
+    assert.deepEqual(seen, [0]);
+    await drive(clock, sought);
+    await clock.advance(100);
+    assert.deepEqual(seen, [0, 0, 1]);
+    await drive(clock, Promise.all([b.app.stop(), publisher.app.stop()]));
   });
 });
