@@ -4,7 +4,7 @@ import type { Logger } from "../delivery/log.ts";
 import { collections, type DeadLetter } from "../delivery/records.ts";
 import type { RedriveDocument } from "../delivery/redrive/documents.ts";
 import { readDefinitions, readPositions } from "../delivery/totals.ts";
-import { releaseDead } from "./member-id.ts";
+import { housekeepingLease, releaseDead } from "./member-id.ts";
 import type { CancelTimer, Clock } from "../platform/clock.ts";
 import type { Engine } from "../ports/engine.ts";
 
@@ -13,7 +13,7 @@ export interface MaintenanceOptions {
   readonly engine: Engine;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Name of this member. */
+  /** For whom the lease is taken: this member, as `ownerOf` names it, so that a dead one is known. */
   readonly owner: string;
   readonly topics: readonly Topic[];
   readonly everyMs: number;
@@ -66,7 +66,7 @@ export class Maintenance {
   /** Does it now, unless another member does. */
   async run(): Promise<void> {
     const { engine, owner, everyMs, topics } = this.#options;
-    const [lease] = (await engine.leases?.acquire([{ name: "maintenance", owner, ttlMs: everyMs }])) ?? [];
+    const [lease] = (await engine.leases?.acquire([{ name: housekeepingLease, owner, ttlMs: everyMs }])) ?? [];
     if (!lease) return;
     const definitions = await readDefinitions(engine);
     for (const topic of topics) if (topic.retention && !this.#stopped) await this.#retain(topic, definitions);

@@ -5,6 +5,9 @@ import { memberOf } from "../membership/names.ts";
 import { probePrefix } from "../delivery/guards/probe.ts";
 import { driverLease } from "../delivery/redrive/driver.ts";
 
+/** The lease of the one member that does the housekeeping. */
+export const housekeepingLease = "maintenance";
+
 /** Member ids of this process, also those of a second copy of the package. */
 const registry: Record<symbol, Set<string> | undefined> = globalThis;
 const ownIds = (): Set<string> => (registry[Symbol.for("tidings.members")] ??= new Set());
@@ -30,7 +33,7 @@ export async function releaseDead(engine: Engine): Promise<number> {
   const { leases } = engine;
   if (!leases) return 0;
   const all = [];
-  for (const prefix of ["member/", "partition/", "publisher/", probePrefix, driverLease])
+  for (const prefix of ["member/", "partition/", "publisher/", probePrefix, driverLease, housekeepingLease])
     all.push(...(await leases.list(prefix)));
   const dead = all.filter(({ owner }) => isDead(memberOf(owner)));
   await leases.release(dead);

@@ -13,6 +13,7 @@ import { createSoloGate } from "../delivery/lanes/solo-gate.ts";
 import { Turns } from "../delivery/run/turns.ts";
 import { RedriveDriver } from "../delivery/redrive/driver.ts";
 import type { Subscription } from "../delivery/subscription.ts";
+import { ownerOf } from "../membership/names.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
 import { Admission } from "./admission/admission.ts";
@@ -113,7 +114,8 @@ export async function run(given: RunOptions): Promise<Running> {
   };
 }
 
-function maintenanceOf({ options, engine, platform, log, topics }: RunOptions, owner: string): Maintenance {
+function maintenanceOf({ options, engine, platform, log, topics }: RunOptions, memberId: string): Maintenance {
+  const owner = ownerOf(memberId, "housekeeping");
   const everyMs = options.retentionEveryMs ?? 60_000;
   return new Maintenance({ engine, clock: platform.clock, log, owner, topics: [...topics.values()], everyMs });
 }

@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import { service } from "tidings";
+
 import { Maintenance } from "../../src/app/maintenance.ts";
+import { host, housekeepingLease, releaseDead } from "../../src/app/member-id.ts";
 import { silentLogger } from "../../src/delivery/log.ts";
 import { collections } from "../../src/delivery/records.ts";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
+import { ownerOf } from "../../src/membership/names.ts";
 import { virtualPlatform } from "../../src/platform/virtual.ts";
+import { bench, Happened } from "../delivery/support.ts";
 
 const dayMs = 24 * 60 * 60 * 1000;
 
@@ -63,5 +68,24 @@ describe("housekeeping", () => {
     );
     const left = (await state!.scan(collections.redriveItems, { limit: 10 })).map(({ key }) => key.slice(0, 36));
     assert.deepEqual(left.sort(), [beginning, running].sort());
+  });
+
+  it("is taken over at once from a dead process, and never from a living one", async () => {
+    const platform = virtualPlatform();
+    const { clock } = platform;
+    const world = memoryWorld({ clock });
+    const engine = await world.open({ platform });
+    // As after the clock was set back by hours: the lease of the process that died ends when the clock is there again.
+    const dead = ownerOf(`${host()}.999999999.x`, "housekeeping");
+    await engine.leases!.acquire([{ name: housekeepingLease, owner: dead, ttlMs: dayMs }]);
+    const consumer = service("sink").on(Happened, () => undefined);
+    const b = await bench([consumer], { world, platform, retentionEveryMs: 1000 });
+    await clock.advance(1500);
+    const [lease] = await engine.leases!.list(housekeepingLease);
+    assert.notEqual(lease?.owner, dead);
+    assert.ok(lease?.owner.startsWith(`${host()}.${process.pid}.`), lease?.owner);
+    assert.equal(await releaseDead(engine), 0);
+    assert.deepEqual(await engine.leases!.list(housekeepingLease), [lease]);
+    await b.app.stop();
   });
 });
