@@ -10,6 +10,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { TopicEntry } from "../ports/topics.ts";
 import type { Admission } from "./admission/admission.ts";
+import { PublishOrder } from "./admission/publish-order.ts";
 import type { TopicGate } from "./admission/topic-gate.ts";
 import type { PublishLimits } from "./options.ts";
 import { checkPublications, ofPublication } from "./publications.ts";
@@ -42,6 +43,7 @@ export class Publisher {
   readonly #duration: Histogram;
   /** One for all events: only the time in it changes. */
   readonly #encodeContext;
+  readonly #order = new PublishOrder();
   /** Waiting to be written. */
   #events = 0;
   #bytes = 0;
@@ -65,11 +67,31 @@ export class Publisher {
     reserved: boolean = false,
   ): Promise<Event> {
     checkContract("publish", contract);
+    const { name } = contract.topic;
+    if (this.#order.isBusy(name) && !reserved)
+      return this.#order.queueUp(new Set([name]), (leave) =>
+        this.#publishNext(contract, data, options, reserved, leave),
+      );
+    return this.#publishNext(contract, data, options, reserved, undefined);
+  }
+
+  /** `leave`: those who wait behind it may go on. */
+  #publishNext(
+    contract: Contract,
+    data: unknown,
+    options: PublishOptions | undefined,
+    reserved: boolean,
+    leave: (() => void) | undefined,
+  ): Promise<Event> {
     if (this.#options.topics.known(contract.topic) === undefined)
-      return this.#declareAndPublish(contract, data, options, reserved);
+      return this.#declareAndPublish(contract, data, options, reserved, leave);
     const gate = this.#options.admission.gate(contract.topic.name);
-    if (!gate || reserved || gate.ready()) return this.#publishReady(contract, data, options, gate, reserved);
-    return gate.wait(() => this.#publishReady(contract, data, options, gate, reserved));
+    const goOn = (): Promise<Event> => {
+      const published = this.#publishReady(contract, data, options, gate, reserved);
+      leave?.();
+      return published;
+    };
+    return !gate || reserved || gate.ready() ? goOn() : gate.wait(goOn);
   }
 
   #publishReady(
@@ -95,10 +117,11 @@ export class Publisher {
     data: unknown,
     options: PublishOptions | undefined,
     reserved: boolean,
+    leave: (() => void) | undefined,
   ): Promise<Event> {
     this.#admit(1);
     await this.#options.topics.declare(contract.topic);
-    return this.publish(contract, data, options, reserved);
+    return this.#publishNext(contract, data, options, reserved, leave);
   }
 
   /** All or none. */
@@ -106,18 +129,36 @@ export class Publisher {
     checkPublications(publications);
     this.#admit(publications.length);
     const { topics } = this.#options;
+    const named = new Set(publications.map(([{ topic }]) => topic.name));
     // Nothing is awaited where nothing has to be: publishes to a key commit in the order of the calls.
+    const isKnown = publications.every(
+      ([{ topic }]) => topics.known(topic) !== undefined && !this.#order.isBusy(topic.name),
+    );
+    const gates = isKnown ? this.#gatesOf(publications) : undefined;
+    if (isKnown && (gates?.every(([gate]) => gate.ready()) ?? true)) return this.#publishAllReady(publications, gates);
+    return this.#order.queueUp(named, (leave) => this.#publishAllInTurn(publications, leave));
+  }
+
+  /** Goes on behind declarations and gates. Whoever comes later in one of its topics waits until it is on its way. */
+  async #publishAllInTurn(publications: readonly Publication[], leave: () => void): Promise<readonly Event[]> {
+    const { topics } = this.#options;
     for (const [{ topic }] of publications) if (topics.known(topic) === undefined) await topics.declare(topic);
-    const gates = this.#gatesOf(publications);
-    return gates ? this.#publishAllThrough(publications, gates, 0) : this.#publishAllReady(publications, gates);
+    return this.#publishAllThrough(publications, this.#gatesOf(publications) ?? [], 0, leave);
   }
 
   /** Asks each gate from the one with this index on whether it is ready. */
-  #publishAllThrough(publications: readonly Publication[], gates: Passages, from: number): Promise<readonly Event[]> {
+  #publishAllThrough(
+    publications: readonly Publication[],
+    gates: Passages,
+    from: number,
+    leave: () => void,
+  ): Promise<readonly Event[]> {
     const index = gates.findIndex(([gate], i) => i >= from && !gate.ready());
     const found = gates[index];
-    if (!found) return this.#publishAllReady(publications, gates);
-    return found[0].wait(() => this.#publishAllThrough(publications, gates, index + 1));
+    if (found) return found[0].wait(() => this.#publishAllThrough(publications, gates, index + 1, leave));
+    const published = this.#publishAllReady(publications, gates);
+    leave();
+    return published;
   }
 
   async #publishAllReady(publications: readonly Publication[], gates: Passages | undefined): Promise<readonly Event[]> {
