@@ -1,4 +1,5 @@
 import { hasCode, isTidingsError, TidingsError } from "../../errors/tidings-error.ts";
+import { messageOf } from "../../event/validate.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Engine } from "../../ports/engine.ts";
 import type { Conflict, DocumentWrite, Fence, Outcome } from "../../ports/transaction.ts";
@@ -225,15 +226,12 @@ export class Committer {
   #takeOutTwin(group: Group, index: number): void {
     const guilty = settlementAt(group, group.publishStarts, index);
     const entry = group.transaction.publish?.[index];
-    this.#putBack(group, guilty);
-    guilty.refused(
-      new TidingsError(
-        "TIDINGS_ID_CONFLICT",
-        `An event ${entry?.record.id} of ${entry?.record.source} exists with another payload on topic "${entry?.topic}".`,
-        { details: { id: entry?.record.id ?? "", topic: entry?.topic ?? "" } },
-      ),
+    const error = new TidingsError(
+      "TIDINGS_ID_CONFLICT",
+      `An event ${entry?.record.id} of ${entry?.record.source} exists with another payload on topic "${entry?.topic}".`,
+      { details: { id: entry?.record.id ?? "", topic: entry?.topic ?? "" } },
     );
-    this.#schedule();
+    this.#refuse(group, guilty, error);
   }
 
   #rejected(group: Group, error: unknown): void {
@@ -244,14 +242,18 @@ export class Committer {
     const writers = group.settlements.filter(({ writes }) => writes !== undefined);
     const [guilty] = writers;
     if (!guilty) return this.#tryLater(group, String(error));
-    if (writers.length === 1) {
-      this.#putBack(group, guilty);
-      guilty.refused(error);
-    } else {
-      // Somebody's write is at fault; apart it shows whose.
-      this.#single = group.settlements.length;
-      this.#putBack(group);
-    }
+    if (writers.length === 1) return this.#refuse(group, guilty, error);
+    // Somebody's write is at fault; apart it shows whose.
+    this.#single = group.settlements.length;
+    this.#putBack(group);
+    this.#schedule();
+  }
+
+  /** Takes out the one that is to blame, unless it must be written whatever it takes. */
+  #refuse(group: Group, guilty: Settlement, error: unknown): void {
+    if (!guilty.refused) return this.#tryLater(group, `what has to be written is refused: ${messageOf(error)}`);
+    this.#putBack(group, guilty);
+    guilty.refused(error);
     this.#schedule();
   }
 

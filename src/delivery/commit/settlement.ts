@@ -16,6 +16,9 @@ export interface Settlement {
   committed(): void;
   /** The document `changed` that it had read is another by now; nothing of it took effect. */
   conflicted(changed: string): void;
-  /** What it wanted to write was refused, and it alone is to blame. */
-  refused(error: unknown): void;
+  /**
+   * What it wanted to write was refused, and it alone is to blame. Absent: nothing else can be done about it, so that it is
+   * tried again until it is written, and nothing of the partition is committed before, for that may build on it.
+   */
+  readonly refused?: ((error: unknown) => void) | undefined;
 }

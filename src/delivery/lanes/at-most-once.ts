@@ -20,6 +20,11 @@ export class AtMostOnce {
     if (delivery.held || delivery.as === "unknown") return true;
     const { identity } = delivery;
     this.#settling.add(delivery);
+    const goOn = (): void => {
+      this.#settling.delete(delivery);
+      delivery.identity = undefined;
+      this.#begin(delivery);
+    };
     this.#committer.add({
       position: delivery.position,
       as: "unknown",
@@ -27,13 +32,15 @@ export class AtMostOnce {
       writes: identity && { timers: [identity], bytes: 100 },
       durable: true,
       committed: () => {
-        this.#settling.delete(delivery);
         delivery.as = "unknown";
-        delivery.identity = undefined;
-        this.#begin(delivery);
+        goOn();
       },
       conflicted() {},
-      refused() {},
+      // What the inbox does not take cannot be told from its duplicates: it fails with that, without its handler, and is settled first.
+      refused: (error) => {
+        delivery.commitError = error;
+        goOn();
+      },
     });
     return false;
   }
