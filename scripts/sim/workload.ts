@@ -12,15 +12,12 @@ const weights: Record<(typeof hows)[number], number> = {
 
 /** Where operators redrive at large, there is something to redrive. */
 const redriven = { terminal: 20 };
-/** What kills its process is never given up behind a rate: see the open bugs in docs/reliability/bugs.md. */
-const limited = { deadly: 0 };
 
 function drawHow({ dice, swarm }: Workload): Work["how"] {
   const { kinds } = swarm;
   const own = {
     ...weights,
     ...(kinds.includes("redrive-operation") || kinds.includes("undo-discard") ? redriven : {}),
-    ...(kinds.includes("dependency-fails") ? limited : {}),
   };
   let left = dice.between(
     0,

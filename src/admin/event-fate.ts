@@ -79,7 +79,7 @@ async function pendingFate(
 ): Promise<Found> {
   const [claim] = await storeOf(engine).state.get(collections.claims, [key]);
   const claimed = claim && (JSON.parse(claim.value) as ClaimDocument);
-  if (claimed && record.position < claimed.to)
+  if (claimed && (record.position < claimed.to || claimed.suspects?.[record.position] !== undefined))
     return { fate: "running or suspect", detail: "claimed; its handler runs, or its process died while it ran" };
   const before = record.position - position.low;
   return { fate: "pending", detail: before > 0 ? `about ${before} events are before it` : "it is next" };

@@ -85,6 +85,8 @@ export interface ClaimDocument {
   readonly to: number;
   /** The one delivery that runs alone, and how many deaths it has caused so far. */
   readonly solo?: { readonly position: number; readonly stalls: number };
+  /** Those that have still to run alone, by position, and how many deaths each has caused so far. */
+  readonly suspects?: Readonly<Record<string, number>>;
   /** Failures so far of deliveries in their immediate retries, by position. */
   readonly failures?: Readonly<Record<string, number>>;
 }
@@ -183,7 +185,12 @@ export interface DeadLetter {
   /** How often it was redriven. */
   readonly redrives: number;
   /** The operation that redrove it last, so that none does it twice; and when it failed again under it. */
-  readonly redrive?: { readonly operation: string; readonly failedAtMs?: number };
+  readonly redrive?: {
+    readonly operation: string;
+    readonly failedAtMs?: number;
+    /** Somebody has redriven it by itself since: what becomes of it now is nothing that the operation has done. */
+    readonly over?: true;
+  };
   readonly run: number;
   readonly host: string;
   readonly appVersion?: string;

@@ -39,6 +39,8 @@ export class Claims {
   #writing = false;
   #alone: ClaimDocument["solo"];
   readonly #failures = new Map<number, number>();
+  /** What has still to run alone, by position, and how many deaths each has caused so far. */
+  readonly #suspects = new Map<number, number>();
 
   constructor(options: ClaimOptions) {
     this.#options = options;
@@ -56,7 +58,6 @@ export class Claims {
     if (this.#writing) return;
     const { aheadMax, low, clock, onCovered } = this.#options;
     this.#writing = true;
-    this.#alone = undefined;
     this.#ahead = Math.min(aheadMax, Math.max(aheadMin, this.#ahead * 2));
     const target = Math.max(position + 1, low() + this.#ahead);
     try {
@@ -74,7 +75,6 @@ export class Claims {
   due(): DocumentWrite | undefined {
     const low = this.#options.low();
     if (this.#to - low >= this.#ahead / 2) return undefined;
-    this.#alone = undefined;
     this.#dueTo = Math.max(this.#asked, low + this.#ahead);
     return this.#claimTo(this.#dueTo);
   }
@@ -95,31 +95,70 @@ export class Claims {
     if (this.#failures.size > 0) this.#failures.delete(position);
   }
 
+  /** What an owner before knew of suspects; the one that it ran alone when it died has caused one more death. */
+  inherit({ suspects = {}, solo }: ClaimDocument): void {
+    for (const [position, stalls] of Object.entries(suspects)) this.#suspects.set(Number(position), stalls);
+    if (solo) this.#suspects.set(solo.position, solo.stalls + 1);
+  }
+
+  /** What an owner before had claimed stays claimed. */
+  keep(to: number): void {
+    this.#asked = Math.max(this.#asked, to);
+  }
+
+  /** How many deaths a suspect has caused; undefined when this is not known of it. */
+  stallsOf(position: number): number | undefined {
+    return this.#suspects.get(position);
+  }
+
+  /** Behind the last suspect that is known by its position. */
+  suspectsEnd(): number {
+    return Math.max(0, ...Array.from(this.#suspects.keys(), (position) => position + 1));
+  }
+
+  /** A suspect waits for its run alone, and stays one until it is settled, whoever owns the partition. */
+  await(position: number, stalls: number): void {
+    this.#suspects.set(position, stalls);
+  }
+
+  /** A suspect is settled. */
+  forget(position: number): void {
+    this.#suspects.delete(position);
+    if (this.#alone?.position === position) this.#alone = undefined;
+  }
+
   /** Claims one position for a run alone, with its stalls so far. */
   async solo(position: number, stalls: number): Promise<void> {
+    this.#suspects.set(position, stalls);
     this.#alone = { position, stalls };
     await this.#write(this.#claimTo(position + 1));
   }
 
-  /** The one that was to run alone has not killed anybody: it has come to an end, or has not begun. It stays claimed. */
+  /** The one that was to run alone has not killed anybody: it has come to an end, or has not begun. It stays claimed. Never rejects. */
   async acquit(): Promise<void> {
     if (!this.#alone) return;
     this.#alone = undefined;
-    await this.#write(this.#claimTo(this.#asked));
+    await this.#write(this.#claimTo(this.#asked)).catch(() => undefined);
   }
 
-  /** Nothing runs any more. */
+  /** Nothing runs any more. Suspects have still to run alone. */
   clear(): Promise<void> {
+    if (this.#suspects.size > 0)
+      return this.#write(this.#document({ to: 0, suspects: Object.fromEntries(this.#suspects) }));
     return this.#write({ collection: collections.claims, key: this.#options.key, value: null });
   }
 
   #claimTo(position: number): DocumentWrite {
     this.#asked = Math.max(this.#asked, position);
-    const document: ClaimDocument = {
+    return this.#document({
       to: this.#asked,
       ...(this.#failures.size > 0 ? { failures: Object.fromEntries(this.#failures) } : {}),
+      ...(this.#suspects.size > 0 ? { suspects: Object.fromEntries(this.#suspects) } : {}),
       ...(this.#alone ? { solo: this.#alone } : {}),
-    };
+    });
+  }
+
+  #document(document: ClaimDocument): DocumentWrite {
     return { collection: collections.claims, key: this.#options.key, value: JSON.stringify(document) };
   }
 

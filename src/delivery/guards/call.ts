@@ -21,7 +21,7 @@ export async function callThrough<Result>(
   const pass = run.passes?.find((one) => one.guard === guard);
   const { breaker, rate } = guard;
   if (breaker && !breaker.isClosed() && !pass?.probe) return refuse(guard, run, isOpen(guard));
-  if (rate && pass?.token) pass.token = false;
+  if (rate && pass?.token !== undefined) pass.token = undefined;
   else if (rate?.has()) rate.take();
   else if (rate && isFirst) return refuse(guard, run, isUsedUp(guard));
   else if (rate) await tokenOf(guard, signal);

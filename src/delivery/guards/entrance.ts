@@ -42,17 +42,22 @@ export function refusing({ route, guarded }: Pick<Guarded, "route"> & Partial<Gu
 }
 
 /**
- * Whether it may start now; it has passed its guards then. If not, `wake` is called when it is worth asking again. `who` waits
- * once at each guard. The time that it has waited counts for nothing when its age is looked at.
+ * Whether it has to wait: then `wake` is called when it is worth asking again. `who` waits once at each guard. It has passed
+ * none of them.
  */
-export function admit(delivery: Guarded, clock: Clock, who: object, wake: () => void): boolean {
+export function mustWait(delivery: Guarded, clock: Clock, who: object, wake: () => void): boolean {
   const guard = refusing(delivery);
   const notes = (delivery.guarded ??= new GuardNotes());
-  if (guard) {
-    notes.since ??= clock.monotonic();
-    guard.wait(who, wake);
-    return false;
-  }
+  if (!guard) return false;
+  notes.since ??= clock.monotonic();
+  guard.wait(who, wake);
+  return true;
+}
+
+/** Whether it may start now; it has passed its guards then. The time that it has waited counts for nothing when its age is looked at. */
+export function admit(delivery: Guarded, clock: Clock, who: object, wake: () => void): boolean {
+  if (mustWait(delivery, clock, who, wake)) return false;
+  const notes = delivery.guarded as GuardNotes;
   if (notes.since !== undefined) delivery.tries = younger(delivery.tries, clock.monotonic() - notes.since);
   notes.since = undefined;
   const { waitsFor } = notes;
@@ -85,7 +90,7 @@ export function leave({ guarded }: Guarded, end: RunEnd, error?: unknown): void 
   for (const { guard, probe, token } of passes) {
     const { breaker, rate } = guard;
     if (!guard.own) {
-      if (token) rate?.giveBack();
+      if (token !== undefined) rate?.giveBack(token);
     } else if (end === "handled") breaker?.succeeded(probe);
     else if (end === "failed" && guarded.refusedBy === undefined && guard.blames(error)) breaker?.failed(probe, error);
     if (probe) breaker?.inconclusive(probe);

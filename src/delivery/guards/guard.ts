@@ -26,8 +26,8 @@ export interface Pass {
   readonly guard: Guard;
   /** Set when the run is the probe of a breaker. */
   readonly probe: Probe | undefined;
-  /** A token of its rate that no call has used yet. */
-  token: boolean;
+  /** The slice of its rate of which it has a token that no call has used yet. */
+  token: number | undefined;
 }
 
 /** Stands before the deliveries of a subscription, or of all handlers that use a dependency. */
@@ -55,8 +55,8 @@ export class Guard {
 
   /** Lets something begin. Only after `admits`. */
   enter(): Pass {
-    this.rate?.take();
-    return { guard: this, probe: this.breaker?.enter(), token: this.rate !== undefined };
+    const token = this.rate?.take();
+    return { guard: this, probe: this.breaker?.enter(), token };
   }
 
   /** Calls `wake` when it is worth asking again. */

@@ -25,6 +25,8 @@ export class Rate {
   readonly #burst: number;
   readonly #sliceMax: number;
   #tokens = 0;
+  /** Number of the slice that they are of. */
+  #slice = 0;
   #lapsesAt = Number.NEGATIVE_INFINITY;
   /** How many of the last slice were used: the next one is made to fit. */
   #used = 0;
@@ -48,18 +50,21 @@ export class Rate {
     return false;
   }
 
-  /** Something begins. Only after `has`. */
-  take(): void {
+  /** Something begins. Only after `has`. Returns the slice of which it has used a token. */
+  take(): number {
+    const slice = this.#slice;
     this.#tokens -= 1;
     this.#used += 1;
     if (this.#tokens === 0 && this.#waiters.size > 0) this.ask();
+    return slice;
   }
 
-  /** What was taken was not needed. */
-  giveBack(): void {
+  /** What was taken was not needed. It lapses with its slice: in a later one it would be more than that one may give. */
+  giveBack(slice: number): void {
+    if (slice !== this.#slice || this.#host.platform.clock.monotonic() >= this.#lapsesAt) return;
     this.#used -= 1;
     this.#tokens += 1;
-    if (this.has()) this.#waiters.wake(1);
+    this.#waiters.wake(1);
   }
 
   stop(): void {
@@ -130,6 +135,7 @@ export class Rate {
       if (outcome?.committed) {
         if (granted === 0) return waitMs;
         this.#tokens = granted;
+        this.#slice += 1;
         this.#used = 0;
         this.#lapsesAt = askedAt + Math.max(100, this.#gapMs * this.#sliceMax);
         return 0;

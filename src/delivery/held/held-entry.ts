@@ -101,6 +101,12 @@ export function entryToDocument(entry: HeldEntry, partition: number, run: number
   };
 }
 
+/** Its head may have killed a process: at its next run it is alone. Until then, nobody can have died under that. */
+export function noteSuspect(entry: HeldEntry): void {
+  entry.suspect = true;
+  entry.running = "shared";
+}
+
 /** Lets the entry wait for so long, whatever becomes of the wall clock. */
 export function dueIn(entry: HeldEntry, clock: Clock, delayMs: number): void {
   const dueAtMs = clock.now() + delayMs;

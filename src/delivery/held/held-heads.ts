@@ -5,7 +5,7 @@ import type { DocumentWrite } from "../../ports/transaction.ts";
 import type { Settlement } from "../commit/settlement.ts";
 import type { NextStep } from "../failure/retry.ts";
 import { stalledError } from "../failure/stalled.ts";
-import { admit, GuardNotes, leave } from "../guards/entrance.ts";
+import { admit, GuardNotes, mustWait } from "../guards/entrance.ts";
 import { Delivery, noTries } from "../lanes/delivery.ts";
 import type { DeadLetter, DeadLetterReason, Tries } from "../records.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
@@ -79,7 +79,7 @@ export class HeldHeads {
     }
     entry.headSeq = head.seq;
     const delivery = this.#deliveryOf(entry, head.record);
-    if (delivery && this.#admits(entry, delivery)) await this.#start(entry, delivery);
+    if (delivery && !this.#waits(entry, delivery)) this.#start(entry, delivery);
     else entry.busy = false;
   }
 
@@ -109,42 +109,49 @@ export class HeldHeads {
     return delivery;
   }
 
-  /** Whether the guards of a head let it start; if not, the entry is armed when it is worth asking again. */
-  #admits(entry: HeldEntry, delivery: Delivery): boolean {
-    const { waitsFor, waitingSince } = entry;
+  /** Whether a head has to wait for its guards: then the entry is armed when it is worth asking again. */
+  #waits(entry: HeldEntry, delivery: Delivery): boolean {
     const { guards } = delivery.route;
-    if (!guards && !waitsFor) return true;
+    // What is given up without a run waits for nobody.
+    if (delivery.commitError !== undefined || (!guards && !entry.waitsFor)) return false;
     delivery.guarded = new GuardNotes();
-    delivery.guarded.waitsFor = waitsFor;
-    delivery.guarded.since = waitingSince;
-    const isAdmitted = admit(delivery, this.#runtime.platform.clock, entry, () => this.#entries.arm(entry));
-    entry.waitingSince = delivery.guarded.since;
-    entry.tries = delivery.tries;
-    entry.guards = isAdmitted ? undefined : [...(waitsFor ? [waitsFor] : []), ...(guards ?? [])];
-    return isAdmitted;
+    delivery.guarded.waitsFor = entry.waitsFor;
+    delivery.guarded.since = entry.waitingSince;
+    const waits = mustWait(delivery, this.#runtime.platform.clock, entry, () => this.#entries.arm(entry));
+    this.#noteWait(entry, delivery, waits);
+    return waits;
   }
 
-  async #start(entry: HeldEntry, delivery: Delivery): Promise<void> {
+  /** Whether the guards of a head that has a slot let it begin; if not, it waits for its turn there. */
+  admits(delivery: Delivery): boolean {
+    const entry = delivery.held as HeldEntry;
+    if (!delivery.guarded && !delivery.route.guards) return true;
+    const isAdmitted = admit(delivery, this.#runtime.platform.clock, entry, () => this.#entries.arm(entry));
+    this.#noteWait(entry, delivery, !isAdmitted);
+    if (isAdmitted) return true;
+    entry.busy = false;
+    const waiting = entry.suspect ? "shared" : undefined;
+    if (entry.running !== waiting) {
+      // It was to run once more, and has been claimed.
+      entry.running = waiting;
+      this.#entries.settle([this.#documents.entry(entry)]);
+    }
+    return false;
+  }
+
+  #noteWait(entry: HeldEntry, { guarded, route, tries }: Delivery, waits: boolean): void {
+    entry.waitingSince = guarded?.since;
+    entry.tries = tries;
+    entry.guards = waits ? [...(entry.waitsFor ? [entry.waitsFor] : []), ...(route.guards ?? [])] : undefined;
+  }
+
+  #start(entry: HeldEntry, delivery: Delivery): void {
     const { gate } = this.#runtime;
-    if (!entry.suspect) {
-      const isClaimed = await this.#claim(entry, "shared");
-      if (isClaimed && !this.#entries.stopped()) return void this.#options.start(delivery);
-      leave(delivery, "unknown");
-      entry.running = undefined;
-      if (!this.#entries.stopped()) this.#tryLater(entry);
-      return;
-    }
+    const claim = (running: HeldEntry["running"]) => () => this.#claim(entry, running);
+    if (!entry.suspect) return void this.#options.start(delivery, claim("shared"));
     gate.enter();
-    try {
-      await gate.alone(async () => {
-        // Only now: others that wait for their turn must not be blamed for what this one does.
-        await this.#claim(entry, "solo");
-        if (this.#entries.stopped()) leave(delivery, "unknown");
-        else await this.#options.start(delivery);
-      });
-    } finally {
-      gate.leave();
-    }
+    // Claimed only then: others that wait for their turn must not be blamed for what this one does.
+    void gate.alone(() => this.#options.start(delivery, claim("solo"))).finally(() => gate.leave());
   }
 
   /**

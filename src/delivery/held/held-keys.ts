@@ -3,12 +3,22 @@ import type { DocumentWrite, Fence, TimerWrite } from "../../ports/transaction.t
 import type { Committer } from "../commit/committer.ts";
 import type { Settlement } from "../commit/settlement.ts";
 import { stopWaiting } from "../guards/entrance.ts";
+import type { ClaimRun } from "../lanes/alone.ts";
 import { type Delivery, type DeliveryOwner, noTries } from "../lanes/delivery.ts";
 import type { DeadLetter, Tries } from "../records.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import { reopenDeadLetter } from "./dead-letters.ts";
 import { HeldDocuments } from "./held-documents.ts";
-import { dueIn, type HeldEntry, heldCount, heldIdOfKey, heldIdOfPosition, newEntry, waitOf } from "./held-entry.ts";
+import {
+  dueIn,
+  type HeldEntry,
+  heldCount,
+  heldIdOfKey,
+  heldIdOfPosition,
+  newEntry,
+  noteSuspect,
+  waitOf,
+} from "./held-entry.ts";
 import { type Discard, HeldHeads, type HeldStep } from "./held-heads.ts";
 
 /** What held keys of a partition work with. */
@@ -18,8 +28,11 @@ export interface HeldKeysOptions {
   readonly run: number;
   readonly committer: Committer;
   readonly fence: Fence;
-  /** Runs the head of an entry; ends in `succeeded`, `failedAgain`, `putBack` or `discarded`. Resolves when it has run. */
-  readonly start: (delivery: Delivery) => Promise<void>;
+  /**
+   * Runs the head of an entry, once `claim` has said so in the store; ends in `succeeded`, `failedAgain`, `putBack` or
+   * `discarded`. Resolves when it has run.
+   */
+  readonly start: (delivery: Delivery, claim?: ClaimRun) => Promise<void>;
   readonly owner: () => DeliveryOwner;
   /** Whether a delivery of the key is under way in its lane: then its head waits. */
   readonly laneBusy: (key: string) => boolean;
@@ -151,6 +164,8 @@ export class HeldKeys {
     else entry.nextSeq += 1 + followers.length;
     entry.tries = delivery.tries;
     entry.waitsFor = delivery.guarded?.waitsFor;
+    // One that waits for a guard has not run: it has still to do so alone.
+    if (delivery.suspect && error === undefined) noteSuspect(entry);
     entry.busy = true;
     entry.releasing = false;
     this.#entries.set(id, entry);
@@ -186,6 +201,11 @@ export class HeldKeys {
 
   conflicted(delivery: Delivery): void {
     this.#heads.conflicted(delivery);
+  }
+
+  /** Whether the guards of a head that has a slot let it begin; if not, it waits for its turn there. */
+  admits(delivery: Delivery): boolean {
+    return this.#heads.admits(delivery);
   }
 
   putBack(entry: HeldEntry, tries: Tries): void {
@@ -341,7 +361,7 @@ export class HeldKeys {
 
   /** Commits documents with whatever else is settled by them. */
   #settle(documents: readonly DocumentWrite[], more: Partial<Settlement> = {}, identity?: TimerWrite): void {
-    const { committer } = this.#options;
+    const { runtime, partition, committer } = this.#options;
     const bytes = documents.reduce((sum, { value }) => sum + (value?.length ?? 0) + 64, 0);
     committer.add({
       position: -1,
@@ -351,6 +371,9 @@ export class HeldKeys {
       writes: { documents: [...documents], bytes, ...(identity ? { timers: [identity] } : {}) },
       committed() {},
       conflicted() {},
+      refused(error) {
+        runtime.log.error({ subscription: runtime.name, partition, err: error }, "a held key could not be written");
+      },
       ...more,
     });
   }

@@ -48,6 +48,8 @@ export class Delivery implements Settlement, UnitDelivery {
   guarded: GuardNotes | undefined;
   /** True when an earlier delivery of the lane must run again: what this one did is thrown away. */
   discarded = false;
+  /** It may have killed a process: it runs alone, and only a death under that run is held against it. */
+  suspect = false;
   /** What its own commit failed with; it fails with this instead of running. */
   commitError: unknown;
 

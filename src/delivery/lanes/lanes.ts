@@ -10,6 +10,7 @@ import { execute } from "../run/execute.ts";
 import { beginHook, type EndHook, endHook } from "../hooks.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import { Aftermath } from "./aftermath.ts";
+import { Alone, type ClaimRun } from "./alone.ts";
 import { AtMostOnce } from "./at-most-once.ts";
 import { Delivery, type DeliveryOwner, type ResolvedRoute } from "./delivery.ts";
 import { Door } from "./door.ts";
@@ -48,8 +49,7 @@ export class Lanes implements DeliveryOwner {
   /** Those of them that are told when they shall stop: not those that have ended before anybody could. */
   readonly #running = new Set<Delivery>();
   readonly #hot: HotTurns;
-  /** Deliveries that run by themselves, with whom to tell when they are settled, held or given up. */
-  readonly #alone = new Map<Delivery, () => void>();
+  readonly #alone: Alone;
   /** Deliveries before which nothing of the partition goes on. */
   readonly #blocking = new Set<Delivery>();
   #dispatching = false;
@@ -68,6 +68,16 @@ export class Lanes implements DeliveryOwner {
         delivery.discarded ? this.#restart(delivery) : this.#begin(delivery),
       );
     this.#door = new Door({ ...options, wake: (lane) => this.#wake(lane), close: (lane) => this.#lanes.close(lane) });
+    this.#alone = new Alone(
+      { ...options, door: this.#door },
+      {
+        took: () => void (this.#runningCount += 1),
+        begin: (delivery) => this.#begin(delivery),
+        release: (delivery) => this.#release(delivery),
+        abandon: (delivery) => this.#abandon(delivery),
+        stopped: () => this.#stopped,
+      },
+    );
     this.#aftermath = new Aftermath(options, {
       run: (delivery) => this.#tryAgain(delivery),
       finish: (delivery) => this.#finish(delivery),
@@ -112,6 +122,7 @@ export class Lanes implements DeliveryOwner {
     this.#door.forget(lane);
     for (const delivery of lane.queue.splice(0)) {
       this.#hot.leave(delivery);
+      if (delivery.suspect) this.#options.claims.forget(delivery.record.position);
       held.append(entry, delivery);
     }
     this.#lanes.close(lane);
@@ -137,9 +148,11 @@ export class Lanes implements DeliveryOwner {
         this.#ready.shift();
         continue;
       }
-      if (!claims.covers(delivery.record.position) || !runtime.slots.take(this.#dispatchLater)) break;
+      // What runs alone has a claim of its own.
+      if (!delivery.suspect && !claims.covers(delivery.record.position)) break;
+      if (!runtime.slots.take(this.#dispatchLater)) break;
       this.#ready.shift();
-      if (!this.#door.admits(delivery, lane)) {
+      if (!delivery.suspect && !this.#door.admits(delivery, lane)) {
         this.#hot.leave(delivery);
         runtime.slots.give();
         continue;
@@ -147,6 +160,11 @@ export class Lanes implements DeliveryOwner {
       lane.queue.shift();
       lane.running = delivery;
       this.#runningCount += 1;
+      if (delivery.suspect) {
+        this.#alone.runSuspect(delivery);
+        runtime.gate.open(this.#dispatchLater);
+        break;
+      }
       this.#begin(delivery);
       if ((++started & 15) === 0 && runtime.turns.isOver()) {
         runtime.turns.interrupt(this.#dispatchLater);
@@ -246,7 +264,7 @@ export class Lanes implements DeliveryOwner {
     this.#runtime.slots.give();
     if (this.#blocking.size > 0 && this.#blocking.delete(delivery)) this.#clock.soon(this.#dispatchLater);
     if (delivery.lane?.running === delivery) delivery.lane.running = undefined;
-    if (delivery.held) this.#alone.get(delivery)?.();
+    if (delivery.held) this.#alone.tell(delivery);
     if (this.#runningCount === 0 && this.#idleWaiters.length > 0)
       for (const wake of this.#idleWaiters.splice(0)) wake();
   }
@@ -274,20 +292,21 @@ export class Lanes implements DeliveryOwner {
 
   /** Left unsettled: whoever owns the partition next will deliver it. */
   #abandon(delivery: Delivery): void {
-    this.#hot.leave(delivery);
-    this.#free(delivery);
-    this.#giveUpAlone(delivery);
+    this.#release(delivery);
+    this.#alone.giveUp(delivery);
   }
 
-  #giveUpAlone(delivery: Delivery): void {
-    leave(delivery, "unknown");
-    this.#alone.get(delivery)?.();
+  #release(delivery: Delivery): void {
+    this.#hot.leave(delivery);
+    this.#free(delivery);
   }
 
   /** Puts a delivery back in front of its lane as if it had not run. */
   #putBack(delivery: Delivery): void {
     const { lane } = delivery;
-    this.#alone.get(delivery)?.();
+    this.#alone.tell(delivery);
+    // It has not killed anybody, and has still to run alone.
+    if (delivery.suspect) void this.#options.claims.acquit();
     if (delivery.held) return this.#options.held.putBack(delivery.held, delivery.tries);
     if (!lane) return;
     lane.queue.unshift(delivery);
@@ -302,7 +321,8 @@ export class Lanes implements DeliveryOwner {
       this.#lanes.leave(lane);
       if (lane.queue.length > 0 && !this.#stopped && !this.holdBack(lane)) this.#ready.add(lane);
     }
-    this.#alone.get(delivery)?.();
+    if (delivery.suspect) this.#options.claims.forget(delivery.record.position);
+    this.#alone.tell(delivery);
     this.#options.onSettled(delivery);
   }
 
@@ -315,28 +335,22 @@ export class Lanes implements DeliveryOwner {
       );
     }
     if (delivery.held) return this.#hot.await(delivery, changed, () => this.#options.held.conflicted(delivery));
-    if (this.#alone.has(delivery)) return this.#runAgainAlone(delivery);
-    this.#hot.queueUp(delivery, changed);
+    if (!this.#alone.has(delivery)) this.#hot.queueUp(delivery, changed);
     this.#runAgain(delivery);
   }
 
   refused(delivery: Delivery, error: unknown): void {
     delivery.commitError = error;
     if (delivery.held) return this.#options.held.conflicted(delivery);
-    if (this.#alone.has(delivery)) return this.#runAgainAlone(delivery);
     this.#runAgain(delivery);
-  }
-
-  /** Nothing else of its lane has run, and nothing may be dispatched meanwhile. */
-  #runAgainAlone(delivery: Delivery): void {
-    delivery.lane?.takeBack(delivery);
-    this.#startAlone(delivery);
   }
 
   /** Takes everything of the lane back that ran after `delivery`, which runs again first. */
   #runAgain(delivery: Delivery): void {
     const lane = delivery.lane as Lane;
     const later = lane.takeBack(delivery).slice(1);
+    // Nothing else of its lane has run, and nothing may be dispatched meanwhile.
+    if (this.#alone.has(delivery)) return this.#alone.again(delivery);
     this.#options.committer.withdraw(new Set(later));
     // Whoever waits behind this one must not be the one it waits for.
     for (const other of later) this.#hot.leave(other);
@@ -353,24 +367,10 @@ export class Lanes implements DeliveryOwner {
     }
   }
 
-  /** Runs one delivery by itself; resolves when it is settled, held or given up. */
-  runAlone(delivery: Delivery): Promise<void> {
+  /** Runs one delivery by itself; resolves when it is settled, held, put back or given up. */
+  runAlone(delivery: Delivery, claim?: ClaimRun): Promise<void> {
     if (!delivery.held) delivery.lane = this.#lanes.of(delivery.record.key);
-    return new Promise((resolve) => {
-      this.#alone.set(delivery, () => {
-        this.#alone.delete(delivery);
-        resolve();
-      });
-      this.#startAlone(delivery);
-    });
-  }
-
-  #startAlone(delivery: Delivery): void {
-    if (this.#stopped) return this.#giveUpAlone(delivery);
-    if (!this.#runtime.slots.take(() => this.#startAlone(delivery))) return;
-    if (delivery.lane) delivery.lane.running = delivery;
-    this.#runningCount += 1;
-    this.#begin(delivery);
+    return this.#alone.run(delivery, claim);
   }
 
   /** Nothing new starts; resolves when nothing runs. */
@@ -389,7 +389,7 @@ export class Lanes implements DeliveryOwner {
     for (const lane of this.#lanes.all()) lane.wakeAll();
     const open = [...this.#options.batches.drop(), ...(this.#atMostOnce?.giveUp() ?? [])];
     for (const delivery of open) this.#abandon(delivery);
-    for (const told of Array.from(this.#alone.values())) told();
+    this.#alone.tellAll();
   }
 
   /** Tells every running handler to stop. */

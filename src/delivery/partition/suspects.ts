@@ -1,7 +1,7 @@
 import type { Claims } from "../commit/claims.ts";
-import { enterNow } from "../guards/entrance.ts";
+import { refusing } from "../guards/entrance.ts";
 import type { Delivery } from "../lanes/delivery.ts";
-import type { HeldEntry } from "../held/held-entry.ts";
+import { type HeldEntry, noteSuspect } from "../held/held-entry.ts";
 import type { HeldKeys } from "../held/held-keys.ts";
 import type { Lanes } from "../lanes/lanes.ts";
 import type { Progress } from "../commit/progress.ts";
@@ -30,8 +30,9 @@ export interface SuspectsOptions {
  * such a run counts as a stall; after too many the event is parked and the others go on.
  */
 export async function runSuspects(options: SuspectsOptions): Promise<void> {
-  const { claimed, document, heldSuspects, runtime } = options;
-  const open = claimed !== undefined && claimed.to > document.low;
+  const { claimed, claims, document, heldSuspects, runtime } = options;
+  if (claimed) claims.inherit(claimed);
+  const open = claimed !== undefined && Math.max(claimed.to, claims.suspectsEnd()) > document.low;
   if (!open && heldSuspects.length === 0) return;
   runtime.gate.enter();
   try {
@@ -43,11 +44,13 @@ export async function runSuspects(options: SuspectsOptions): Promise<void> {
 }
 
 async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Promise<void> {
-  const { runtime, progress, number } = options;
+  const { runtime, progress, number, claims, lanes } = options;
   let found = 0;
   // Claims reach ahead of what is published: what comes from now on cannot have killed anybody, and is not to wait alone.
   const bounds = await runtime.engine.topics.bounds(runtime.topic);
-  const to = Math.min(claimed.to, bounds[number]?.next ?? claimed.to);
+  const published = bounds[number]?.next ?? claimed.to;
+  claims.keep(Math.min(claimed.to, published));
+  const to = Math.min(Math.max(claimed.to, claims.suspectsEnd()), published);
   while (progress.next < to && !options.stopped()) {
     const page = await runtime.engine.topics.read(runtime.topic, number, progress.next, {
       events: Math.min(64, to - progress.next),
@@ -59,14 +62,13 @@ async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Pro
       if (options.stopped()) return;
       const delivery = await options.ingest.takeOnce(record);
       if (!delivery) continue;
-      const stalls = recall(delivery, claimed, runtime);
-      // A pause or a guard leaves it where it is, and whoever comes behind it in its lane must not overtake it. That one is
-      // not let through a guard first: it might be the probe for which the one before it waits.
-      const isBehind = (options.lanes.find(record.key)?.queue.length ?? 0) > 0;
-      if (isBehind || runtime.paused() || !enterNow(delivery, runtime.platform.clock)) options.lanes.enqueue(delivery);
+      // Between suspects that an owner before could not run stands what nobody has begun.
+      const isSuspect = record.position < claimed.to || claims.stallsOf(record.position) !== undefined;
+      if (isSuspect) recall(delivery, claimed, options);
+      if (!isSuspect || mustWait(delivery, options)) lanes.enqueue(delivery);
       else {
         found += 1;
-        await runtime.gate.alone(() => runSuspect(delivery, stalls, options));
+        await runtime.gate.alone(() => lanes.runAlone(delivery));
       }
     }
   }
@@ -78,27 +80,30 @@ async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Pro
   }
 }
 
-/** Gives a suspect the tries that the claim remembers; returns how often it has killed its process. */
-function recall(delivery: Delivery, claimed: ClaimDocument, runtime: SubscriptionRuntime): number {
+/**
+ * A pause or a guard leaves it where it is, a suspect still, while others go on. Whoever comes behind it in its lane must not
+ * overtake it, and is not let through a guard first: it might be the probe for which the one before it waits.
+ */
+function mustWait(delivery: Delivery, { lanes, runtime }: SuspectsOptions): boolean {
+  const isBehind = (lanes.find(delivery.record.key)?.queue.length ?? 0) > 0;
+  if (isBehind || runtime.paused()) return true;
+  return delivery.commitError === undefined && refusing(delivery) !== undefined;
+}
+
+/** Gives a suspect the tries that the claim remembers, and how often it has killed its process. */
+function recall(delivery: Delivery, claimed: ClaimDocument, { claims, runtime }: SuspectsOptions): void {
   const { position } = delivery.record;
-  const solo = claimed.solo?.position === position ? claimed.solo : undefined;
-  const stalls = solo ? solo.stalls + 1 : 0;
-  if (solo) runtime.metrics.stalls.add();
+  const stalls = claims.stallsOf(position) ?? 0;
+  if (claimed.solo?.position === position) runtime.metrics.stalls.add();
+  delivery.suspect = true;
+  claims.await(position, stalls);
   delivery.tries = { ...delivery.tries, failures: claimed.failures?.[position] ?? 0, stalls, deliveries: stalls };
   if (stalls >= delivery.route.policy.retry.stallsMax)
     delivery.commitError = stalledError(delivery.record, runtime.name, stalls);
-  return stalls;
-}
-
-async function runSuspect(delivery: Delivery, stalls: number, { claims, lanes }: SuspectsOptions): Promise<void> {
-  await claims.solo(delivery.record.position, stalls);
-  await lanes.runAlone(delivery);
 }
 
 /** A held head that was running: at its next run it is alone, and a death then counts. */
 function noteHeldSuspect(entry: HeldEntry, options: SuspectsOptions): void {
   if (entry.running === "solo") options.held.stalled(entry);
-  entry.suspect = true;
-  // Until it runs alone, nobody can have died under that.
-  entry.running = "shared";
+  noteSuspect(entry);
 }

@@ -80,7 +80,7 @@ export function assemble(options: WorksOptions): Works {
     run: document.run,
     committer,
     fence,
-    start: (delivery) => lanes.runAlone(delivery),
+    start: (delivery, claim) => lanes.runAlone(delivery, claim),
     owner: () => lanes,
     laneBusy: (key) => lanes.find(key)?.busy ?? false,
     onHeld: (record) => ingest.settled(record),

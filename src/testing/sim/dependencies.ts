@@ -28,9 +28,6 @@ interface Reached {
 /** After so long every process has heard that a breaker is not closed, in milliseconds. */
 const knownAfterMs = 300;
 
-/** With so many at once nobody waits for a slot for long. */
-const slotsEnough = 16;
-
 /** Faults after which a process may call though it could know better, or later than it was let. */
 const blinding: ReadonlySet<FaultKind> = new Set([
   "pause", "slow", "late-answer", "read-fails", "lease-fails", "write-unknown", "clock-jump", "clock-drift", "store-jump",
@@ -40,17 +37,14 @@ const blinding: ReadonlySet<FaultKind> = new Set([
 export class Dependencies {
   readonly #scheduler: Scheduler;
   readonly #isExact: boolean;
-  readonly #hasSlots: boolean;
   readonly #slackMs: number;
   readonly #reached = new Map<string, Reached>();
   #down: { readonly untilMs: number; readonly rate: number; readonly dice: Dice } | undefined;
   #onFailed: () => void = () => undefined;
 
-  constructor(scheduler: Scheduler, { kinds, hopMs, concurrency }: Swarm) {
+  constructor(scheduler: Scheduler, { kinds, hopMs }: Swarm) {
     this.#scheduler = scheduler;
     this.#isExact = !kinds.some((kind) => blinding.has(kind));
-    // Held heads wait for a slot after they were let through; where slots are short, that takes long.
-    this.#hasSlots = concurrency >= slotsEnough;
     // From being let through to the call there are some turns, and what a process has taken lapses after a tenth of a second.
     this.#slackMs = 200 + 40 * hopMs;
   }
@@ -127,7 +121,7 @@ export class Dependencies {
         breaker,
         isStuck: breaker !== "closed" && hasSucceeded,
         ...(this.#isExact ? { probesMost } : {}),
-        ...(rate && this.#isExact && this.#hasSlots
+        ...(rate && this.#isExact
           ? { rate: { perSecond, most: burst + slice, slackMs: this.#slackMs }, beganAtMs }
           : {}),
       };

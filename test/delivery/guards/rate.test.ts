@@ -3,8 +3,8 @@ import { describe, it } from "node:test";
 import { service } from "tidings";
 import { memoryWorld } from "../../../src/engines/memory/factory.ts";
 import { virtualPlatform } from "../../../src/platform/virtual.ts";
-import { bench, drive, Followed, Happened, totalsOf } from "../support.ts";
-import { api, outside, payer } from "./support.ts";
+import { bench, drive, Followed, gate, Happened, totalsOf } from "../support.ts";
+import { api, callIt, outside, payer } from "./support.ts";
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
 
@@ -92,6 +92,54 @@ describe("a shared rate", () => {
     await b.clock.advance(5000);
     assert.equal(times.length, 20);
     assert.ok(mostIn(1000, times) <= 12, String(mostIn(1000, times)));
+    await b.app.stop();
+  });
+
+  it("is asked when there is a slot: held events that wait for one do not come all at once", async () => {
+    const bank = outside();
+    bank.up = false;
+    const rated = api({ breaker: false, rate: { perSecond: 50, burst: 10 } });
+    const long = gate();
+    const tight = payer(bank, rated, { concurrency: 1, retry: { immediateMs: [], delayedMs: [3000], jitter: "none" } });
+    tight.on(Followed, () => long.opened);
+    const b = await bench([tight]);
+    for (const key of range(40)) await b.feed(`k${key}`, 0);
+    await b.clock.advance(1500);
+    assert.equal(bank.calls.length, 40);
+    bank.up = true;
+    await drive(b.clock, b.app.publish(Followed, { key: "long", n: 0 }));
+    await b.clock.advance(10_000);
+    assert.equal(bank.calls.length, 40, "there is no slot");
+    long.open();
+    await b.clock.advance(5000);
+    const again = bank.calls.slice(40).map(({ at }) => at);
+    assert.equal(again.length, 40);
+    assert.ok(mostIn(100, again) <= 10 + 5 + 5, `${mostIn(100, again)} calls in 100 ms`);
+    await b.app.stop();
+  });
+
+  it("takes nothing back that has lapsed: calls that were not made do not make others come faster", async () => {
+    const bank = outside();
+    const rated = api({ breaker: false, rate: { perSecond: 50, burst: 10 } });
+    const idle = gate();
+    const some = service("some", { concurrency: 100 }).on(
+      Happened,
+      ({ data }, ctx) => (data.key.startsWith("idle") ? idle.opened : ctx.call(rated, () => callIt(bank, data, ctx))),
+      { uses: [rated] },
+    );
+    const b = await bench([some]);
+    for (const key of range(40)) await b.feed(`idle${key}`, 0);
+    await b.clock.advance(5000);
+    for (const key of range(100)) await b.feed(`busy${key}`, 0);
+    await b.clock.advance(1000);
+    idle.open();
+    await b.clock.advance(5000);
+    assert.equal(bank.calls.length, 100);
+    const most = mostIn(
+      100,
+      bank.calls.map(({ at }) => at),
+    );
+    assert.ok(most <= 10 + 5 + 5, `${most} calls in 100 ms`);
     await b.app.stop();
   });
 
