@@ -361,7 +361,7 @@ export class HeldKeys {
 
   /** Commits documents with whatever else is settled by them. */
   #settle(documents: readonly DocumentWrite[], more: Partial<Settlement> = {}, identity?: TimerWrite): void {
-    const { runtime, partition, committer } = this.#options;
+    const { committer } = this.#options;
     const bytes = documents.reduce((sum, { value }) => sum + (value?.length ?? 0) + 64, 0);
     committer.add({
       position: -1,
@@ -371,9 +371,6 @@ export class HeldKeys {
       writes: { documents: [...documents], bytes, ...(identity ? { timers: [identity] } : {}) },
       committed() {},
       conflicted() {},
-      refused(error) {
-        runtime.log.error({ subscription: runtime.name, partition, err: error }, "a held key could not be written");
-      },
       ...more,
     });
   }
