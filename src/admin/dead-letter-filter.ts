@@ -61,7 +61,7 @@ export function matches(letter: DeadLetter, filter: DeadLetterFilter): boolean {
     (filter.tenant === undefined || letter.record.attributes?.["tenantid"] === filter.tenant) &&
     (filter.reason === undefined || letter.reason === filter.reason) &&
     (filter.fingerprint === undefined || letter.failure.fingerprint === filter.fingerprint) &&
-    (filter.redrive === undefined || letter.redrive?.operation === filter.redrive) &&
+    (filter.redrive === undefined || (letter.redrive?.operation === filter.redrive && !letter.redrive?.over)) &&
     (filter.sinceMs === undefined || letter.parkedAtMs >= filter.sinceMs) &&
     (filter.beforeMs === undefined || letter.parkedAtMs < filter.beforeMs) &&
     (filter.state === undefined || letter.state === filter.state)

@@ -50,7 +50,7 @@ function storyText(out: Output, { letter, waiting }: DeadLetterStory): string {
     ["waiting behind it", waiting],
     ["edited from", letter.editedFrom],
     ["closed", letter.closedAtMs === undefined ? undefined : `${formatTime(letter.closedAtMs)} by ${letter.closedBy}`],
-    ["redrive", letter.redrive?.operation],
+    ["redrive", letter.redrive?.over ? undefined : letter.redrive?.operation],
     ["can be undone", letter.undoUntilMs === undefined ? undefined : `until ${formatTime(letter.undoUntilMs)}`],
     ["note", letter.note],
     ["host", letter.host],

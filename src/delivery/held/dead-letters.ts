@@ -40,7 +40,11 @@ export function deadLetterOf(parked: Parked, runtime: SubscriptionRuntime): Dead
     redrives: before?.redrives ?? 0,
     ...(before?.redrive === undefined
       ? {}
-      : { redrive: { ...before.redrive, failedAtMs: before.redrive.failedAtMs ?? nowMs } }),
+      : {
+          redrive: before.redrive.over
+            ? before.redrive
+            : { ...before.redrive, failedAtMs: before.redrive.failedAtMs ?? nowMs },
+        }),
     run: parked.run,
     host: runtime.member.host,
     ...(runtime.member.appVersion === undefined ? {} : { appVersion: runtime.member.appVersion }),

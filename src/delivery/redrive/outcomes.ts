@@ -36,10 +36,10 @@ function outcomeOf(
 ): number | undefined {
   const letter = open ?? closed;
   if (!letter) return itemStatus.setAside;
-  // Somebody has redriven it since, so it had failed again.
+  // Another operation has sent it since, so it had failed again.
   if (letter.redrive?.operation !== operation) return itemStatus.failedAgain;
-  if (open) return open.state === "redriving" ? undefined : itemStatus.failedAgain;
-  if (letter.state === "resolved") return itemStatus.succeeded;
+  if (!letter.redrive.over && letter.state === "redriving") return undefined;
+  if (!letter.redrive.over && letter.state === "resolved") return itemStatus.succeeded;
   return letter.redrive.failedAtMs === undefined ? itemStatus.setAside : itemStatus.failedAgain;
 }
 

@@ -30,8 +30,9 @@ export async function redriveOne(
   const { entry, letter: fresh } = taken as Taken;
   try {
     const checked = intent.edited !== undefined && checkEdit(fresh, intent, runtime);
-    const { redrive: _, ...rest } = fresh;
-    const next: DeadLetter = { ...rest, state: "redriving", redrives: fresh.redrives + 1 };
+    // An operation that has sent it, and was not answered yet, must still see that it has.
+    const before = fresh.redrive && { redrive: { ...fresh.redrive, over: true } as const };
+    const next: DeadLetter = { ...fresh, state: "redriving", redrives: fresh.redrives + 1, ...before };
     await parts.committer.through(run(entry, fresh, next, intent, parts, runtime));
     return { ok: true, ...(intent.edited ? { checked } : {}) };
   } catch (error) {

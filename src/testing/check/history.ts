@@ -197,8 +197,6 @@ export interface RedriveSending {
   readonly outcome: "handled" | "failed" | "set aside" | undefined;
   /** Whether the operation was stopped by then, and had not asked for it before. */
   readonly isStopped: boolean;
-  /** Whether somebody else has sent it back again before the operation knew: then it may count it as skipped. */
-  readonly isForgotten: boolean;
 }
 
 /** A batch that an operation has asked for. */

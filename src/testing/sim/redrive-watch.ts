@@ -81,9 +81,8 @@ export class RedriveWatch {
     if (state === "redriving") {
       if (wasUnderWay && before.redrives !== redrives)
         this.#found(`The dead letter ${id} was sent back while it was under way.`);
-      if (before?.redrive && before.redrive.operation !== redrive?.operation) this.#sentByOthers(before.redrive.operation, id); // prettier-ignore
-      if ((!wasUnderWay || before.redrives !== redrives) && redrive) this.#sent(redrive.operation, id);
-    } else if (wasUnderWay && before.redrive) {
+      if ((!wasUnderWay || before.redrives !== redrives) && redrive && !redrive.over) this.#sent(redrive.operation, id);
+    } else if (wasUnderWay && before.redrive && !before.redrive.over) {
       const sending = this.#operations.get(before.redrive.operation)?.sent.findLast((each) => each.deadLetter === id);
       const outcomes = { open: "failed", resolved: "handled", discarded: "set aside" } as const;
       if (sending) sending.outcome = outcomes[state];
@@ -93,15 +92,7 @@ export class RedriveWatch {
   #sent(operation: string, deadLetter: string): void {
     const watched = this.#operation(operation);
     const isStopped = watched.document?.state !== "running" && statusOf(watched, deadLetter) !== itemStatus.asked;
-    watched.sent.push({ deadLetter, outcome: undefined, isStopped, isForgotten: false });
-  }
-
-  /** A dead letter remembers the last operation only: one that has not heard of its own sending by now may never do. */
-  #sentByOthers(operation: string, deadLetter: string): void {
-    const watched = this.#operations.get(operation);
-    const sending = watched?.sent.findLast((each) => each.deadLetter === deadLetter);
-    if (watched && sending && (statusOf(watched, deadLetter) ?? itemStatus.moved) < itemStatus.moved)
-      sending.isForgotten = true;
+    watched.sent.push({ deadLetter, outcome: undefined, isStopped });
   }
 
   #changed(next: RedriveDocument): void {

@@ -5,7 +5,9 @@ import { RetryAfterError, service } from "tidings";
 import { z } from "zod";
 
 import { collections } from "../../../src/delivery/records.ts";
+import { itemStatus } from "../../../src/delivery/redrive/documents.ts";
 import { driverLease } from "../../../src/delivery/redrive/driver.ts";
+import { readOutcomes } from "../../../src/delivery/redrive/outcomes.ts";
 import type { RedriveOptions } from "../../../src/admin/redrive-options.ts";
 import { assertExact, begin, broken, code, jobs, queue, untilOver, work, worker } from "./support.ts";
 
@@ -284,6 +286,32 @@ describe("a redrive", () => {
         codes,
       );
     }
+  });
+
+  it("counts what it has sent back also when somebody redrove it by itself before the operation was answered", async () => {
+    const { kit } = await broken(1);
+    await using _ = kit;
+    const { admin, engine } = kit.app;
+    const { id } = await begin(kit, { subscription: "worker" });
+    const { moved, failedAgain } = await untilOver(kit, id);
+    assert.deepEqual([moved, failedAgain], [1, 1]);
+    const [letter] = await admin.deadLetters.list({ redrive: id });
+    await kit.redrive([letter!]);
+    const [after] = await admin.deadLetters.list();
+    assert.deepEqual([after!.state, after!.redrives], ["open", 2]);
+    assert.deepEqual(await admin.deadLetters.list({ redrive: id }), []);
+    // The owner of the partition died before it could answer, and the next one is asked as it was.
+    const { id: key, partition } = letter!;
+    const intent = { id: key, subscription: "worker/jobs", partition, by: "test", atMs: 0, kind: "redrive-many", operation: id, letters: [{ id: key, redrives: 0 }] }; // prettier-ignore
+    await engine.transact!({
+      documents: [{ collection: collections.intents, key: `worker/jobs/${key}`, value: JSON.stringify(intent) }],
+    });
+    await kit.advance("5s");
+    const [answer] = await engine.state!.get(collections.answers, [key]);
+    assert.deepEqual(JSON.parse(answer!.value), { ok: true, refused: [] });
+    const items = [{ id: key, subscription: 0, partition, key: "k0", redrives: 0, status: itemStatus.moved }];
+    const outcomes = await readOutcomes(engine.state!, id, "worker/jobs", items as never);
+    assert.deepEqual([...outcomes.values()], [itemStatus.failedAgain]);
   });
 
   it("keeps what it covers when nobody was told whether it has begun", async () => {

@@ -163,13 +163,6 @@ describe("the checker", () => {
     assert.deepEqual(check({ publishes: unsure, log }).violations, []);
   });
 
-  it("takes a sending that somebody else has covered up as known to its redrive or not", () => {
-    const sent = redrive.sent.map((each) => ({ ...each, isForgotten: true }));
-    const unknown = { ...redrive.counts, moved: 1, failedAgain: 0, skipped: 2 };
-    for (const counts of [redrive.counts, unknown])
-      assert.deepEqual(check({ ...sound, ...withRedrive({ sent, counts }) }).violations, []);
-  });
-
   it("takes what a guard has refused at most once as given up", () => {
     const charges = [{ subscription: "billing/orders", key: "c", code: "TIDINGS_RATE_LIMITED" }];
     assert.deepEqual(check({ ...sound, ...withSubscription({ mayLose: true }), charges }).violations, []);

@@ -90,8 +90,8 @@ export const sound = {
       ended: true,
       counts: { covered: 3, moved: 2, succeeded: 1, failedAgain: 1, setAside: 0, skipped: 1 },
       sent: [
-        { deadLetter: "d0", outcome: "handled", isStopped: false, isForgotten: false },
-        { deadLetter: "d2", outcome: "failed", isStopped: false, isForgotten: false },
+        { deadLetter: "d0", outcome: "handled", isStopped: false },
+        { deadLetter: "d2", outcome: "failed", isStopped: false },
       ],
       batches: [
         { atMs: 1000, size: 2, most: 2 },
