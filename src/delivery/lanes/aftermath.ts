@@ -159,7 +159,11 @@ export class Aftermath {
   #discard(delivery: Delivery): void {
     if (delivery.as === "unknown") delivery.counts = { unknown: -1, discarded: 1 };
     else delivery.as = "discarded";
-    if (!delivery.held) return this.#runs.finish(delivery);
+    if (!delivery.held) {
+      // Its identity is settled as that of one that was handled: a second copy of it is no other event.
+      if (delivery.identity) delivery.writes = { timers: [delivery.identity], bytes: 100 };
+      return this.#runs.finish(delivery);
+    }
     this.#runs.free(delivery);
     void this.#held.discarded(delivery.held, { by: "policy" });
   }

@@ -17,6 +17,8 @@ export function prepare(delivery: Delivery, runtime: SubscriptionRuntime): reado
   delivery.guarded?.begin();
   delivery.unit = new UnitOfWork(runtime.host, delivery);
   delivery.writes = undefined;
+  // A rule may have discarded it, in a run that was thrown away with what it ran on top of.
+  if (delivery.as === "discarded") delivery.as = "handled";
   return decode(delivery.record, delivery.route.contract as never, runtime.limits);
 }
 
