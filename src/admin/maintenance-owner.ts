@@ -5,11 +5,12 @@ import { type Answer, collections, type Intent } from "../delivery/records.ts";
 import { movePosition } from "../delivery/seek.ts";
 import { stateHint } from "../membership/hint.ts";
 import { ownerOf } from "../membership/names.ts";
+import type { CancelTimer, Clock } from "../platform/clock.ts";
 import type { Lease } from "../ports/leases.ts";
 import { type AdminContext, type Store, storeOf } from "./context.ts";
 import { idleRuntime } from "./idle-runtime.ts";
 
-/** Long enough for what is asked at once; a process that dies meanwhile keeps others out for so long at most. */
+/** A process that dies meanwhile keeps others out for so long at most. */
 const ttlMs = 30_000;
 
 /** What is asked of one partition. */
@@ -34,9 +35,12 @@ export async function performUnowned(
   const owner = ownerOf(context.memberId, context.platform.ids.next());
   const [lease] = await store.leases.acquire([{ name, owner, ttlMs }]);
   if (!lease) return new Map();
+  const work: Work = { open: undefined };
+  const stopRenewing = keep(store, lease, context.platform.clock, work);
   try {
-    return await performAll(context, store, lease, topic, intents);
+    return await performAll(context, store, lease, topic, intents, work);
   } finally {
+    stopRenewing();
     await store.leases.release([lease]);
     // Applications that have started meanwhile need not wait for their next look.
     await stateHint(context.engine, (intents[0] as Intent).subscription)
@@ -45,23 +49,51 @@ export async function performUnowned(
   }
 }
 
+/** What is under way. */
+interface Work {
+  /** The partition, once it is known where it stands. */
+  open: Partition | undefined;
+}
+
+/**
+ * Renews a lease until the returned function is called, so that no application begins with the partition while something long
+ * is done, as setting a great many held keys aside. Where it is lost all the same, the fences of what is done refuse it. While nothing can be committed others may try.
+ */
+function keep({ leases }: Store, lease: Lease, clock: Clock, work: Work): () => void {
+  let cancel: CancelTimer | undefined;
+  let isOver = false;
+  const later = (): void => {
+    if (isOver) return;
+    // What cannot be renewed now may be the next time, before it ends.
+    cancel = clock.after(ttlMs / 4, () => void renew().then(later, later), true);
+  };
+  const renew = async (): Promise<void> => {
+    if (work.open?.status().trouble === undefined) await leases.renew([lease], ttlMs);
+  };
+  later();
+  return () => {
+    isOver = true;
+    cancel?.();
+  };
+}
+
 async function performAll(
   context: AdminContext,
   store: Store,
   lease: Lease,
   topic: string,
   intents: readonly Intent[],
+  work: Work,
 ): Promise<ReadonlyMap<string, Answer>> {
   const answers = new Map<string, Answer>();
-  let open: Partition | undefined;
   for (const intent of intents) {
     const { subscription, partition } = intent;
     const runtime = await idleRuntime(context, subscription, topic);
-    const opened = open ?? createPartition(runtime, partition, lease, () => undefined);
+    const opened = work.open ?? createPartition(runtime, partition, lease, () => undefined);
     let answer: Answer;
     try {
-      if (!open) await opened.startForMaintenance();
-      open = opened;
+      if (!work.open) await opened.startForMaintenance();
+      work.open = opened;
       if (intent.kind === "seek") await movePosition(runtime, opened, lease, intent);
       answer = intent.kind === "seek" ? { ok: true } : await perform(intent, await opened.parts(), runtime);
     } catch (error) {
@@ -71,7 +103,7 @@ async function performAll(
     // A seek leaves nothing of what was read before it.
     if (intent.kind === "seek") {
       await opened.stop(false);
-      open = undefined;
+      work.open = undefined;
     }
     // Fenced, so that an answer is true: what was not committed was not done.
     const outcome = await store.transact({
@@ -81,6 +113,6 @@ async function performAll(
     if (!outcome.committed) break;
     answers.set(intent.id, answer);
   }
-  await open?.stop(false);
+  await work.open?.stop(false);
   return answers;
 }
