@@ -160,6 +160,8 @@ export interface HeldEventDocument {
   readonly position: number;
   readonly appendedAtMs: number;
   readonly record: RecordDocument;
+  /** It has the identity of another event, and another payload: it is parked when it comes first. */
+  readonly idConflict?: boolean;
 }
 
 /** Why an event became a dead letter. */

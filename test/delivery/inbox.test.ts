@@ -64,6 +64,34 @@ describe("an inbox", () => {
     await drive(second.clock, second.app.stop());
   });
 
+  it("parks another payload under an identity that it knows, also behind a held key; redriven, it is handled", async () => {
+    const handled: number[] = [];
+    let fail = true;
+    const retry = { immediateMs: [], delayedMs: [1000], jitter: "none" } as const;
+    const sink = service("sink", { inbox, retry }).on(Happened, (event) => {
+      if (fail) throw new Error("not yet");
+      handled.push(event.data.n);
+    });
+    const b = await bench([sink], options);
+    const twin = async (n: number): Promise<void> => {
+      await drive(b.clock, b.app.publish(Happened, { key: "k", n }, { id: "id 0" }));
+      await b.clock.advance(10);
+    };
+    await send(b, 0);
+    await twin(7);
+    await send(b, 1);
+    fail = false;
+    await b.clock.advance(2000);
+    assert.deepEqual(handled, [0]);
+    const { deadLetters } = b.app.admin;
+    const [letter, ...others] = await drive(b.clock, deadLetters.list());
+    assert.deepEqual([letter?.reason, letter?.failure.code, others], ["id-conflict", "TIDINGS_ID_CONFLICT", []]);
+    await drive(b.clock, deadLetters.redrive({}));
+    await b.clock.advance(2000);
+    assert.deepEqual(handled, [0, 7, 1]);
+    await b.app.stop();
+  });
+
   it("knows nothing of an earlier run: what a seek lets begin again is handled again", async () => {
     const handled: number[] = [];
     const b = await bench([service("sink", { inbox }).on(Happened, ({ data }) => void handled.push(data.n))], options);

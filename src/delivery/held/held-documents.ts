@@ -16,6 +16,14 @@ import { entryFromDocument, entryToDocument, type HeldEntry, heldCount, heldEven
 /** A page of held documents. */
 const pageMax = 500;
 
+/** The first event of an entry. */
+export interface HeldHead {
+  readonly seq: number;
+  readonly record: StoredRecord;
+  /** It has the identity of another event, and another payload. */
+  readonly idConflict: boolean;
+}
+
 /** The documents of the held keys of one partition: how they are written and read. */
 export class HeldDocuments {
   readonly #runtime: SubscriptionRuntime;
@@ -45,22 +53,27 @@ export class HeldDocuments {
   }
 
   /** Writes an event of an entry, or removes it. */
-  event(entry: HeldEntry, seq: number, record: StoredRecord | null): DocumentWrite {
+  event(entry: HeldEntry, seq: number, record: StoredRecord | null, idConflict: boolean = false): DocumentWrite {
     const key = heldEventKey(this.#partition, entry.id, seq);
     if (record === null) return { collection: this.#events, key, value: null };
     const { position, appendedAtMs } = record;
-    const document: HeldEventDocument = { position, appendedAtMs, record: recordToDocument(record) };
+    const document: HeldEventDocument = {
+      position,
+      appendedAtMs,
+      record: recordToDocument(record),
+      ...(idConflict ? { idConflict } : {}),
+    };
     return { collection: this.#events, key, value: JSON.stringify(document) };
   }
 
   /** The first event of an entry with its sequence number; undefined when nothing is stored. */
-  async head(entry: HeldEntry): Promise<{ readonly seq: number; readonly record: StoredRecord } | undefined> {
+  async head(entry: HeldEntry): Promise<HeldHead | undefined> {
     const prefix = `${heldKey(this.#partition, entry.id)}#`;
     const [document] = await this.#state.scan(this.#events, { prefix, limit: 1 });
     if (!document) return undefined;
-    const { record, position, appendedAtMs } = JSON.parse(document.value) as HeldEventDocument;
+    const { record, position, appendedAtMs, idConflict = false } = JSON.parse(document.value) as HeldEventDocument;
     const place = { topic: this.#runtime.topic, partition: this.#partition, position, appendedAtMs };
-    return { seq: Number(document.key.slice(prefix.length)), record: recordFromDocument(record, place) };
+    return { seq: Number(document.key.slice(prefix.length)), record: recordFromDocument(record, place), idConflict };
   }
 
   /** The open dead letter of an entry's head. */

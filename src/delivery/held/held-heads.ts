@@ -11,7 +11,8 @@ import type { DeadLetter, DeadLetterReason, Tries } from "../records.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import type { UnitWrites } from "../unit-of-work.ts";
 import { closeDeadLetter, type Closing, deadLetterOf, writeDeadLetter } from "./dead-letters.ts";
-import type { HeldDocuments } from "./held-documents.ts";
+import { idConflictOf } from "../partition/inbox.ts";
+import type { HeldDocuments, HeldHead } from "./held-documents.ts";
 import { dueIn, type HeldEntry, heldCount } from "./held-entry.ts";
 import type { HeldKeysOptions } from "./held-keys.ts";
 
@@ -78,7 +79,7 @@ export class HeldHeads {
       return this.#entries.release(entry);
     }
     entry.headSeq = head.seq;
-    const delivery = this.#deliveryOf(entry, head.record);
+    const delivery = this.#deliveryOf(entry, head);
     if (delivery && !this.#waits(entry, delivery)) this.#start(entry, delivery);
     else entry.busy = false;
   }
@@ -89,7 +90,7 @@ export class HeldHeads {
     this.#entries.arm(entry);
   }
 
-  #deliveryOf(entry: HeldEntry, record: StoredRecord): Delivery | undefined {
+  #deliveryOf(entry: HeldEntry, { record, idConflict }: HeldHead): Delivery | undefined {
     const { runtime, owner } = this.#options;
     const route = runtime.routes.get(record.type);
     if (!route) {
@@ -106,6 +107,8 @@ export class HeldHeads {
     if (entry.suspect && runtime.guarantee === "at-most-once") delivery.commitError = begunBefore(record, runtime.name);
     else if (entry.suspect && entry.tries.stalls >= route.policy.retry.stallsMax)
       delivery.commitError = stalledError(record, runtime.name, entry.tries.stalls);
+    // Whoever redrives it wants it to be handled.
+    else if (idConflict && !entry.redriving) delivery.commitError = idConflictOf(record, runtime.name);
     return delivery;
   }
 

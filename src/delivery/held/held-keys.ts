@@ -5,6 +5,7 @@ import type { Settlement } from "../commit/settlement.ts";
 import { stopWaiting } from "../guards/entrance.ts";
 import type { ClaimRun } from "../lanes/alone.ts";
 import { type Delivery, type DeliveryOwner, noTries } from "../lanes/delivery.ts";
+import { isIdConflict } from "../partition/inbox.ts";
 import type { DeadLetter, Tries } from "../records.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import { reopenDeadLetter } from "./dead-letters.ts";
@@ -44,7 +45,7 @@ export interface HeldKeysOptions {
 const laneMs = 20;
 
 /** An event that waits, and what remembers it in the inbox. */
-type Waiting = Pick<Delivery, "record"> & Partial<Pick<Delivery, "identity">>;
+type Waiting = Pick<Delivery, "record"> & Partial<Pick<Delivery, "identity" | "commitError">>;
 
 /** The held keys of one partition, in the hands of its owner. */
 export class HeldKeys {
@@ -141,15 +142,21 @@ export class HeldKeys {
     this.#insert(entry, entry.nextSeq++, waiting);
   }
 
-  #insert(entry: HeldEntry, seq: number, { record, identity }: Waiting): void {
+  #insert(entry: HeldEntry, seq: number, waiting: Waiting): void {
+    const { record, identity } = waiting;
     this.#size += 1;
     this.#runtime.metrics.held.add();
-    const documents = [this.#documents.event(entry, seq, record), this.#documents.entry(entry)];
+    const documents = [this.#eventOf(entry, seq, waiting), this.#documents.entry(entry)];
     const committed = (): void => {
       this.#options.onHeld(record);
       if (!entry.busy) this.#arm(entry);
     };
     this.#settle(documents, { position: record.position, committed }, identity);
+  }
+
+  /** What it is to fail with is not forgotten while it waits. */
+  #eventOf(entry: HeldEntry, seq: number, { record, commitError }: Waiting): DocumentWrite {
+    return this.#documents.event(entry, seq, record, isIdConflict(commitError, record));
   }
 
   /** Holds a failed delivery, and with it what waited in its lane. */
@@ -169,7 +176,7 @@ export class HeldKeys {
     entry.busy = true;
     entry.releasing = false;
     this.#entries.set(id, entry);
-    const documents = [this.#documents.event(entry, entry.headSeq, record)];
+    const documents = [this.#eventOf(entry, entry.headSeq, delivery)];
     if (step.step === "park") documents.push(this.#heads.park(entry, record, error, step.reason));
     else if (entry.reason !== "paused") {
       entry.reason = "retry";

@@ -1,3 +1,4 @@
+import { hasCode, TidingsError } from "../../errors/tidings-error.ts";
 import { payloadHash } from "../../event/hash.ts";
 import type { StoredRecord } from "../../event/record.ts";
 import type { Engine } from "../../ports/engine.ts";
@@ -14,6 +15,20 @@ export interface Inbox {
   seen(record: StoredRecord): Promise<"new" | "duplicate" | "id-conflict">;
   /** The write that remembers the event; it goes along with the handler's commit. */
   remember(record: StoredRecord): TimerWrite;
+}
+
+/** What an event fails with that has the identity of another one, and another payload. */
+export function idConflictOf({ id, source, topic }: StoredRecord, subscription: string): TidingsError {
+  return new TidingsError(
+    "TIDINGS_ID_CONFLICT",
+    `The event ${id} of ${source} was handled before with another payload.`,
+    { details: { id, topic, subscription } },
+  );
+}
+
+/** Whether an event is to fail with that. */
+export function isIdConflict(error: unknown, { id }: StoredRecord): boolean {
+  return hasCode(error, "TIDINGS_ID_CONFLICT") && error.details["id"] === id && "subscription" in error.details;
 }
 
 export function createInbox(engine: Engine, subscription: string, run: number, windowMs: number): Inbox {

@@ -1,4 +1,4 @@
-import { TidingsError } from "../../errors/tidings-error.ts";
+import type { TidingsError } from "../../errors/tidings-error.ts";
 import type { StoredRecord } from "../../event/record.ts";
 import type { TimerWrite } from "../../ports/transaction.ts";
 import type { Committer } from "../commit/committer.ts";
@@ -7,7 +7,7 @@ import type { HeldKeys } from "../held/held-keys.ts";
 import type { Delivery } from "../lanes/delivery.ts";
 import type { Lanes } from "../lanes/lanes.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
-import type { Inbox } from "./inbox.ts";
+import { idConflictOf, type Inbox } from "./inbox.ts";
 
 /** What sends the events of a partition on their way. */
 export interface IngestOptions {
@@ -71,8 +71,11 @@ export class Ingest {
     return undefined;
   }
 
-  /** The delivery of an event that is to be run, not in its lane yet; undefined when nothing is to be run now. */
-  take(record: StoredRecord, identity?: TimerWrite): Delivery | undefined {
+  /**
+   * The delivery of an event that is to be run, not in its lane yet; undefined when nothing is to be run now. `commitError`: what
+   * it is to fail with instead of running.
+   */
+  take(record: StoredRecord, identity?: TimerWrite, commitError?: TidingsError): Delivery | undefined {
     const { progress, held, lanes } = this.#options;
     if (!progress.fetched(record.position)) return undefined;
     const route = this.#runtime.routes.get(record.type);
@@ -86,11 +89,12 @@ export class Ingest {
     const entry = record.key === null ? undefined : held.blocks(record.key);
     // Behind an earlier one that is under way it waits in the lane, and is held after that.
     if (entry && lanes.find(record.key)?.idle !== false) {
-      held.append(entry, { record, identity });
+      held.append(entry, { record, identity, commitError });
       return undefined;
     }
     const delivery = lanes.make(record, route);
     delivery.identity = identity;
+    delivery.commitError = commitError;
     return delivery;
   }
 
@@ -124,15 +128,8 @@ export class Ingest {
       if (progress.fetched(record.position)) this.#pass(record, "filtered");
       return undefined;
     }
-    const delivery = this.take(record, route && seen === "new" ? inbox.remember(record) : undefined);
-    if (delivery && seen === "id-conflict") {
-      delivery.commitError = new TidingsError(
-        "TIDINGS_ID_CONFLICT",
-        `The event ${record.id} of ${record.source} was handled before with another payload.`,
-        { details: { id: record.id, topic: record.topic, subscription: this.#runtime.name } },
-      );
-    }
-    return delivery;
+    if (seen === "id-conflict") return this.take(record, undefined, idConflictOf(record, this.#runtime.name));
+    return this.take(record, route ? inbox.remember(record) : undefined);
   }
 }
 
