@@ -105,6 +105,42 @@ describe("after the death of a process", () => {
     await b.app.stop();
   });
 
+  it("an event that blocks its partition, and was running, lets other subscriptions go on between its tries", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const never = gate();
+    let hangs = true;
+    let tries = 0;
+    const strict = service("strict", {
+      onFailure: "blockPartition",
+      retry: { immediateMs: [], delayedMs: [60_000, 60_000], jitter: "none" },
+    }).on(Happened, async ({ data }) => {
+      if (hangs) await never.opened;
+      tries += 1;
+      if (data.n === 0 && tries < 3) throw new Error("not yet");
+    });
+    const handled: number[] = [];
+    const well = service("well").on(Followed, ({ data }) => void handled.push(data.n));
+    const first = await bench([strict, well], { world, platform, memberId: "one" });
+    await first.feed("a", 0, 1);
+    world.crash(first.app.engine);
+    hangs = false;
+    const second = await bench([strict, well], { world, platform, memberId: "one" });
+    await second.rest();
+    assert.equal(tries, 1);
+    await drive(second.clock, second.app.publish(Followed, { key: "a", n: 0 }));
+    await second.clock.advance(1000);
+    assert.deepEqual(handled, [0]);
+    assert.equal(tries, 1, "nothing of its partition goes on");
+    // It was not running when its process died.
+    world.crash(second.app.engine);
+    const third = await bench([strict, well], { world, platform, memberId: "one" });
+    await third.clock.advance(200_000);
+    const totals = await totalsOf(third, "strict/things");
+    assert.deepEqual([totals.handled, totals.pending, totals.deadLetters], [2, 0, 0]);
+    await third.app.stop();
+  });
+
   it("held keys and their timers go on", async () => {
     const world = memoryWorld();
     const platform = virtualPlatform();

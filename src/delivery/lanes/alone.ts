@@ -86,6 +86,13 @@ export class Alone {
     run.told();
   }
 
+  /** Its run has ended with a failure and nobody is dead: it is tried again when its time has come, and others go on until then. */
+  outlived(delivery: Delivery): void {
+    if (!this.has(delivery)) return;
+    void this.#options.claims.acquit();
+    this.tell(delivery);
+  }
+
   giveUp(delivery: Delivery): void {
     leave(delivery, "unknown");
     this.tell(delivery);

@@ -9,8 +9,8 @@ import type { Batches } from "../run/batches.ts";
 import { execute } from "../run/execute.ts";
 import { beginHook, type EndHook, endHook } from "../hooks.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
-import { Aftermath } from "./aftermath.ts";
-import { Alone, type ClaimRun } from "./alone.ts";
+import { Aftermath, type FailedRuns } from "./aftermath.ts";
+import { Alone, type AloneRuns, type ClaimRun } from "./alone.ts";
 import { AtMostOnce } from "./at-most-once.ts";
 import { Delivery, type DeliveryOwner, type ResolvedRoute } from "./delivery.ts";
 import { Door } from "./door.ts";
@@ -68,17 +68,10 @@ export class Lanes implements DeliveryOwner {
         delivery.discarded ? this.#restart(delivery) : this.#begin(delivery),
       );
     this.#door = new Door({ ...options, wake: (lane) => this.#wake(lane), close: (lane) => this.#lanes.close(lane) });
-    this.#alone = new Alone(
-      { ...options, door: this.#door },
-      {
-        took: () => void (this.#runningCount += 1),
-        begin: (delivery) => this.#begin(delivery),
-        release: (delivery) => this.#release(delivery),
-        abandon: (delivery) => this.#abandon(delivery),
-        stopped: () => this.#stopped,
-      },
-    );
-    this.#aftermath = new Aftermath(options, {
+    const runs: FailedRuns & AloneRuns = {
+      took: () => void (this.#runningCount += 1),
+      begin: (delivery) => this.#begin(delivery),
+      release: (delivery) => this.#release(delivery),
       run: (delivery) => this.#tryAgain(delivery),
       finish: (delivery) => this.#finish(delivery),
       free: (delivery) => this.#free(delivery),
@@ -87,9 +80,14 @@ export class Lanes implements DeliveryOwner {
       restart: (delivery) => this.#restart(delivery),
       goOn: (lane) => this.#goOn(lane),
       closeLane: (lane) => this.#lanes.close(lane),
-      blockOthers: (delivery) => void this.#blocking.add(delivery),
+      blockOthers: (delivery) => {
+        this.#blocking.add(delivery);
+        this.#alone.outlived(delivery);
+      },
       stopped: () => this.#stopped,
-    });
+    };
+    this.#alone = new Alone({ ...options, door: this.#door }, runs);
+    this.#aftermath = new Aftermath(options, runs);
   }
 
   /** A delivery that is in no lane yet. */
@@ -133,6 +131,11 @@ export class Lanes implements DeliveryOwner {
     return this.#runningCount;
   }
 
+  /** Whether nothing of the partition goes on before one event does. */
+  isBlocked(): boolean {
+    return this.#blocking.size > 0;
+  }
+
   /** Starts whatever may start. */
   dispatch(): void {
     const { claims } = this.#options;
@@ -142,17 +145,17 @@ export class Lanes implements DeliveryOwner {
     this.#dispatching = true;
     let started = 0;
     for (let lane = this.#ready.first(); lane; lane = this.#ready.first()) {
-      if (this.#stopped || this.#blocking.size > 0 || runtime.paused()) break;
+      if (this.#stopped || this.isBlocked() || runtime.paused()) break;
       const delivery = lane.queue[0];
       if (delivery === undefined || lane.blocked || this.holdBack(lane)) {
         this.#ready.shift();
         continue;
       }
       // What runs alone has a claim of its own.
-      if (!delivery.suspect && !claims.covers(delivery.record.position)) break;
-      if (!runtime.slots.take(this.#dispatchLater)) break;
+      const { suspect } = delivery;
+      if (!(suspect || claims.covers(delivery.record.position)) || !runtime.slots.take(this.#dispatchLater)) break;
       this.#ready.shift();
-      if (!delivery.suspect && !this.#door.admits(delivery, lane)) {
+      if (!suspect && !this.#door.admits(delivery, lane)) {
         this.#hot.leave(delivery);
         runtime.slots.give();
         continue;
@@ -160,12 +163,9 @@ export class Lanes implements DeliveryOwner {
       lane.queue.shift();
       lane.running = delivery;
       this.#runningCount += 1;
-      if (delivery.suspect) {
-        this.#alone.runSuspect(delivery);
-        runtime.gate.open(this.#dispatchLater);
-        break;
-      }
-      this.#begin(delivery);
+      if (suspect) this.#alone.runSuspect(delivery);
+      else this.#begin(delivery);
+      if (suspect && !runtime.gate.open(this.#dispatchLater)) break;
       if ((++started & 15) === 0 && runtime.turns.isOver()) {
         runtime.turns.interrupt(this.#dispatchLater);
         break;

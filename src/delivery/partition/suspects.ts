@@ -81,12 +81,13 @@ async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Pro
 }
 
 /**
- * A pause or a guard leaves it where it is, a suspect still, while others go on. Whoever comes behind it in its lane must not
- * overtake it, and is not let through a guard first: it might be the probe for which the one before it waits.
+ * A pause, a guard or what blocks its partition leaves it where it is, a suspect still, while others go on. Whoever comes
+ * behind it in its lane must not overtake it, and is not let through a guard first: it might be the probe for which the one
+ * before it waits.
  */
 function mustWait(delivery: Delivery, { lanes, runtime }: SuspectsOptions): boolean {
   const isBehind = (lanes.find(delivery.record.key)?.queue.length ?? 0) > 0;
-  if (isBehind || runtime.paused()) return true;
+  if (isBehind || lanes.isBlocked() || runtime.paused()) return true;
   return delivery.commitError === undefined && refusing(delivery) !== undefined;
 }
 
