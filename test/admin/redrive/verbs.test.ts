@@ -269,7 +269,7 @@ describe("a redrive", () => {
     while ((await admin.redrives.show(id)).moved === 0) await kit.advance("100ms");
     await admin.redrives.pause(id);
     const letters = await admin.deadLetters.list();
-    assert.deepEqual(letters.map(({ redrive }) => redrive?.operation === id).sort(), [false, true]);
+    assert.equal(letters.filter(({ redrive }) => redrive?.operation === id).length, 1);
     // The next owner is asked as the one before was.
     const documents = letters.map(({ id: letter, partition }) => {
       const intent = { id: letter, subscription: "worker/jobs", partition, by: "test", atMs: 0, kind: "redrive-many", operation: id, letters: [{ id: letter, redrives: 0 }] }; // prettier-ignore
