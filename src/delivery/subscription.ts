@@ -1,8 +1,8 @@
-import { hasCode, type TidingsError } from "../errors/tidings-error.ts";
+import { hasCode, isTidingsError, type TidingsError } from "../errors/tidings-error.ts";
 import { messageOf } from "../event/validate.ts";
 import { type Group, joinGroup } from "../membership/group.ts";
 import { stateHint } from "../membership/hint.ts";
-import type { CancelTimer } from "../platform/clock.ts";
+import { type CancelTimer, sleep } from "../platform/clock.ts";
 import type { Lease } from "../ports/leases.ts";
 import type { DocumentWrite } from "../ports/transaction.ts";
 import { answerOf, perform } from "./operations.ts";
@@ -61,6 +61,8 @@ interface Owned {
 
 /** How long to wait before a partition that could not be started is tried again, in milliseconds. */
 const againMs = 1000;
+/** How long to wait before an answer that could not be written is tried again, in milliseconds. */
+const answerAgainMs = 200;
 
 class MemberSubscription implements Subscription {
   readonly runtime: SubscriptionRuntime;
@@ -265,11 +267,24 @@ class MemberSubscription implements Subscription {
     const answer = intent.kind === "seek" ? await this.#seek(intent, owned) : await this.#perform(intent, owned);
     // It is being given up, and its lease may hold still: the next owner does it. Or it has said itself what became of it.
     if (answer === undefined || (!answer.ok && answer.code === "TIDINGS_FENCED")) return;
-    // Fenced: what was done by one who lost the partition meanwhile was not committed, and is the next owner's.
-    await engine.transact?.({
-      fences: [{ lease: owned.lease.name, token: owned.lease.token }],
-      documents: [{ collection: collections.intents, key, value: null }, answerWrite(intent, answer)],
-    });
+    await this.#answer(owned, [{ collection: collections.intents, key, value: null }, answerWrite(intent, answer)]);
+  }
+
+  /**
+   * Says what became of an intent. Fenced: what was done by one who lost the partition meanwhile was not committed, and is the
+   * next owner's. While the store refuses it is tried again: who did it once more would be told that it has been done.
+   */
+  async #answer({ partition, lease }: Owned, documents: readonly DocumentWrite[]): Promise<void> {
+    const { engine, platform } = this.runtime;
+    for (;;) {
+      try {
+        await engine.transact?.({ fences: [{ lease: lease.name, token: lease.token }], documents });
+        return;
+      } catch (error) {
+        if (!isTidingsError(error) || !error.retryable || !this.#isOwned(partition)) throw error;
+      }
+      await sleep(platform.clock, answerAgainMs);
+    }
   }
 
   async #perform(intent: Intent, { partition }: Owned): Promise<Answer> {

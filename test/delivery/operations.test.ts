@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { service, TerminalError } from "tidings";
+import { collections } from "../../src/delivery/records.ts";
+import { memoryWorld } from "../../src/engines/memory/factory.ts";
 import { bench, drive, Followed, Happened, totalsOf } from "./support.ts";
 
 describe("a dead letter", () => {
@@ -22,6 +24,31 @@ describe("a dead letter", () => {
     const { handled, filtered, held } = await totalsOf(b);
     assert.deepEqual([handled, filtered, held], [1, 1, 0]);
     assert.equal((await drive(b.clock, b.app.totals())).published, 2);
+    await b.app.stop();
+  });
+
+  it("that is redriven while the store refuses the answer is reported as redriven: it is not tried a second time", async () => {
+    const world = memoryWorld();
+    let fail = true;
+    let runs = 0;
+    const sink = service("sink").on(Happened, () => {
+      runs += 1;
+      if (fail) throw new TerminalError("not yet");
+    });
+    const b = await bench([sink], { world });
+    await b.feed("k", 0);
+    fail = false;
+    let refusals = 3;
+    world.fail(({ transaction }) =>
+      transaction?.documents?.some(({ collection, value }) => collection === collections.answers && value !== null) &&
+      refusals-- > 0
+        ? { fail: "before" }
+        : undefined,
+    );
+    const answer = await drive(b.clock, b.app.admin.deadLetters.redrive({}));
+    assert.deepEqual(answer, { redriven: 1, refused: [] });
+    await b.rest();
+    assert.deepEqual([runs, refusals < 0, (await totalsOf(b)).handled], [2, true, 1]);
     await b.app.stop();
   });
 
