@@ -51,6 +51,10 @@ export async function askOwners(
       await change.next();
     }
     if (open.size > 0) await withdraw(store, open, answers, context.timeoutMs);
+  } catch (error) {
+    // Whoever is told of an error must not find it done later on; where nothing can be written, it may be.
+    await withdraw(store, open, answers, context.timeoutMs).catch(() => undefined);
+    throw error;
   } finally {
     change.close();
     await forget(store, intents);

@@ -4,9 +4,12 @@ import { after, describe, it } from "node:test";
 import { service, TerminalError, tidings, topic } from "tidings";
 import { z } from "zod";
 
+import { createAdmin } from "../../src/admin/admin.ts";
 import { silentLogger } from "../../src/delivery/log.ts";
+import { collections } from "../../src/delivery/records.ts";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
-import { openAdmin } from "./support.ts";
+import { systemPlatform } from "../../src/platform/system.ts";
+import { openAdmin, troubledWorld } from "./support.ts";
 
 const rounds = topic("rounds", { key: (data: { key: string }) => data.key, partitions: 1 });
 const Round = rounds.event("round.run", { data: z.object({ key: z.string(), n: z.number() }) });
@@ -43,5 +46,21 @@ describe("an operator", () => {
     assert.deepEqual(answer, { redriven: 1, refused: [] });
     assert.ok(handled > before, "it was at work all the time");
     await app.settled({ timeoutMs: 20_000 });
+  });
+
+  it("whose question fails asks no more: an application that starts later does nothing of it", async () => {
+    const { world } = await troubledWorld();
+    const { engine } = await openAdmin(world);
+    const leases = engine.leases!;
+    const broken = { ...engine, leases: { ...leases, list: () => Promise.reject(new Error("unreadable")) } };
+    const admin = createAdmin({
+      engine: broken,
+      platform: systemPlatform(),
+      by: "test",
+      memberId: "test.0.x",
+      timeoutMs: 5000,
+    });
+    await assert.rejects(admin.deadLetters.discard({}), /unreadable/);
+    assert.deepEqual(await engine.state!.scan(collections.intents, { limit: 10 }), []);
   });
 });
