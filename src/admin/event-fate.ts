@@ -59,7 +59,7 @@ async function fateOf(
   const [stored] = await state.get(collections.positions, [key]);
   if (!stored) return { fate: "pending", detail: "the subscription does not know this partition yet" };
   const position = JSON.parse(stored.value) as PositionDocument;
-  const letter = await letterFate(engine, name, record);
+  const letter = await letterFate(engine, name, record, position.run);
   if (letter) return letter;
   if (record.position < position.start)
     return { fate: "before its start", detail: `this run began at position ${position.start}` };
@@ -85,11 +85,12 @@ async function pendingFate(
   return { fate: "pending", detail: before > 0 ? `about ${before} events are before it` : "it is next" };
 }
 
-async function letterFate(engine: Engine, name: string, record: StoredRecord): Promise<Found | undefined> {
+/** By the dead letter that it was in this run: a seek lets everything begin anew. */
+async function letterFate(engine: Engine, name: string, record: StoredRecord, run: number): Promise<Found | undefined> {
   const { state } = storeOf(engine);
   for (const collection of [collections.deadLetters(name), collections.closedDeadLetters(name)]) {
     for await (const [, letter] of scanAll<DeadLetter>(state, collection)) {
-      if (letter.partition !== record.partition || letter.position !== record.position) continue;
+      if (letter.partition !== record.partition || letter.position !== record.position || letter.run !== run) continue;
       const fate = letter.state === "open" ? "dead letter" : letter.state;
       return { fate, detail: `${letter.reason}: ${letter.failure.message}`, deadLetter: letter.id };
     }

@@ -195,6 +195,16 @@ describe("admin.events", () => {
     await assert.rejects(admin.events.find("nothing"), code("TIDINGS_NOT_FOUND"));
   });
 
+  it("tells of this run alone: what a seek lets begin anew is not what it was before", async () => {
+    const { world, ids } = await troubledWorld();
+    const { admin } = await openAdmin(world);
+    const bad = ids[1] ?? "";
+    await admin.subscriptions.seek("pay/orders", "start", { retireHeld: true });
+    assert.equal((await admin.events.find(bad)).fates[0]?.fate, "pending");
+    await admin.subscriptions.seek("pay/orders", "end");
+    assert.equal((await admin.events.find(bad)).fates[0]?.fate, "before its start");
+  });
+
   it("looks at no more events than it may, and says so", async () => {
     const { world } = await troubledWorld();
     const { admin } = await openAdmin(world);
