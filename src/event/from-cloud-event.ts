@@ -89,7 +89,8 @@ function extensionsOf(members: Readonly<Record<string, unknown>>, id: string): E
 
 /** An attribute of one of the types that JSON has for them: text, boolean, or a whole number of 32 bits. */
 function attribute(name: string, value: unknown): string {
-  if (name === "dataversion" && (typeof value === "object" || !/^[1-9]\d{0,8}$/.test(String(value)))) {
+  const isNumber = (typeof value === "string" || typeof value === "number") && /^[1-9]\d{0,8}$/.test(`${value}`);
+  if (name === "dataversion" && !isNumber) {
     throw wrong(name, "must be a whole number of at least 1", value);
   }
   if (name === "expirytime" && (typeof value !== "string" || instantOf(value) === undefined)) {
@@ -140,9 +141,9 @@ function refused(attribute: string, problem: string, value?: unknown): TidingsEr
   const shown =
     typeof value === "string"
       ? JSON.stringify(value.slice(0, 60))
-      : typeof value === "object"
-        ? Object.prototype.toString.call(value)
-        : String(value);
+      : typeof value === "number" || typeof value === "boolean"
+        ? String(value)
+        : Object.prototype.toString.call(value);
   return new TidingsError("TIDINGS_INVALID_INPUT", absent(value) ? `${problem}.` : `${problem}, not ${shown}.`, {
     details: { attribute },
   });

@@ -243,8 +243,8 @@ export class Witness {
       const message = `${subscription} has forgotten failures of ${key}: ${before.failures} became ${tries.failures}.`;
       this.violations.push({ invariant: "I16", subscription, key: held.key, message });
     }
-    // This is how a head begins to run.
-    if (due && held.running !== undefined && this.#exactClocks)
+    // This is how a head begins to run. One that an operator has paused and let go on waits no longer.
+    if (due && held.running !== undefined && held.reason === "retry" && this.#exactClocks)
       this.timers.push({ subscription, event: key, dueAtMs: due.dueMs - clockToleranceMs, firedAtMs: this.#scheduler.nowMs }); // prettier-ignore
     const owner = this.#owners.get(fences?.[0]?.lease ?? "");
     if (held.reason === "retry" && held.dueAtMs !== undefined && held.running === undefined && owner !== undefined)
