@@ -67,12 +67,14 @@ export class Publisher {
     reserved: boolean = false,
   ): Promise<Event> {
     checkContract("publish", contract);
-    const { name } = contract.topic;
-    if (this.#order.isBusy(name) && !reserved)
-      return this.#order.queueUp(new Set([name]), (leave) =>
-        this.#publishNext(contract, data, options, reserved, leave),
-      );
+    if (!reserved && this.#order.isBusy(contract.topic.name)) return this.#publishBehind(contract, data, options);
     return this.#publishNext(contract, data, options, reserved, undefined);
+  }
+
+  /** Behind those that wait in its topic. By itself, so that the others need not make what it is made of. */
+  #publishBehind(contract: Contract, data: unknown, options: PublishOptions | undefined): Promise<Event> {
+    const topics = new Set([contract.topic.name]);
+    return this.#order.queueUp(topics, (leave) => this.#publishNext(contract, data, options, false, leave));
   }
 
   /** `leave`: those who wait behind it may go on. */
@@ -86,12 +88,9 @@ export class Publisher {
     if (this.#options.topics.known(contract.topic) === undefined)
       return this.#declareAndPublish(contract, data, options, reserved, leave);
     const gate = this.#options.admission.gate(contract.topic.name);
-    const goOn = (): Promise<Event> => {
-      const published = this.#publishReady(contract, data, options, gate, reserved);
-      leave?.();
-      return published;
-    };
-    return !gate || reserved || gate.ready() ? goOn() : gate.wait(goOn);
+    if (gate && !reserved && !gate.ready())
+      return gate.wait(() => this.#publishReady(contract, data, options, gate, reserved, leave));
+    return this.#publishReady(contract, data, options, gate, reserved, leave);
   }
 
   #publishReady(
@@ -100,13 +99,16 @@ export class Publisher {
     options: PublishOptions | undefined,
     gate: TopicGate | undefined,
     reserved: boolean,
+    leave: (() => void) | undefined,
   ): Promise<Event> {
     try {
       this.#admit(1);
       if (!reserved) gate?.check(1);
       const partitions = this.#options.topics.known(contract.topic) as number;
       const entry = this.#entryOf(contract, data, options, partitions);
-      return this.#append([entry], gate && [[gate, 1]], () => eventOf(entry.record, data));
+      const published = this.#append([entry], gate && [[gate, 1]], () => eventOf(entry.record, data));
+      leave?.();
+      return published;
     } catch (error) {
       return Promise.reject(error);
     }
