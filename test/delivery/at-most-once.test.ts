@@ -87,6 +87,41 @@ describe("at most once", () => {
     await second.app.stop();
   });
 
+  it("what others that come to wait behind it write takes nothing back of a head that has begun", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const runs: string[] = [];
+    const slot = gate();
+    const never = gate();
+    const sink = (until: Promise<void>) =>
+      service("sink", { guarantee: "at-most-once", concurrency: 1 }).on(Happened, async ({ data }) => {
+        runs.push(`${data.key}${data.n}`);
+        await (data.key === "other" ? until : data.n === 0 ? never.opened : undefined);
+      });
+    const first = await bench([sink(slot.opened)], { world, platform, memberId: "one" });
+    const { heldKeys } = first.app.admin;
+    await drive(first.clock, heldKeys.pause("sink/things", "k", { reason: "not now" }));
+    await first.feed("k", 0);
+    await first.feed("other", 0);
+    await drive(first.clock, heldKeys.resume("sink/things", "k"));
+    // While the commit that holds one is not answered, the next one waits for its turn there.
+    const heal = world.fail(({ transaction }) => {
+      const held = transaction?.documents?.filter(({ collection }) => collection === "$held/sink/things") ?? [];
+      return held.some(({ value }) => value?.includes('"running"') !== true) ? { answerDelayMs: 100 } : undefined;
+    });
+    await first.feed("k", 1);
+    await first.feed("k", 2);
+    slot.open();
+    for (let i = 0; i < 1000 && !runs.includes("k0"); i++) await first.clock.advance(1);
+    await first.clock.advance(500);
+    heal();
+    world.crash(first.app.engine);
+    const second = await bench([sink(Promise.resolve())], { world, platform, memberId: "one" });
+    await second.clock.advance(15_000);
+    assert.equal(runs.filter((run) => run === "k0").length, 1);
+    await second.app.stop();
+  });
+
   it("what was held does not begin without its claim", async () => {
     const world = memoryWorld();
     const platform = virtualPlatform();

@@ -158,17 +158,23 @@ export class HeldHeads {
   }
 
   /**
-   * Says in the store that the head runs, before it does, so that a death of the process is seen to have happened under it.
-   * False when it must not run without that: at most once, what has begun is known by this alone, also after a power cut.
+   * Says in the store that the head runs, before it does, so that a death of the process is seen to have happened under it. In
+   * its turn among the commits: what was on its way there before, of others that came to wait behind it, says nothing of
+   * the run and would take it back. At most once, what has begun is known by this alone, also after a power cut.
    */
   async #claim(entry: HeldEntry, running: HeldEntry["running"]): Promise<boolean> {
-    const { runtime, fence } = this.#options;
-    const mustBeThere = runtime.guarantee === "at-most-once";
+    const { runtime, committer } = this.#options;
     entry.running = running;
-    const outcome = await runtime.engine
-      .transact?.({ documents: [this.#documents.entry(entry)], durable: mustBeThere, fences: [fence] })
-      .catch(() => undefined);
-    return !mustBeThere || outcome?.committed === true;
+    const written = new Promise<void>((committed) =>
+      this.#entries.settle([this.#documents.entry(entry)], {
+        committed,
+        durable: runtime.guarantee === "at-most-once",
+      }),
+    );
+    return committer.through(written).then(
+      () => true,
+      () => false,
+    );
   }
 
   succeeded(delivery: Delivery): void {
