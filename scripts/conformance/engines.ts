@@ -1,8 +1,10 @@
 // The engines that the suites run on, and how each is opened on data of its own.
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { serviceUrl } from "../services/url.ts";
 import { movablePlatform, type Open, type Opened } from "../../src/conformance/index.ts";
 import { memoryWorld } from "../../src/engines/memory/index.ts";
 import type { Engine, EngineContext } from "../../src/ports/engine.ts";
@@ -62,10 +64,46 @@ async function damage(engine: Engine, place: { topic: string; partition: number;
   if (changed !== 1) throw new Error("There was no chunk to damage.");
 }
 
+/** A schema of its own in the Postgres of `npm run services`, or of TIDINGS_POSTGRES_URL. */
+export const openPostgres: Open = async () => {
+  const { Client } = (await import("pg")).default;
+  const client = new Client({ connectionString: serviceUrl("postgres") });
+  await client.connect();
+  const schema = `c_${randomUUID().replaceAll("-", "")}`;
+  const { postgres } = await import("../../src/engines/postgres/index.ts");
+  const opened = await several((context) => postgres({ url: serviceUrl("postgres"), schema }).open(context));
+  let ahead = 0;
+  return {
+    ...opened,
+    // The clock is the server's; the others of the cluster keep theirs.
+    async pass(ms) {
+      ahead += ms;
+      await client.query(`CREATE OR REPLACE FUNCTION "${schema}".now_ms() RETURNS bigint LANGUAGE sql VOLATILE AS
+        $$ SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint + ${Math.round(ahead)} $$`);
+      await opened.pass?.(ms);
+    },
+    async damage(topic, partition, position) {
+      const { rowCount } = await client.query(
+        `UPDATE "${schema}".chunk SET body = replace(body, 'xx', 'yx') WHERE (log, last) IN (
+           SELECT c.log, min(c.last) FROM "${schema}".chunk c JOIN "${schema}".log l ON l.id = c.log JOIN "${schema}".topic t ON t.id = l.topic
+           WHERE t.name = $1 AND l.partition = $2 AND c.last >= $3 GROUP BY c.log)`,
+        [topic, partition, position],
+      );
+      if (rowCount !== 1) throw new Error("There was no chunk to damage.");
+    },
+    async close() {
+      await opened.close();
+      await client.query(`DROP SCHEMA IF EXISTS "${schema}" CASCADE`);
+      await client.end();
+    },
+  };
+};
+
 /** Every engine there is so far. */
 export const engines = {
   memory: (_binding: Binding): Open => openMemory,
   sqlite: openSqlite,
+  postgres: (_binding: Binding): Open => openPostgres,
 } as const;
 
 /** What is the same for all engines that live in this process: each call of `open` gives one more on the same data. */

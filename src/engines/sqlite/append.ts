@@ -1,11 +1,8 @@
 import type { Connection } from "./binding.ts";
-import { chunkChecksum, encodeChunk } from "./chunk.ts";
-import type { Draft } from "./draft.ts";
+import { chunkEnds, encodeChunk } from "../sql/chunk.ts";
+import type { Draft } from "../sql/draft.ts";
+import { chunkChecksum } from "./chunk.ts";
 import type { Head, Heads } from "./heads.ts";
-
-/** A chunk holds at most so much, so that a reader need not decode much more than it wants. */
-const chunkEventsMax = 256;
-const chunkBytesMax = 64 * 1024;
 
 interface Staged {
   readonly log: number;
@@ -78,23 +75,4 @@ export function appenderOf(connection: Connection, heads: Heads): Appender {
     },
     lastChunk: () => nextChunk - 1,
   };
-}
-
-/** Where chunks end; an event that is larger than a chunk may be stands alone. */
-function chunkEnds(drafts: readonly Draft[]): number[] {
-  const ends: number[] = [];
-  let count = 0;
-  let bytes = 0;
-  for (let i = 0; i < drafts.length; i++) {
-    const size = (drafts[i] as Draft).bytes;
-    if (count > 0 && (count === chunkEventsMax || bytes + size > chunkBytesMax)) {
-      ends.push(i);
-      count = 0;
-      bytes = 0;
-    }
-    count++;
-    bytes += size;
-  }
-  ends.push(drafts.length);
-  return ends;
 }

@@ -2,6 +2,7 @@ import { crc32 } from "node:zlib";
 import { TidingsError } from "../../errors/tidings-error.ts";
 import type { Document, Scan } from "../../ports/state.ts";
 import type { DocumentWrite } from "../../ports/transaction.ts";
+import { endOfPrefix } from "../sql/prefix.ts";
 import type { Connection } from "./binding.ts";
 
 /** A row of `tidings_document`. */
@@ -76,15 +77,8 @@ export function documentChecksum(collection: string, key: string, version: numbe
 /** In SQLite every text sorts before every blob. */
 const behindAllTexts = new Uint8Array([0xff]);
 
-/** What stands behind all texts that begin with the prefix, in the order of UTF-8 bytes: the prefix with its last character raised. */
-export function endOf(prefix: string): string | Uint8Array {
-  const points = Array.from(prefix, (character) => character.codePointAt(0) as number);
-  while (points.length > 0) {
-    const last = points.pop() as number;
-    if (last < 0x10ffff) return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1);
-  }
-  return behindAllTexts;
-}
+/** What stands behind all texts that begin with the prefix. */
+export const endOf = (prefix: string): string | Uint8Array => endOfPrefix(prefix) ?? behindAllTexts;
 
 function documentOf(collection: string, { key, version, checksum, value }: DocumentRow): Document {
   if (typeof value === "string" && documentChecksum(collection, key, version, value) === checksum)

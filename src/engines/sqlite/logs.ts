@@ -3,7 +3,7 @@ import { checkName } from "../../event/names.ts";
 import type { TopicSpec } from "../../ports/topics.ts";
 import type { Connection } from "./binding.ts";
 import { sqliteCapabilities } from "./capabilities.ts";
-import type { LogPlace } from "./chunk.ts";
+import type { LogPlace } from "../sql/chunk.ts";
 
 /** A topic and the ids of its logs, by partition. Never changes, so it may be kept in memory. */
 export interface KnownTopic extends TopicSpec {

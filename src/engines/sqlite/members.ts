@@ -2,9 +2,12 @@ import { isTidingsError, TidingsError } from "../../errors/tidings-error.ts";
 import type { Lease, LeaseRequest } from "../../ports/leases.ts";
 import type { Appended, TopicEntry, TopicSpec } from "../../ports/topics.ts";
 import type { Outcome, Transaction } from "../../ports/transaction.ts";
-import { type Draft, draftOf } from "./draft.ts";
+import { type Draft, draftOf } from "../sql/draft.ts";
+import { sqliteCapabilities } from "./capabilities.ts";
 import { isThrownByUser, runUserSql } from "./user-sql.ts";
 import { append, applyTransaction, type Writer } from "./writer.ts";
+
+const toDraft = (entry: TopicEntry): Draft => draftOf(entry, sqliteCapabilities.eventBytesMax);
 
 /** One call on its way into a group commit. */
 export interface Member {
@@ -99,7 +102,7 @@ export function callsOf(stampMs: () => number, submit: (member: Member) => void)
   return {
     /** May throw at once. Not an async function: each more of them costs every publish a promise. */
     publish(entries: readonly TopicEntry[]): Promise<readonly Appended[]> {
-      const drafts = entries.map(draftOf);
+      const drafts = entries.map(toDraft);
       const run = (writer: Writer): readonly Appended[] => {
         const result = append(writer, drafts);
         if ("appended" in result) return result.appended;
@@ -110,7 +113,7 @@ export function callsOf(stampMs: () => number, submit: (member: Member) => void)
 
     async transact(transaction: Transaction): Promise<Outcome> {
       const { fences, checks, documents, timers, sql = [], durable = true, patient = false } = transaction;
-      const drafts = (transaction.publish ?? []).map(draftOf);
+      const drafts = (transaction.publish ?? []).map(toDraft);
       const applied = { fences: copy(fences), checks: copy(checks), documents: copy(documents), timers: copy(timers) };
       const functions = [...sql];
       const { events, bytes } = sizeOf(drafts);

@@ -1,5 +1,5 @@
 import type { Connection } from "./binding.ts";
-import type { Draft } from "./draft.ts";
+import type { Draft } from "../sql/draft.ts";
 
 /** An event whose id its caller chose, as it is remembered. */
 export interface PublishedId {

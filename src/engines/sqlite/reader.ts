@@ -2,7 +2,8 @@ import { TidingsError } from "../../errors/tidings-error.ts";
 import type { StoredRecord } from "../../event/record.ts";
 import type { Bounds, ReadLimits, ReadPage } from "../../ports/topics.ts";
 import type { Connection } from "./binding.ts";
-import { type ChunkRow, corruptRecord, type LogPlace, type OpenChunk, openChunk } from "./chunk.ts";
+import { corruptRecord, type LogPlace, type OpenChunk } from "../sql/chunk.ts";
+import { type ChunkRow, openChunk } from "./chunk.ts";
 import type { Heads } from "./heads.ts";
 import type { Logs } from "./logs.ts";
 

@@ -3,7 +3,7 @@ import type { Conflict, Outcome, Transaction } from "../../ports/transaction.ts"
 import { type Appender, appenderOf } from "./append.ts";
 import type { Connection } from "./binding.ts";
 import { type Documents, documentsOf } from "./documents.ts";
-import type { Draft } from "./draft.ts";
+import type { Draft } from "../sql/draft.ts";
 import type { Heads } from "./heads.ts";
 import { type LeaseTable, leasesOf } from "./leases.ts";
 import type { Logs } from "./logs.ts";

@@ -3,11 +3,14 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
 
-import { chunkChecksum, encodeChunk, openChunk } from "../../../src/engines/sqlite/chunk.ts";
+import { encodeChunk } from "../../../src/engines/sql/chunk.ts";
+import { draftOf } from "../../../src/engines/sql/draft.ts";
+import { chunkChecksum, openChunk } from "../../../src/engines/sqlite/chunk.ts";
 import { endOf } from "../../../src/engines/sqlite/documents.ts";
-import { draftOf } from "../../../src/engines/sqlite/draft.ts";
 import type { EventRecord } from "../../../src/event/record.ts";
 import { bindings, entry, folder, open, page, query, readAll, record, rejection } from "./support.ts";
+
+const bytesMax = 16 * 1024 * 1024;
 
 /** Any text, also with lone surrogates, NUL and line feeds. */
 const anyText = fc.oneof(
@@ -45,7 +48,7 @@ const anyRecord: fc.Arbitrary<EventRecord> = fc.record({
 test("a chunk gives back every record byte for byte", () => {
   fc.assert(
     fc.property(fc.array(anyRecord, { minLength: 1, maxLength: 20 }), (records) => {
-      const drafts = records.map((one) => draftOf({ topic: "t", partition: 3, record: one }));
+      const drafts = records.map((one) => draftOf({ topic: "t", partition: 3, record: one }, bytesMax));
       const row = { log: 7, last: 100, count: records.length, appended_ms: 5, ...encodeChunk(drafts) };
       const chunk = openChunk({ id: 1, ...row, checksum: chunkChecksum(row) }, { topic: "t", partition: 3 });
       assert.ok(chunk);
@@ -63,7 +66,7 @@ test("a chunk gives back every record byte for byte", () => {
 });
 
 test("a chunk in which any byte was changed is told from a good one", () => {
-  const drafts = [1, 2, 3].map((n) => draftOf(entry(n)));
+  const drafts = [1, 2, 3].map((n) => draftOf(entry(n), bytesMax));
   const row = { id: 1, log: 7, last: 100, count: 3, appended_ms: 5, ...encodeChunk(drafts) };
   const good = { ...row, checksum: chunkChecksum(row) };
   const place = { topic: "t", partition: 0 };

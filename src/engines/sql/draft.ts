@@ -2,7 +2,6 @@ import { hash } from "node:crypto";
 import { TidingsError } from "../../errors/tidings-error.ts";
 import { type EventRecord, recordBytes } from "../../event/record.ts";
 import type { TopicEntry } from "../../ports/topics.ts";
-import { sqliteCapabilities } from "./capabilities.ts";
 
 /** How a payload stands in a chunk's body. */
 export const payloadKind = { json: 0, text: 1, bytes: 2, none: 3 } as const;
@@ -27,15 +26,15 @@ export interface Draft {
   readonly bytes: number;
 }
 
-/** Makes the draft of an entry. Throws TIDINGS_EVENT_TOO_LARGE. */
-export function draftOf({ topic, partition, record, checkId }: TopicEntry): Draft {
+/** Makes the draft of an entry. Throws TIDINGS_EVENT_TOO_LARGE when the record has more bytes than `bytesMax`. */
+export function draftOf({ topic, partition, record, checkId }: TopicEntry, bytesMax: number): Draft {
   const { id, source, type, timeMs, key, data } = record;
   const attributes = record.attributes === undefined ? undefined : JSON.stringify(record.attributes);
   const kind = kindOf(data);
   const line = lineOf(kind, data);
   const bytes = line.length + (attributes?.length ?? 0) + id.length + type.length + (key?.length ?? 0) + 24;
   // A character is at most 3 bytes, so that most records need no exact count.
-  if (bytes * 3 + source.length * 3 > sqliteCapabilities.eventBytesMax) checkSize(topic, record);
+  if (bytes * 3 + source.length * 3 > bytesMax) checkSize(topic, record, bytesMax);
   return {
     topic, partition, id, source, type, timeMs, key, attributes, kind, line, bytes,
     hash: checkId ? hashOf(data) : undefined,
@@ -79,9 +78,8 @@ function hashOf(data: EventRecord["data"]): string {
   return kind + hash("sha256", data ?? "", "base64url").slice(0, 22);
 }
 
-function checkSize(topic: string, record: EventRecord): void {
+function checkSize(topic: string, record: EventRecord, bytesMax: number): void {
   const bytes = recordBytes(record);
-  const bytesMax = sqliteCapabilities.eventBytesMax;
   if (bytes <= bytesMax) return;
   throw new TidingsError(
     "TIDINGS_EVENT_TOO_LARGE",

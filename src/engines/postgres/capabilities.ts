@@ -1,0 +1,19 @@
+import type { Capabilities } from "../../ports/capabilities.ts";
+
+/** What the Postgres engine can do. */
+export const postgresCapabilities: Capabilities = Object.freeze({
+  durability: "disk",
+  persistent: true,
+  sharedByProcesses: true,
+  transactions: true,
+  userSql: false,
+  publishDeduplication: true,
+  seekByTime: true,
+  retentionByAge: true,
+  retentionBySize: true,
+  checksums: true,
+  nativeGroups: false,
+  eventBytesMax: 16 * 1024 * 1024,
+  topicsMax: 1000,
+  partitionsMax: 1024,
+});

@@ -1,0 +1,50 @@
+import { TidingsError } from "../../errors/tidings-error.ts";
+import type pg from "pg";
+
+/** The client library, loaded when an engine is opened: it is an optional peer. */
+export async function loadClient(): Promise<typeof pg> {
+  try {
+    const loaded = (await import("pg")) as unknown as { default: typeof pg };
+    return loaded.default;
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== "ERR_MODULE_NOT_FOUND") throw cause;
+    throw new TidingsError("TIDINGS_CLIENT_MISSING", 'The Postgres engine needs the package "pg": npm install pg', {
+      cause,
+      details: { engine: "postgres", package: "pg" },
+    });
+  }
+}
+
+const bigint = 20;
+const bigintArray = 1016;
+const integerArray = 1007;
+
+/** Positions, versions and times fit a number; the client gives texts for what might not. */
+export const types = {
+  getTypeParser(oid: number, format?: string): (text: string) => unknown {
+    if (format !== "binary") {
+      if (oid === bigint) return Number;
+      if (oid === bigintArray || oid === integerArray) return numbersOf;
+    }
+    return parserOf(oid);
+  },
+};
+
+const boolean = 16;
+const integers = new Set([20, 21, 23, 26]);
+const floats = new Set([700, 701]);
+
+function parserOf(oid: number): (text: string) => unknown {
+  if (oid === boolean) return (text) => text === "t";
+  if (integers.has(oid) || floats.has(oid)) return Number;
+  return (text) => text;
+}
+
+/** `{1,2,NULL}` */
+function numbersOf(text: string): (number | null)[] {
+  if (text === "{}") return [];
+  return text
+    .slice(1, -1)
+    .split(",")
+    .map((item) => (item === "NULL" ? null : Number(item)));
+}

@@ -1,0 +1,222 @@
+import { TidingsError } from "../../errors/tidings-error.ts";
+import type { CancelTimer } from "../../platform/clock.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { Conflict, Outcome } from "../../ports/transaction.ts";
+import type { Call } from "./call.ts";
+import type { Catalog } from "./catalog.ts";
+import { backOff, type Connections } from "./connections.ts";
+import { describeFailure, failureKind, toTidingsError, unknownOutcome } from "./failure.ts";
+import { takeGroup } from "./group.ts";
+import type { Settings } from "./options.ts";
+import { appendedOf, knownIds, place, type Placed } from "./placing.ts";
+import { type CommitRow, commitStatement } from "./statement.ts";
+
+/** What a committer works with. */
+export interface CommitterParts {
+  readonly platform: Platform;
+  readonly settings: Settings;
+  readonly connections: Connections;
+  readonly catalog: Catalog;
+  readonly deduplicationWindowMs: number;
+  /** Called after each commit that wrote something. */
+  readonly committed: (logs: Iterable<number>, collections: ReadonlySet<string>) => void;
+}
+
+/** How long patient calls wait for company, in milliseconds, and how many of them wait no longer. */
+const lingerMs = 4;
+const lingerMax = 16;
+
+/** Raised while writing: somebody came in between. Nothing was written, and a look shows what there is now. */
+const looksAgain: readonly unknown[] = ["TD001", "TD002"];
+
+/** Gathers calls into groups and commits one after the other: one statement, one transaction, one sync each. */
+export class Committer {
+  readonly #parts: CommitterParts;
+  #queue: Call[] = [];
+  #running = false;
+  #cancelLinger: CancelTimer | undefined;
+  /** How many of the next calls are tried one by one, after a group of them has failed. */
+  #alone = 0;
+  #tries = 0;
+  #commits = 0;
+  #full: string | undefined;
+  #idle: (() => void)[] = [];
+
+  constructor(parts: CommitterParts) {
+    this.#parts = parts;
+  }
+
+  submit(call: Call): void {
+    this.#queue.push(call);
+    if (this.#running) return;
+    if (!call.patient || this.#queue.length >= lingerMax) this.#schedule();
+    else this.#cancelLinger ??= this.#parts.platform.clock.after(lingerMs, () => this.#schedule());
+  }
+
+  /** Resolves when every call that was submitted is answered. */
+  drained(): Promise<void> {
+    if (!this.#running && this.#queue.length === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+      this.#schedule();
+    });
+  }
+
+  /** Groups that were committed. */
+  commits(): number {
+    return this.#commits;
+  }
+
+  /** Why nothing can be written now. */
+  trouble(): string | undefined {
+    return this.#full;
+  }
+
+  #schedule(): void {
+    this.#cancelLinger?.();
+    this.#cancelLinger = undefined;
+    if (this.#running) return;
+    this.#running = true;
+    this.#parts.platform.clock.soon(() => void this.#run());
+  }
+
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const group = takeGroup(this.#queue, this.#parts.settings, this.#alone > 0);
+      try {
+        await this.#commit(group);
+      } catch (error) {
+        this.#failed(group, error);
+      }
+    }
+    this.#running = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Commits what of a group can be; what cannot is answered and leaves the queue. */
+  async #commit(group: readonly Call[]): Promise<void> {
+    const { connections, settings, catalog, deduplicationWindowMs } = this.#parts;
+    await catalog.load(group.flatMap(({ drafts }) => drafts.map(({ topic }) => topic)));
+    const known = await knownIds(connections, settings, group, deduplicationWindowMs);
+    const placed = place(group, catalog, known);
+    const refused = group.filter((call) => placed.places.get(call) instanceof Error);
+    if (refused.length > 0) {
+      this.#leave(refused);
+      for (const call of refused) call.reject(placed.places.get(call) as Error);
+      return;
+    }
+    const effective = group.map((call) => effectOf(call, placed));
+    const sent = await connections.write<CommitRow>(
+      commitStatement(effective, placed, settings, deduplicationWindowMs),
+    );
+    if ("error" in sent) return this.#notCommitted(group, sent.sent, sent.error);
+    const [row] = sent.rows;
+    if (!row) throw new Error("The commit function answered with nothing.");
+    this.#tries = 0;
+    const conflicts = conflictsOf(group, row);
+    if (conflicts.size > 0) return this.#conflicted(conflicts);
+    this.#succeeded(group, effective, placed, row);
+  }
+
+  #succeeded(group: readonly Call[], effective: readonly Call[], placed: Placed, row: CommitRow): void {
+    this.#leave(group);
+    this.#alone = Math.max(0, this.#alone - group.length);
+    this.#commits++;
+    this.#full = undefined;
+    const logs = [...placed.staged.keys()];
+    const nexts = new Map(logs.map((log, index) => [log, row.nexts?.[index] ?? 0]));
+    const nextOf = (log: number): number => nexts.get(log) as number;
+    for (const call of group) {
+      const places = placed.places.get(call);
+      if (typeof places === "number") call.settle({ committed: false, conflict: { kind: "id", index: places } });
+      else call.settle({ committed: true, appended: appendedOf(places as never, nextOf) } satisfies Outcome);
+    }
+    const collections = new Set(effective.flatMap(({ documents }) => documents.map(({ collection }) => collection)));
+    if (logs.length > 0 || collections.size > 0) this.#parts.committed(logs, collections);
+  }
+
+  /** The answer may speak of what others committed and what is not synced yet: it waits for a sync as a success does. */
+  async #conflicted(conflicts: ReadonlyMap<Call, Conflict>): Promise<void> {
+    const refused = [...conflicts.keys()];
+    const sent = await this.#parts.connections.write({
+      name: "tidings_sync",
+      text: "SELECT set_config('synchronous_commit', 'on', true), pg_logical_emit_message(true, 'tidings', '')",
+      values: [],
+    });
+    if ("error" in sent) return this.#notCommitted(refused, false, sent.error);
+    this.#leave(refused);
+    for (const [call, conflict] of conflicts) call.settle({ committed: false, conflict });
+  }
+
+  #notCommitted(group: readonly Call[], wasSent: boolean, error: unknown): Promise<void> | void {
+    const { settings, platform } = this.#parts;
+    if (looksAgain.includes((error as { code?: unknown }).code)) return;
+    const kind = failureKind(error);
+    if (kind === "lost" && wasSent) {
+      this.#leave(group);
+      for (const call of group) call.reject(unknownOutcome(settings.address, error));
+      return;
+    }
+    if (kind === "lost" || kind === "away" || kind === "again") {
+      this.#expire(kind === "again" ? "TIDINGS_BUSY" : "TIDINGS_UNREACHABLE", describeFailure(error));
+      return backOff(platform, this.#tries++);
+    }
+    throw error;
+  }
+
+  #failed(group: readonly Call[], error: unknown): void {
+    const ours = toTidingsError(error, this.#parts.settings.address);
+    if (failureKind(error) === "full") this.#full = ours.message;
+    else if (group.length > 1) {
+      // One of them is at fault; apart it shows which.
+      this.#alone = Math.max(this.#alone, group.length);
+      return;
+    }
+    this.#leave(group);
+    this.#alone = Math.max(0, this.#alone - group.length);
+    for (const call of group) call.reject(ours);
+  }
+
+  /** Rejects what has waited too long. */
+  #expire(code: "TIDINGS_BUSY" | "TIDINGS_UNREACHABLE", why: string): void {
+    const { settings, platform } = this.#parts;
+    const before = platform.clock.monotonic() - settings.busyTimeoutMs;
+    const late = this.#queue.filter(({ sinceMs }) => sinceMs <= before);
+    if (late.length === 0) return;
+    this.#leave(late);
+    const sentence = `Nothing was written to ${settings.address} for ${settings.busyTimeoutMs} ms: ${why}. Try again.`;
+    const error = new TidingsError(code, sentence, {
+      details: { address: settings.address, waitedMs: settings.busyTimeoutMs },
+    });
+    for (const call of late) call.reject(error);
+  }
+
+  #leave(calls: readonly Call[]): void {
+    const gone = new Set(calls);
+    this.#queue = this.#queue.filter((call) => !gone.has(call));
+  }
+}
+
+/** What a call writes: nothing when one of its ids means another payload, but its fences and checks count all the same. */
+function effectOf(call: Call, placed: Placed): Call {
+  return typeof placed.places.get(call) === "number" ? { ...call, documents: [], timers: [], drafts: [] } : call;
+}
+
+/** By call, the first fence or else the first check that does not hold. */
+function conflictsOf(group: readonly Call[], row: CommitRow): ReadonlyMap<Call, Conflict> {
+  const conflicts = new Map<Call, Conflict>();
+  const badFences = new Set(row.bad_fences);
+  const badChecks = new Map((row.bad_checks ?? []).map((index, i) => [index, row.found_versions?.[i] ?? 0]));
+  let fence = 0;
+  let check = 0;
+  for (const call of group) {
+    const badFence = call.fences.findIndex((_, index) => badFences.has(fence + index));
+    const badCheck = call.checks.findIndex((_, index) => badChecks.has(check + index));
+    if (badFence >= 0) conflicts.set(call, { kind: "fence", index: badFence });
+    else if (badCheck >= 0)
+      conflicts.set(call, { kind: "check", index: badCheck, version: badChecks.get(check + badCheck) as number });
+    fence += call.fences.length;
+    check += call.checks.length;
+  }
+  return conflicts;
+}

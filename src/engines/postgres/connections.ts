@@ -1,0 +1,150 @@
+import type pg from "pg";
+import { sleep } from "../../platform/clock.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { loadClient, types } from "./client.ts";
+import { closedError, failureKind, toTidingsError } from "./failure.ts";
+import type { Settings } from "./options.ts";
+
+/** A statement with its values; the name makes it a prepared one. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+/** What came of a write: nothing was sent yet, or it was, and an answer came or did not. */
+export type Sent<Row> = { readonly rows: readonly Row[] } | { readonly sent: boolean; readonly error: unknown };
+
+/** The connections of an engine: one for writes, which keeps their order, some for reads. */
+export interface Connections {
+  /** Reads, and tries again while the server is away, for `busyTimeoutMs`. Rejects with an error of ours. */
+  readonly read: <Row>(statement: Statement) => Promise<readonly Row[]>;
+  /** Writes once. Never rejects. */
+  readonly write: <Row>(statement: Statement) => Promise<Sent<Row>>;
+  /** Does something with a connection of its own, once; for what is no single statement. */
+  alone<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result>;
+  /** A client of its own, not connected yet. */
+  listener(): pg.Client;
+  /** Why the last call found nobody; undefined when the server answers. */
+  trouble(): string | undefined;
+  close(): Promise<void>;
+}
+
+/** How long to wait before the server is asked again: doubles each time. */
+const againMs = { least: 20, most: 1000 };
+
+/** Opens nothing yet: connections are made when they are needed. Throws TIDINGS_CLIENT_MISSING. */
+export async function connect(settings: Settings, platform: Platform): Promise<Connections> {
+  return new PooledConnections(await loadClient(), settings, platform);
+}
+
+class PooledConnections implements Connections {
+  readonly #client: Awaited<ReturnType<typeof loadClient>>;
+  readonly #settings: Settings;
+  readonly #platform: Platform;
+  readonly #options: pg.ClientConfig;
+  readonly #writes: pg.Pool;
+  readonly #reads: pg.Pool;
+  readonly #closing = new AbortController();
+  #trouble: string | undefined;
+
+  constructor(client: Awaited<ReturnType<typeof loadClient>>, settings: Settings, platform: Platform) {
+    this.#client = client;
+    this.#settings = settings;
+    this.#platform = platform;
+    this.#options = {
+      connectionTimeoutMillis: settings.connectTimeoutMs,
+      query_timeout: settings.requestTimeoutMs,
+      keepAlive: true,
+      application_name: "tidings",
+      types,
+    };
+    this.#writes = this.#pool(1);
+    this.#reads = this.#pool(settings.connectionsMax - 1);
+  }
+
+  #pool(max: number): pg.Pool {
+    const { url } = this.#settings;
+    const made = new this.#client.Pool({ ...this.#options, connectionString: url, max, idleTimeoutMillis: 60_000 });
+    // A connection that breaks while nobody uses it; the next call makes another.
+    made.on("error", () => undefined);
+    return made;
+  }
+
+  readonly read = async <Row>(statement: Statement): Promise<readonly Row[]> => {
+    const { busyTimeoutMs, address } = this.#settings;
+    const { signal } = this.#closing;
+    const untilMs = this.#platform.clock.monotonic() + busyTimeoutMs;
+    for (let tries = 0; ; tries++) {
+      if (signal.aborted) throw closedError(address);
+      try {
+        const { rows } = await this.#reads.query(statement as pg.QueryConfig);
+        this.#trouble = undefined;
+        return rows as Row[];
+      } catch (error) {
+        if (signal.aborted) throw closedError(address);
+        const ours = toTidingsError(error, address);
+        if (!passes(error)) throw ours;
+        this.#trouble = ours.message;
+        if (this.#platform.clock.monotonic() >= untilMs) throw ours;
+        await backOff(this.#platform, tries, signal).catch(() => undefined);
+      }
+    }
+  };
+
+  readonly write = async <Row>(statement: Statement): Promise<Sent<Row>> => {
+    let client: pg.PoolClient;
+    try {
+      client = await this.#writes.connect();
+    } catch (error) {
+      this.#trouble = toTidingsError(error, this.#settings.address).message;
+      return { sent: false, error };
+    }
+    try {
+      const { rows } = await client.query(statement as pg.QueryConfig);
+      client.release();
+      this.#trouble = undefined;
+      return { rows: rows as Row[] };
+    } catch (error) {
+      client.release(failureKind(error) === "lost");
+      return { sent: true, error };
+    }
+  };
+
+  async alone<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
+    const client = await this.#reads.connect();
+    let broken = true;
+    try {
+      const result = await work(client);
+      broken = false;
+      return result;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  listener(): pg.Client {
+    return new this.#client.Client({ ...this.#options, connectionString: this.#settings.listenUrl, query_timeout: 0 });
+  }
+
+  trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.allSettled([this.#writes.end(), this.#reads.end()]);
+  }
+}
+
+/** Whether trying again may help, because nothing took effect or because a read may be repeated. */
+export function passes(error: unknown): boolean {
+  const kind = failureKind(error);
+  return kind === "lost" || kind === "away" || kind === "again";
+}
+
+/** Waits before another try, so that many members do not ask at once. */
+export function backOff(platform: Platform, tries: number, signal?: AbortSignal): Promise<void> {
+  const most = Math.min(againMs.most, againMs.least * 2 ** Math.min(tries, 10));
+  return sleep(platform.clock, most / 2 + platform.random.next() * (most / 2), signal);
+}

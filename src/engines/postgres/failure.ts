@@ -1,0 +1,91 @@
+import { isTidingsError, TidingsError } from "../../errors/tidings-error.ts";
+import type { ErrorCode } from "../../errors/codes.ts";
+
+/** What a failure of the server or of the way to it means for us. */
+export type FailureKind =
+  | "lost" // the connection broke: whether the statement took effect is not known
+  | "away" // nobody answers, or the server starts, stops, or takes no more connections: nothing took effect
+  | "again" // a deadlock, a lock timeout, a serialization failure: nothing took effect
+  | "full" // no space left
+  | "denied"
+  | "read-only"
+  | "corrupt"
+  | "other";
+
+/** By SQLSTATE, or by the first two characters of it: https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const kinds: Readonly<Record<string, FailureKind>> = {
+  "08": "lost", "40": "again", "53100": "full", "53200": "again", "53300": "away", "53400": "again", "55P03": "again", "57014": "again",
+  "57P01": "lost", "57P02": "lost", "57P03": "away", "57P05": "lost", "25006": "read-only", "28": "denied", "42501": "denied", "3D000": "denied",
+  "XX001": "corrupt", "XX002": "corrupt", "58030": "full",
+}; // prettier-ignore
+
+/** Errors of the socket while it connects: nothing was sent. */
+const unreachable = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT"]);
+/** Errors of a socket that was connected. */
+const broken = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"]);
+
+/** Tells what kind of failure an error of the client is. */
+export function failureKind(error: unknown): FailureKind {
+  const { code, message = "" } = (error ?? {}) as { code?: unknown; message?: string };
+  if (typeof code === "string") {
+    const kind = kinds[code] ?? kinds[code.slice(0, 2)];
+    if (kind) return kind;
+    if (unreachable.has(code)) return "away";
+    if (broken.has(code)) return "lost";
+  }
+  if (/timeout expired|timeout exceeded when trying to connect/i.test(message)) return "away";
+  if (/Connection terminated|Query read timeout|not queryable|connection error/i.test(message)) return "lost";
+  return "other";
+}
+
+/** The server's own words with its code; never the statement, which may hold data. */
+export function describeFailure(error: unknown): string {
+  const { code, message } = (error ?? {}) as { code?: string; message?: string };
+  const words = message === undefined || message === "" ? String(code ?? error) : message;
+  return code && !words.includes(code) ? `${words} (${code})` : words;
+}
+
+/** The stable error that stands for a failure; errors of ours and of the caller's statements pass through. */
+export function toTidingsError(error: unknown, address: string): Error {
+  if (isTidingsError(error)) return error;
+  const make = (code: ErrorCode, sentence: string): TidingsError =>
+    new TidingsError(code, `${sentence} PostgreSQL says: ${describeFailure(error)}.`, {
+      cause: error,
+      details: { address },
+    });
+  switch (failureKind(error)) {
+    case "lost":
+    case "away":
+      return make("TIDINGS_UNREACHABLE", `The server of ${address} cannot be reached; it is tried again.`);
+    case "again":
+      return make("TIDINGS_BUSY", `A lock of ${address} was held for too long; try again.`);
+    case "full":
+      return make("TIDINGS_DISK_FULL", `The disk of the server of ${address} is full; nothing was written.`);
+    case "denied":
+      return make(
+        "TIDINGS_ACCESS_DENIED",
+        `The role may not do this at ${address}; see "Permissions" in docs/engines/postgres.md.`,
+      );
+    case "read-only":
+      return make("TIDINGS_READ_ONLY", `The server of ${address} takes no writes; it may be a standby.`);
+    case "corrupt":
+      return make("TIDINGS_FILE_CORRUPT", `Data of ${address} are damaged; restore a backup.`);
+    case "other":
+      break;
+  }
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** The rejection of a write whose answer did not come. */
+export function unknownOutcome(address: string, cause: unknown): TidingsError {
+  return new TidingsError(
+    "TIDINGS_OUTCOME_UNKNOWN",
+    `The connection to ${address} broke during a commit (${describeFailure(cause)}): it may or may not have taken effect. Repeat with an id of your own.`,
+    { cause, details: { address } },
+  );
+}
+
+/** What every call after `close` rejects with. */
+export function closedError(address: string): TidingsError {
+  return new TidingsError("TIDINGS_CLOSED", `The engine of ${address} is closed.`, { details: { address } });
+}

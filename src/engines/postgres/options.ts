@@ -1,0 +1,127 @@
+import { TidingsError } from "../../errors/tidings-error.ts";
+import { checkOptions } from "../../lib/options.ts";
+
+/** Options of the Postgres engine. */
+export interface PostgresOptions {
+  /** `postgres://user:password@host:5432/database`, with the parameters of libpq for TLS (`sslmode`, `sslrootcert`, ...). */
+  readonly url: string;
+  /** The schema in which everything of ours stands; `tidings`. */
+  readonly schema?: string;
+  /** Where to LISTEN when `url` leads to a pooler in transaction mode: a direct address. The same as `url` unless given. */
+  readonly listenUrl?: string;
+  /** Whether to LISTEN and NOTIFY; true. Without it members look for news every `pollMs`. */
+  readonly notify?: boolean;
+  /** Opens for reading only: nothing is made, migrated or written. */
+  readonly readOnly?: boolean;
+  /** Most connections of this engine, one for LISTEN apart; 5, at least 2. */
+  readonly connectionsMax?: number;
+  /** How long a connection may take to be made; 5 s. */
+  readonly connectTimeoutMs?: number;
+  /** After so long without an answer a connection is given up; 30 s. */
+  readonly requestTimeoutMs?: number;
+  /** How long a call waits for a server that cannot be reached, or for a lock, before it rejects; 10 s. */
+  readonly busyTimeoutMs?: number;
+  /** How often to look for what others have written, beside the notifications; 1 s, and 100 ms while nothing is notified. */
+  readonly pollMs?: number;
+  /** Most events of one group commit; 2048. */
+  readonly groupEventsMax?: number;
+  /** Most bytes of one group commit; 2 MiB. */
+  readonly groupBytesMax?: number;
+  /** A topic begins a new segment when the current one has so many bytes; 256 MiB. Retention drops whole segments. */
+  readonly segmentBytes?: number;
+}
+
+/** Options with every default filled in. */
+export interface Settings extends Required<Omit<PostgresOptions, "listenUrl" | "pollMs">> {
+  readonly listenUrl: string;
+  readonly pollMs: number | undefined;
+  /** The address without user and password, for logs and errors. */
+  readonly address: string;
+}
+
+const numbers = {
+  connectionsMax: 5,
+  connectTimeoutMs: 5000,
+  requestTimeoutMs: 30_000,
+  busyTimeoutMs: 10_000,
+  pollMs: 1000,
+  groupEventsMax: 2048,
+  groupBytesMax: 2 * 1024 * 1024,
+  segmentBytes: 256 * 1024 * 1024,
+};
+const numberNames = Object.keys(numbers) as (keyof typeof numbers)[];
+const flagNames = ["notify", "readOnly"] as const;
+const textNames = ["schema", "listenUrl"] as const;
+const ownNames: readonly string[] = [...numberNames, ...flagNames, ...textNames];
+/** What the client understands in an address. */
+const clientNames = [
+  "sslmode", "sslrootcert", "sslcert", "sslkey", "ssl", "uselibpqcompat", "application_name", "host", "client_encoding", "options", "keepalives",
+]; // prettier-ignore
+
+/** Checks options and fills in the defaults. Throws TIDINGS_INVALID_OPTION. */
+export function settingsOf(options: PostgresOptions): Settings {
+  checkOptions("postgres()", options, ["url", ...ownNames]);
+  const { url, schema = "tidings", listenUrl, notify = true, readOnly = false } = options;
+  const address = checkUrl("url", url);
+  if (listenUrl !== undefined) checkUrl("listenUrl", listenUrl);
+  if (typeof schema !== "string" || !/^[a-z_][a-z0-9_]{0,62}$/.test(schema) || schema.startsWith("pg_"))
+    throw invalid("schema", "is a name of lower-case letters, digits and _ that does not begin with pg_");
+  for (const name of flagNames)
+    if (options[name] !== undefined && typeof options[name] !== "boolean") throw invalid(name, "is true or false");
+  const filled = { ...numbers };
+  for (const name of numberNames) {
+    const value = options[name];
+    if (value === undefined) continue;
+    if (typeof value !== "number" || !(value > 0)) throw invalid(name, "is a number greater than 0");
+    filled[name] = value;
+  }
+  if (filled.connectionsMax < 2) throw invalid("connectionsMax", "is at least 2");
+  return {
+    url, schema, notify, readOnly, ...filled, listenUrl: listenUrl ?? url, pollMs: options.pollMs,
+    address: `${address}?schema=${schema}`,
+  }; // prettier-ignore
+}
+
+/** Takes our options out of an address and leaves those of the client in it. Throws TIDINGS_INVALID_OPTION. */
+export function parsePostgresUrl(address: string): PostgresOptions {
+  const url = parse("url", address);
+  const options: Record<string, unknown> = {};
+  for (const [name, text] of Array.from(url.searchParams)) {
+    if (!ownNames.includes(name)) continue;
+    url.searchParams.delete(name);
+    if ((numberNames as readonly string[]).includes(name)) options[name] = Number(text);
+    else if ((flagNames as readonly string[]).includes(name))
+      options[name] = text === "true" ? true : text === "false" ? false : text; // prettier-ignore
+    else options[name] = text;
+  }
+  return { ...options, url: url.href };
+}
+
+/** The address without secrets. */
+function checkUrl(option: string, text: string): string {
+  const url = parse(option, text);
+  checkOptions(
+    `The address of "${option}"`,
+    Object.fromEntries(url.searchParams),
+    option === "url" ? [...clientNames, ...ownNames] : clientNames,
+  );
+  if (url.pathname.length < 2) throw invalid(option, "names a database: postgres://user@host:5432/database");
+  return `postgres://${url.host}${url.pathname}`;
+}
+
+function parse(option: string, text: string): URL {
+  const example = "looks like postgres://user:password@host:5432/database";
+  if (typeof text !== "string" || !/^postgres(ql)?:\/\//.test(text)) throw invalid(option, example);
+  try {
+    return new URL(text);
+  } catch {
+    // The text may hold a password, so it is not repeated.
+    throw invalid(option, `${example}; special characters in the password are written as %40 and the like`);
+  }
+}
+
+function invalid(option: string, sentence: string): TidingsError {
+  return new TidingsError("TIDINGS_INVALID_OPTION", `The option "${option}" of postgres() ${sentence}.`, {
+    details: { option },
+  });
+}

@@ -1,0 +1,191 @@
+import { TidingsError } from "../../errors/tidings-error.ts";
+import type { StoredRecord } from "../../event/record.ts";
+import type { Clock } from "../../platform/clock.ts";
+import type { Bounds, ReadLimits, ReadPage } from "../../ports/topics.ts";
+import { corruptRecord, type LogPlace, openChunkText, type OpenChunk } from "../sql/chunk.ts";
+import { type Catalog, logOf } from "./catalog.ts";
+import { contentOfChunk, placeOfChunk, xor } from "./checksums.ts";
+import type { Connections } from "./connections.ts";
+import { gathered } from "./gather.ts";
+import type { Settings } from "./options.ts";
+
+/** A row of `chunk`. */
+export interface ChunkRow {
+  readonly log: number;
+  readonly last: number;
+  readonly count: number;
+  readonly appended_ms: number;
+  readonly checksum: number;
+  readonly header: string;
+  readonly body: string;
+}
+
+/** Reads the events of a store. */
+export interface Reader {
+  read(topic: string, partition: number, position: number, limits: ReadLimits): Promise<ReadPage>;
+  bounds(topic: string): Promise<readonly Bounds[]>;
+  positionsAt(topic: string, timeMs: number): Promise<readonly number[]>;
+}
+
+/** Most chunks of one look at a log, and those of the first. */
+const chunksMax = 256;
+const chunksFirst = 4;
+
+interface Look {
+  readonly log: number;
+  readonly position: number;
+  readonly chunks: number;
+}
+interface Seen {
+  /** Where the log began at that moment. */
+  readonly first: number;
+  readonly rows: readonly ChunkRow[];
+}
+
+/** Looks at all logs that are asked for in one turn with one statement. */
+export function readerOf(connections: Connections, catalog: Catalog, settings: Settings, clock: Clock): Reader {
+  const { read } = connections;
+  const look = gathered<Look, Seen>(clock, (looks) => lookAt(connections, settings.schema, looks));
+  /** By log, about how many events its last chunks held. */
+  const chunkEvents = new Map<number, number>();
+
+  async function fill(page: Page, log: number, place: LogPlace): Promise<void> {
+    let chunks = chunksWanted(page.limits, chunkEvents.get(log));
+    for (;;) {
+      const { first, rows } = await look({ log, position: page.next, chunks });
+      // Retention may have come in between; this is of the same moment as the rows.
+      page.next = Math.max(page.next, first);
+      for (const row of rows) {
+        const chunk = openRow(row, page.next, place);
+        if (!chunk) {
+          if (page.records.length > 0) return; // What was read is good; the next read meets what is wrong here.
+          throw corruptRecord(place, page.next);
+        }
+        take(page, chunk);
+        if (page.full) {
+          page.end = page.next > chunk.last && row === rows.at(-1) && rows.length < chunks;
+          return;
+        }
+      }
+      const last = rows.at(-1);
+      if (last) chunkEvents.set(log, rows.reduce((sum, { count }) => sum + count, 0) / rows.length);
+      page.end = rows.length < chunks;
+      if (page.end) return;
+      chunks = Math.min(chunksMax, chunks * 4);
+    }
+  }
+
+  return {
+    async read(topic, partition, position, limits) {
+      const log = logOf(await catalog.topic(topic), topic, partition);
+      if (!Number.isSafeInteger(position) || position < 0)
+        throw new TidingsError("TIDINGS_INVALID_OPTION", `A position is a whole number of at least 0, not ${position}.`); // prettier-ignore
+      const page: Page = { records: [], limits, next: position, bytes: 0, full: false, end: false };
+      await fill(page, log, { topic, partition });
+      const { records, next, end } = page;
+      return { records, next, lost: (records[0]?.position ?? next) - position, end };
+    },
+    async bounds(topic) {
+      const { id } = await catalog.topic(topic);
+      const rows = await read<Bounds>({ name: "tidings_bounds", text: boundsText(settings.schema), values: [id] });
+      return rows.map(({ first, next }) => ({ first, next: Math.max(first, next) }));
+    },
+    async positionsAt(topic, timeMs) {
+      const { id } = await catalog.topic(topic);
+      const rows = await read<{ position: number }>({
+        name: "tidings_positions_at",
+        text: positionsText(settings.schema),
+        values: [id, Math.ceil(timeMs)],
+      });
+      return rows.map(({ position }) => position);
+    },
+  };
+}
+
+/** The newest chunk of a log is in its current segment, or there is none in it yet. */
+const boundsText = (schema: string): string => `
+  SELECT l.first, coalesce((SELECT c.last + 1 FROM "${schema}".chunk c
+    WHERE c.segment = l.segment AND c.log = l.id ORDER BY c.last DESC LIMIT 1), s.first) AS next
+  FROM "${schema}".log l JOIN "${schema}".segment_log s ON s.log = l.id AND s.segment = l.segment
+  WHERE l.topic = $1 ORDER BY l.partition`;
+
+/** Chunks of a log never go back in time, so that the first one that came later is where the instant is. */
+const positionsText = (schema: string): string => `
+  SELECT greatest(l.first, coalesce(
+    (SELECT c.last - c.count + 1 FROM "${schema}".segment_log g
+      JOIN LATERAL (SELECT n.last, n.count, n.appended_ms FROM "${schema}".chunk n
+        WHERE n.segment = g.segment AND n.log = l.id AND n.last >= l.first AND n.appended_ms >= $2 ORDER BY n.last LIMIT 1) AS c ON true
+      WHERE g.log = l.id ORDER BY g.segment LIMIT 1),
+    (SELECT c.last + 1 FROM "${schema}".chunk c WHERE c.segment = l.segment AND c.log = l.id ORDER BY c.last DESC LIMIT 1),
+    s.first)) AS position
+  FROM "${schema}".log l JOIN "${schema}".segment_log s ON s.log = l.id AND s.segment = l.segment
+  WHERE l.topic = $1 ORDER BY l.partition`;
+
+async function lookAt({ read }: Connections, schema: string, looks: readonly Look[]): Promise<readonly Seen[]> {
+  const rows = await read<ChunkRow & { readonly place: number; readonly first: number }>({
+    name: "tidings_read",
+    text: `SELECT w.place - 1 AS place, l.first, c.* FROM unnest($1::int[], $2::bigint[], $3::int[]) WITH ORDINALITY AS w(log, position, chunks, place)
+      JOIN "${schema}".log l ON l.id = w.log
+      LEFT JOIN LATERAL (
+        SELECT c.* FROM (
+          SELECT g.segment FROM "${schema}".segment_log g WHERE g.log = w.log AND g.segment >= coalesce(
+            (SELECT max(b.segment) FROM "${schema}".segment_log b WHERE b.log = w.log AND b.first <= greatest(w.position, l.first)), 0)
+          ORDER BY g.segment) AS s
+        CROSS JOIN LATERAL (
+          SELECT n.log, n.last, n.count, n.appended_ms, n.checksum, n.header, n.body FROM "${schema}".chunk n
+          WHERE n.segment = s.segment AND n.log = w.log AND n.last >= greatest(w.position, l.first) ORDER BY n.last LIMIT w.chunks) AS c
+        LIMIT w.chunks) AS c ON true
+      ORDER BY w.place, c.last`,
+    values: [looks.map(({ log }) => log), looks.map(({ position }) => position), looks.map(({ chunks }) => chunks)],
+  });
+  const seen = looks.map(() => ({ first: 0, rows: [] as ChunkRow[] }));
+  for (const row of rows) {
+    const at = seen[row.place];
+    if (!at) continue;
+    at.first = row.first;
+    if (row.last !== null) at.rows.push(row);
+  }
+  return seen;
+}
+
+/** Enough for the limits, judged by the chunks before; never so much that it were too large for memory. */
+function chunksWanted({ events }: ReadLimits, eventsPerChunk: number | undefined): number {
+  if (eventsPerChunk === undefined) return chunksFirst;
+  return Math.min(chunksMax, Math.max(2, Math.ceil(events / eventsPerChunk) + 1));
+}
+
+interface Page {
+  readonly records: StoredRecord[];
+  readonly limits: ReadLimits;
+  next: number;
+  bytes: number;
+  full: boolean;
+  end: boolean;
+}
+
+/** The chunk in which the position stands, verified; positions have no gaps, so a chunk that begins later is damage, too. */
+function openRow(row: ChunkRow, position: number, place: LogPlace): OpenChunk | undefined {
+  if (!isWhole(row)) return undefined;
+  const chunk = openChunkText(row, { last: row.last, count: row.count, appendedAtMs: row.appended_ms }, place);
+  return chunk.first <= position && position <= chunk.last ? chunk : undefined;
+}
+
+/** Whether a chunk is as it was written, and where. */
+export function isWhole(row: ChunkRow): boolean {
+  return xor(contentOfChunk(row), placeOfChunk(row.log, row.last, row.count, row.appended_ms)) === row.checksum;
+}
+
+function take(page: Page, chunk: OpenChunk): void {
+  const { limits, records } = page;
+  for (let index = page.next - chunk.first; page.next <= chunk.last; index++) {
+    const bytes = chunk.bytes(index);
+    if (records.length > 0 && (records.length >= limits.events || page.bytes + bytes > limits.bytes)) {
+      page.full = true;
+      return;
+    }
+    records.push(chunk.record(index));
+    page.bytes += bytes;
+    page.next++;
+  }
+  page.full = records.length >= limits.events || page.bytes >= limits.bytes;
+}

@@ -1,0 +1,161 @@
+import { crc32 } from "node:zlib";
+import { chunkEnds, encodeChunk } from "../sql/chunk.ts";
+import type { Call } from "./call.ts";
+import { checksumOfTimer, contentOfChunk, contentOfDocument } from "./checksums.ts";
+import type { Statement } from "./connections.ts";
+import { documentKind, foldDocuments, type FoldedDocument, foldTimers } from "./folding.ts";
+import { nameOf } from "./group.ts";
+import type { Settings } from "./options.ts";
+import type { Placed } from "./placing.ts";
+import { toColumn } from "./text.ts";
+
+/** What a commit answers; the indexes are those of all fences and all checks of the group, one after the other. */
+export interface CommitRow {
+  readonly bad_fences: readonly number[] | null;
+  readonly bad_checks: readonly number[] | null;
+  readonly found_versions: readonly number[] | null;
+  readonly nexts: readonly number[] | null;
+  readonly appended_ms: readonly number[] | null;
+  readonly at_ms: number;
+}
+
+/** Over how many locks the documents that do not exist are spread. */
+const buckets = 64;
+
+/** The one statement that commits a group. */
+export function commitStatement(
+  calls: readonly Call[],
+  placed: Placed,
+  settings: Settings,
+  deduplicationWindowMs: number,
+): Statement {
+  const texts: Buffer[] = [];
+  const values = [
+    calls.some(({ durable }) => durable),
+    ...fenceValues(calls),
+    ...lockValues(calls),
+    ...checkValues(calls),
+    ...documentValues(calls, texts),
+    ...timerValues(calls, texts),
+    ...idValues(placed, deduplicationWindowMs),
+    ...appendValues(placed, texts),
+    Buffer.concat(texts),
+  ];
+  return { name: "tidings_commit", text: commitText(settings.schema), values };
+}
+
+const casts = [
+  "boolean", "text[]", "bigint[]", "integer[]", "integer[]", "text[]", "text[]", "text[]", "text[]", "bigint[]",
+  "text[]", "text[]", "integer[]", "integer[]", "bigint[]", "integer[]", "text[]", "text[]", "bigint[]", "bigint[]", "bigint[]", "integer[]",
+  "text[]", "text[]", "text[]", "integer[]", "integer[]", "bigint", "integer[]", "integer[]",
+  "integer[]", "integer[]", "integer[]", "bigint[]", "integer[]", "integer[]", "bytea",
+]; // prettier-ignore
+
+const commitText = (schema: string): string =>
+  `SELECT * FROM "${schema}".commit(${casts.map((cast, index) => `$${index + 1}::${cast}`).join(", ")})`;
+
+/** Null where there is nothing, so that the function skips the part. */
+const orNull = <Item>(items: Item[]): Item[] | null => (items.length === 0 ? null : items);
+
+function fenceValues(calls: readonly Call[]): unknown[] {
+  const fences = calls.flatMap((call) => call.fences);
+  return [orNull(fences.map(({ lease }) => toColumn(lease))), orNull(fences.map(({ token }) => token))];
+}
+
+/** All documents that are looked at or written are locked, in one order; what is not there is locked by its bucket. */
+function lockValues(calls: readonly Call[]): unknown[] {
+  const absent = new Set<number>();
+  const inserted = new Set<number>();
+  const locked = new Map<string, { collection: string; key: string }>();
+  for (const { checks, documents } of calls) {
+    const written = new Map(documents.map((write) => [nameOf("d", write.collection, write.key), write]));
+    for (const { collection, key, version } of checks) {
+      const name = nameOf("d", collection, key);
+      if (version > 0) locked.set(name, { collection, key });
+      else if ((written.get(name)?.value ?? null) === null) absent.add(bucketOf(collection, key));
+    }
+    const known = new Set(checks.filter(({ version }) => version > 0).map((check) => nameOf("d", check.collection, check.key))); // prettier-ignore
+    for (const [name, { collection, key, value }] of written) {
+      locked.set(name, { collection, key });
+      if (value !== null && !known.has(name)) inserted.add(bucketOf(collection, key));
+    }
+  }
+  const all = [...locked.values()];
+  return [
+    orNull([...absent]),
+    orNull([...inserted]),
+    orNull(all.map(({ collection }) => toColumn(collection))),
+    orNull(all.map(({ key }) => toColumn(key))),
+  ];
+}
+
+const bucketOf = (collection: string, key: string): number => crc32(`${collection}\n${key}`) % buckets;
+
+function checkValues(calls: readonly Call[]): unknown[] {
+  const checks = calls.flatMap((call) => call.checks);
+  return [
+    orNull(checks.map(({ collection }) => toColumn(collection))),
+    orNull(checks.map(({ key }) => toColumn(key))),
+    orNull(checks.map(({ version }) => version)),
+  ];
+}
+
+function documentValues(calls: readonly Call[], texts: Buffer[]): unknown[] {
+  const documents = calls.flatMap(foldDocuments);
+  const lengths = documents.map(({ kind, value }) => (kind === documentKind.remove ? 0 : add(texts, toColumn(value))));
+  const sum = ({ collection, key, value }: FoldedDocument): number => contentOfDocument(collection, key, value);
+  return [
+    orNull(documents.map(({ collection }) => toColumn(collection))),
+    orNull(documents.map(({ key }) => toColumn(key))),
+    orNull(documents.map(({ kind }) => kind)),
+    orNull(documents.map(({ step }) => step)),
+    orNull(documents.map(sum)),
+    orNull(lengths),
+  ];
+}
+
+function timerValues(calls: readonly Call[], texts: Buffer[]): unknown[] {
+  const timers = calls.flatMap((call) => foldTimers(call.timers));
+  const lengths = timers.map(({ dueAtMs, payload }) => (dueAtMs === null ? 0 : add(texts, toColumn(payload))));
+  return [
+    orNull(timers.map(({ queue }) => toColumn(queue))),
+    orNull(timers.map(({ key }) => toColumn(key))),
+    orNull(timers.map(({ dueAtMs }) => dueAtMs)),
+    orNull(timers.map(({ version }) => version ?? null)),
+    orNull(timers.map(({ queue, key, dueAtMs, payload }) => checksumOfTimer(queue, key, dueAtMs ?? 0, payload))),
+    orNull(lengths),
+  ];
+}
+
+function idValues({ remembered }: Placed, windowMs: number): unknown[] {
+  return [
+    orNull(remembered.map(({ draft }) => toColumn(draft.source))),
+    orNull(remembered.map(({ draft }) => toColumn(draft.id))),
+    orNull(remembered.map(({ draft }) => draft.hash ?? "")),
+    orNull(remembered.map(({ log }) => log)),
+    orNull(remembered.map(({ behind }) => behind)),
+    windowMs,
+  ];
+}
+
+function appendValues({ staged }: Placed, texts: Buffer[]): unknown[] {
+  const columns: number[][] = [[], [], [], [], [], []];
+  for (const [log, drafts] of staged) {
+    let begin = 0;
+    for (const end of chunkEnds(drafts)) {
+      const text = encodeChunk(drafts.slice(begin, end));
+      const row = [log, end - 1, end - begin, contentOfChunk(text), add(texts, text.header), add(texts, text.body)];
+      row.forEach((value, index) => columns[index]?.push(value));
+      begin = end;
+    }
+  }
+  const logs = [...staged];
+  return [orNull(logs.map(([log]) => log)), orNull(logs.map(([, drafts]) => drafts.length)), ...columns.map(orNull)];
+}
+
+/** Answers with the number of bytes. */
+function add(texts: Buffer[], text: string): number {
+  const bytes = Buffer.from(text);
+  texts.push(bytes);
+  return bytes.length;
+}

@@ -1,0 +1,208 @@
+import type pg from "pg";
+import type { CancelTimer } from "../../platform/clock.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { Catalog } from "./catalog.ts";
+import { backOff, type Connections } from "./connections.ts";
+import type { Settings } from "./options.ts";
+
+/** What wakes listeners works with. */
+export interface WakeParts {
+  readonly platform: Platform;
+  readonly settings: Settings;
+  readonly connections: Connections;
+  readonly catalog: Catalog;
+}
+
+/** Calls listeners when something may have changed. */
+export interface Wake {
+  watchTopic(topic: string, listener: () => void): () => void;
+  watchCollection(collection: string, listener: () => void): () => void;
+  /** This engine has committed. */
+  own(logs: Iterable<number>, collections: Iterable<string>): void;
+  close(): Promise<void>;
+}
+
+/** How long changes are gathered before others are told: one signal for many commits. */
+const tellAfterMs = 5;
+/** Longest payload of a notification that every server takes. */
+const payloadMax = 7000;
+/** How often to look while nobody tells. */
+const blindPollMs = 100;
+
+/** What was changed, as it is told. */
+interface News {
+  readonly from: string;
+  readonly topics: readonly string[];
+  readonly collections: readonly string[];
+  /** More than can be told. */
+  readonly all?: boolean;
+}
+
+/**
+ * Within the process listeners are called after each commit. Other processes are told by NOTIFY, apart from the commits
+ * (one inside of each makes all of a cluster's commits wait for each other), and look by themselves now and then.
+ */
+export class Wakes implements Wake {
+  readonly #parts: WakeParts;
+  readonly #channel: string;
+  readonly #me: string;
+  readonly #topics = new Map<string, Set<() => void>>();
+  readonly #collections = new Map<string, Set<() => void>>();
+  #untold = { topics: new Set<string>(), collections: new Set<string>() };
+  #cancelTell: CancelTimer | undefined;
+  #cancelPoll: CancelTimer | undefined;
+  #listener: pg.Client | undefined;
+  /** Whether notifications come. */
+  #hears = false;
+  #seen = "";
+  #closed = false;
+
+  constructor(parts: WakeParts) {
+    this.#parts = parts;
+    this.#channel = `tidings_${parts.settings.schema}`;
+    this.#me = parts.platform.ids.next();
+  }
+
+  watchTopic(topic: string, listener: () => void): () => void {
+    return this.#watch(this.#topics, topic, listener);
+  }
+
+  watchCollection(collection: string, listener: () => void): () => void {
+    return this.#watch(this.#collections, collection, listener);
+  }
+
+  #watch(kind: Map<string, Set<() => void>>, name: string, listener: () => void): () => void {
+    // Two calls with one function are two listeners.
+    const own = (): void => listener();
+    if (this.#topics.size + this.#collections.size === 0) this.#start();
+    const listeners = kind.get(name) ?? new Set();
+    kind.set(name, listeners.add(own));
+    return () => {
+      listeners.delete(own);
+      if (listeners.size === 0 && kind.get(name) === listeners) kind.delete(name);
+    };
+  }
+
+  own(logs: Iterable<number>, collections: Iterable<string>): void {
+    const topics = new Set<string>();
+    for (const log of logs) topics.add(this.#parts.catalog.placeOf(log)?.topic as string);
+    this.#call(topics, collections);
+    if (!this.#parts.settings.notify) return;
+    for (const topic of topics) this.#untold.topics.add(topic);
+    for (const collection of collections) this.#untold.collections.add(collection);
+    this.#cancelTell ??= this.#parts.platform.clock.after(tellAfterMs, () => void this.#tell(), true);
+  }
+
+  /** A signal that is lost is made up for by the looks of the others. */
+  async #tell(): Promise<void> {
+    this.#cancelTell = undefined;
+    const { topics, collections } = this.#untold;
+    this.#untold = { topics: new Set(), collections: new Set() };
+    const news: News = { from: this.#me, topics: [...topics], collections: [...collections] };
+    const payload = JSON.stringify(news);
+    const short = payload.length <= payloadMax ? payload : JSON.stringify({ from: this.#me, topics: [], collections: [], all: true }); // prettier-ignore
+    await this.#parts.connections
+      .read({ name: "tidings_tell", text: "SELECT pg_notify($1, $2)", values: [this.#channel, short] })
+      .catch(() => undefined);
+  }
+
+  #call(topics: Iterable<string>, collections: Iterable<string>): void {
+    for (const name of topics) this.#callAll(this.#topics.get(name));
+    for (const name of collections) this.#callAll(this.#collections.get(name));
+  }
+
+  #callAll(listeners: Iterable<() => void> | undefined): void {
+    for (const listener of Array.from(listeners ?? [])) {
+      try {
+        listener();
+      } catch (error) {
+        // A listener's fault is no reason to leave others asleep, nor to be silent about.
+        this.#parts.platform.clock.soon(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  #start(): void {
+    if (this.#parts.settings.notify && !this.#listener) void this.#listen();
+    if (!this.#cancelPoll) this.#pollLater();
+  }
+
+  /** Listens, and connects again for ever. */
+  async #listen(): Promise<void> {
+    const { connections, platform } = this.#parts;
+    for (let tries = 0; !this.#closed; tries++) {
+      const client = connections.listener();
+      this.#listener = client;
+      const ended = new Promise<void>((resolve) => {
+        client.once("end", resolve);
+        client.on("error", () => resolve());
+      });
+      client.on("notification", ({ payload }) => this.#heard(payload ?? ""));
+      try {
+        await client.connect();
+        await client.query(`LISTEN "${this.#channel}"`);
+        tries = 0;
+        this.#hears = true;
+        // What was told while nobody listened.
+        void this.#look(true);
+        await ended;
+      } catch {
+        // Nobody is there, or a pooler that cannot listen: the looks go on.
+      }
+      this.#hears = false;
+      await client.end().catch(() => undefined);
+      await backOff(platform, tries);
+    }
+  }
+
+  #heard(payload: string): void {
+    let news: News;
+    try {
+      news = JSON.parse(payload) as News;
+    } catch {
+      return; // Somebody else uses our channel.
+    }
+    if (news.from === this.#me) return;
+    if (news.all) this.#call([...this.#topics.keys()], [...this.#collections.keys()]);
+    else this.#call(news.topics, news.collections);
+  }
+
+  #pollLater(): void {
+    const { settings, platform } = this.#parts;
+    if (this.#closed) return;
+    const everyMs = settings.pollMs ?? (this.#hears ? 1000 : blindPollMs);
+    this.#cancelPoll = platform.clock.after(everyMs, () => void this.#look(false), true);
+  }
+
+  /** Whether anything was written, by anybody: the heads of the logs and a sequence that rises with each commit. */
+  async #look(anyway: boolean): Promise<void> {
+    const { connections, settings } = this.#parts;
+    try {
+      const [row] = await connections.read<{ seen: string }>({
+        name: "tidings_look",
+        text: `SELECT (SELECT last_value::text FROM "${settings.schema}".writes) || ' ' || coalesce((SELECT string_agg(n.next::text, ' ' ORDER BY l.id)
+          FROM "${settings.schema}".log l LEFT JOIN LATERAL (SELECT c.last + 1 AS next FROM "${settings.schema}".chunk c
+          WHERE c.segment = l.segment AND c.log = l.id ORDER BY c.last DESC LIMIT 1) AS n ON true), '') AS seen`,
+        values: [],
+      });
+      const seen = row?.seen ?? "";
+      if ((seen !== this.#seen || anyway) && !this.#closed)
+        this.#call([...this.#topics.keys()], [...this.#collections.keys()]);
+      this.#seen = seen;
+    } catch {
+      // The calls of the application say that nobody answers.
+    }
+    if (!anyway) this.#pollLater();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#topics.clear();
+    this.#collections.clear();
+    this.#cancelPoll?.();
+    this.#cancelTell?.();
+    await this.#listener?.end().catch(() => undefined);
+  }
+}
