@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { serviceUrl } from "../services/url.ts";
 import { movablePlatform, type Open, type Opened } from "../../src/conformance/index.ts";
 import { memoryWorld } from "../../src/engines/memory/index.ts";
+import type { UserSql as PostgresHandle } from "../../src/engines/postgres/index.ts";
 import type { Engine, EngineContext } from "../../src/ports/engine.ts";
 
 export const bindings = ["node:sqlite", "better-sqlite3"] as const;
@@ -37,6 +38,15 @@ export function openSqlite(binding: Binding): Open {
     const opened = await several((context) => sqlite({ path, binding }).open(context));
     return {
       ...opened,
+      userSql: {
+        synchronous: true,
+        exec: (handle, sql) => (handle as SqliteHandle).exec(sql),
+        column: (handle, sql) =>
+          (handle as SqliteHandle)
+            .prepare(sql)
+            .all()
+            .map((row) => Object.values(row)[0]),
+      },
       damage: (topic, partition, position) => damage(opened.engine, { topic, partition, position }),
       async close() {
         await opened.close();
@@ -75,6 +85,14 @@ export const openPostgres: Open = async () => {
   let ahead = 0;
   return {
     ...opened,
+    userSql: {
+      synchronous: false,
+      exec: (handle, sql) => (handle as PostgresHandle).query(sql),
+      async column(handle, sql) {
+        const { rows } = await (handle as PostgresHandle).query(sql);
+        return rows.map((row) => Object.values(row as object)[0]);
+      },
+    },
     // The clock is the server's; the others of the cluster keep theirs.
     async pass(ms) {
       ahead += ms;
@@ -98,6 +116,11 @@ export const openPostgres: Open = async () => {
     },
   };
 };
+
+interface SqliteHandle {
+  exec(sql: string): unknown;
+  prepare(sql: string): { all(): object[] };
+}
 
 /** Every engine there is so far. */
 export const engines = {

@@ -6,6 +6,15 @@ import type { Timers } from "../ports/timers.ts";
 import type { Outcome, Transaction } from "../ports/transaction.ts";
 import type { Platform } from "../platform/platform.ts";
 
+/** SQL of the user in the words of an engine. */
+export interface UserSqlDialect {
+  /** Whether the handle answers at once, so that functions that answer with a promise are refused. */
+  readonly synchronous: boolean;
+  exec(handle: unknown, sql: string): unknown;
+  /** The values of the first column. */
+  column(handle: unknown, sql: string): readonly unknown[] | Promise<readonly unknown[]>;
+}
+
 /** An engine under test with what the suites may do around it. Made anew for each case by the author's factory. */
 export interface Opened {
   readonly engine: Engine;
@@ -23,6 +32,8 @@ export interface Opened {
   readonly deduplicationWindowMs?: number;
   /** Makes the next publish take effect and then reject with TIDINGS_OUTCOME_UNKNOWN; absent: that is not tested. */
   loseNextAnswer?(): void;
+  /** How user SQL speaks with the engine's handle. Needed when `capabilities.userSql`. */
+  readonly userSql?: UserSqlDialect;
   /** Changes a stored byte of this record behind the engine's back; absent: what it does then is not tested. */
   damage?(topic: string, partition: number, position: number): Promise<void>;
 }

@@ -2,6 +2,7 @@ import type { Contract } from "../event/contract.ts";
 import type { PublishOptions } from "../event/encode.ts";
 import type { Event } from "../event/envelope.ts";
 import type { Dependency } from "./guards/dependency.ts";
+import type { UserWork } from "../ports/transaction.ts";
 import type { Logger } from "./log.ts";
 
 /** Documents of a service, read as committed plus what earlier deliveries of the same key wrote. */
@@ -35,8 +36,11 @@ export interface Context {
    * used up an attempt. What `work` throws comes back, and counts as a failure of the dependency as its options say.
    */
   call<Result>(dependency: Dependency, work: (signal: AbortSignal) => Promise<Result> | Result): Promise<Result>;
-  /** Runs SQL of your own, synchronously, inside the commit of the unit of work. Only where the store is an SQL engine. */
-  tx(work: (db: unknown) => void): void;
+  /**
+   * Runs SQL of your own inside the commit of the unit of work: with sqlite synchronously, with postgres `db.query(text, values)`
+   * is awaited. Throws TIDINGS_UNSUPPORTED where the store has no SQL.
+   */
+  tx(work: UserWork): void;
   /** The time, in milliseconds since 1970: the application's clock, which a test may own. */
   now(): number;
   /** Waits; rejects as soon as `signal` aborts. The delivery keeps its slot meanwhile. */

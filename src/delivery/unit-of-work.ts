@@ -11,7 +11,7 @@ import { sleep } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { TopicEntry } from "../ports/topics.ts";
-import type { Check, DocumentWrite, TimerWrite } from "../ports/transaction.ts";
+import type { Check, DocumentWrite, TimerWrite, UserWork } from "../ports/transaction.ts";
 import type { Context, StateBox } from "./context.ts";
 import { callThrough } from "./guards/call.ts";
 import type { Dependency } from "./guards/dependency.ts";
@@ -41,7 +41,7 @@ export interface UnitWrites {
   documents?: DocumentWrite[];
   timers?: TimerWrite[];
   publish?: TopicEntry[];
-  sql?: ((handle: unknown) => void)[];
+  sql?: UserWork[];
   /** Rough size of what is published and written. */
   bytes: number;
 }
@@ -172,12 +172,12 @@ export class UnitOfWork implements Context {
     return sleep(this.#host.platform.clock, delayMs, this.signal);
   }
 
-  tx(work: (db: unknown) => void): void {
+  tx(work: UserWork): void {
     this.#mustBeOpen("tx");
     if (!this.#host.engine.capabilities.userSql) {
       throw new TidingsError(
         "TIDINGS_UNSUPPORTED",
-        `ctx.tx needs a store with SQL, and the engine "${this.#host.engine.name}" has none; use sqlite.`,
+        `ctx.tx needs a store with SQL, and the engine "${this.#host.engine.name}" has none; use sqlite or postgres.`,
         { details: { engine: this.#host.engine.name, subscription: this.subscription } },
       );
     }

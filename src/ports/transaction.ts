@@ -30,6 +30,12 @@ export interface TimerWrite {
 }
 
 /**
+ * SQL of the user. Where the engine's SQL answers at once (sqlite) it must do so, too: a promise is refused; where it answers
+ * later (postgres) its promise is waited for.
+ */
+export type UserWork = (handle: unknown) => unknown;
+
+/**
  * Everything that commits together. Applied in the order of the fields: all fences and checks are
  * looked at first, against committed data; then come the writes, each list in its own order.
  */
@@ -40,10 +46,10 @@ export interface Transaction {
   readonly timers?: readonly TimerWrite[];
   readonly publish?: readonly TopicEntry[];
   /**
-   * The user's own SQL, each called with the engine's handle, synchronously, inside the transaction, in this order. Called
-   * again when the transaction has to be done again: its effects happen once.
+   * The user's own SQL, each called with the engine's handle inside the transaction, in this order, the next one when the one
+   * before has ended. Called again when the transaction has to be done again: its effects happen once.
    */
-  readonly sql?: readonly ((handle: unknown) => void)[];
+  readonly sql?: readonly UserWork[];
   /**
    * False: the commit need only survive the death of the process, not the power's, and may be faster.
    * True (the default): as a publish.

@@ -1,37 +1,37 @@
 import { find } from "../documents.ts";
-import { committed, conflictOf, equal, rejection, rejects, same } from "../expect.ts";
+import { committed, conflictOf, equal, given, rejection, rejects, same } from "../expect.ts";
 import { capability } from "../needs.ts";
 import { entryOf, expectTexts } from "../records.ts";
-import type { Case, Env } from "../suite.ts";
-
-/** What a handle of SQL is known to have in every engine with `userSql`. */
-interface SqlHandle {
-  exec(sql: string): unknown;
-  prepare(sql: string): { all(...values: readonly unknown[]): unknown };
-}
+import type { UserWork } from "../../ports/transaction.ts";
+import type { Case, Env, UserSqlDialect } from "../suite.ts";
 
 const needs = capability("userSql");
 
+function dialectOf({ opened }: Env): UserSqlDialect {
+  return given(opened.userSql, "userSql is declared, so the factory must offer its dialect");
+}
+
 /** A table of its own, and ways to write and read it through transactions. */
-async function table(env: Env): Promise<{ add(n: number): (handle: unknown) => void; rows(): Promise<unknown[]> }> {
+async function table(env: Env): Promise<{ add(n: number): UserWork; rows(): Promise<unknown[]> }> {
   const name = env.unique("user_").replaceAll("-", "_");
-  committed(
-    await env.transact({ sql: [(handle) => void (handle as SqlHandle).exec(`CREATE TABLE ${name} (n INTEGER)`)] }),
-  );
+  const dialect = dialectOf(env);
+  const exec =
+    (sql: string): UserWork =>
+    (handle) =>
+      dialect.exec(handle, sql);
+  committed(await env.transact({ sql: [exec(`CREATE TABLE ${name} (n INTEGER)`)] }));
+  const read = `SELECT n FROM ${name} ORDER BY n`;
   return {
-    add: (n) => (handle) => void (handle as SqlHandle).exec(`INSERT INTO ${name} VALUES (${n})`),
+    add: (n) => exec(`INSERT INTO ${name} VALUES (${n})`),
     async rows() {
-      let rows: unknown[] = [];
-      committed(
-        await env.transact({
-          sql: [
-            (handle) => {
-              rows = (handle as SqlHandle).prepare(`SELECT n FROM ${name} ORDER BY n`).all() as unknown[];
-            },
-          ],
-        }),
-      );
-      return rows.map((row) => Number((row as { n: number | bigint }).n));
+      let rows: readonly unknown[] = [];
+      const keep = (found: readonly unknown[]): void => void (rows = found);
+      const look: UserWork = (handle) => {
+        const found = dialect.column(handle, read);
+        return found instanceof Promise ? found.then(keep) : keep(found);
+      };
+      committed(await env.transact({ sql: [look] }));
+      return rows.map(Number);
     },
   };
 }
@@ -46,7 +46,7 @@ export const sqlCases: readonly Case[] = [
       const calls: number[] = [];
       const sql = [1, 2, 3].map((n) => (handle: unknown) => {
         calls.push(n);
-        mine.add(n)(handle);
+        return mine.add(n)(handle);
       });
       committed(
         await env.transact({
@@ -120,17 +120,31 @@ export const sqlCases: readonly Case[] = [
     },
   },
   {
-    name: "user SQL that begins, commits or rolls back, or answers with a Promise, is refused and rolled back",
+    name: "user SQL that begins, commits or rolls back is refused and rolled back",
     needs,
     async run(env) {
       const mine = await table(env);
       for (const statement of ["COMMIT", "BEGIN", "ROLLBACK"]) {
-        const misuse = (handle: unknown): void => void (handle as SqlHandle).exec(statement);
+        const misuse: UserWork = (handle) => dialectOf(env).exec(handle, statement);
         await rejects(env.transact({ sql: [mine.add(1), misuse] }), "TIDINGS_TRANSACTION_MISUSE");
       }
-      const waiting = (async () => undefined) as () => void;
-      await rejects(env.transact({ sql: [mine.add(1), waiting] }), "TIDINGS_TRANSACTION_MISUSE");
       same(await mine.rows(), []);
+    },
+  },
+  {
+    name: "user SQL that answers with a promise is refused where SQL answers at once, and waited for elsewhere",
+    needs,
+    async run(env) {
+      const mine = await table(env);
+      const waiting: UserWork = async (handle) => {
+        if (dialectOf(env).synchronous) return;
+        await env.wait(5);
+        await mine.add(2)(handle);
+      };
+      const outcome = env.transact({ sql: [mine.add(1), waiting] });
+      if (dialectOf(env).synchronous) await rejects(outcome, "TIDINGS_TRANSACTION_MISUSE");
+      else committed(await outcome);
+      same(await mine.rows(), dialectOf(env).synchronous ? [] : [1, 2]);
     },
   },
 ];

@@ -1,4 +1,4 @@
-import type { Check, DocumentWrite, Fence, TimerWrite, Transaction } from "../../ports/transaction.ts";
+import type { Check, DocumentWrite, Fence, TimerWrite, Transaction, UserWork } from "../../ports/transaction.ts";
 import type { TopicEntry } from "../../ports/topics.ts";
 import type { LifecycleFeed } from "../lifecycle/feed.ts";
 import { addCounts, type Progress } from "./progress.ts";
@@ -72,7 +72,7 @@ export function buildGroup(
   const documents: DocumentWrite[] = [];
   const timers: TimerWrite[] = [];
   const publish: TopicEntry[] = [];
-  const sql: ((handle: unknown) => void)[] = [];
+  const sql: UserWork[] = [];
   const checkStarts: number[] = [];
   const publishStarts: number[] = [];
   let durable = false;

@@ -10,7 +10,7 @@ import type { World } from "./world.ts";
 /** Applies all of a transaction or nothing, in the place among the other calls in which it was called. */
 export async function memoryTransact(handle: Handle, transaction: Transaction): Promise<Outcome> {
   if (transaction.sql && transaction.sql.length > 0) {
-    throw new TidingsError("TIDINGS_UNSUPPORTED", "The memory engine has no SQL; use the sqlite engine for ctx.tx.", {
+    throw new TidingsError("TIDINGS_UNSUPPORTED", "The memory engine has no SQL; use sqlite or postgres for ctx.tx.", {
       details: { engine: "memory", feature: "userSql" },
     });
   }

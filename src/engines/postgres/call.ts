@@ -1,6 +1,6 @@
 import { TidingsError } from "../../errors/tidings-error.ts";
 import type { Appended, TopicEntry } from "../../ports/topics.ts";
-import type { Outcome, Transaction } from "../../ports/transaction.ts";
+import type { Outcome, Transaction, UserWork } from "../../ports/transaction.ts";
 import { type Draft, draftOf } from "../sql/draft.ts";
 import { postgresCapabilities } from "./capabilities.ts";
 
@@ -10,6 +10,8 @@ export type Applied = Required<Pick<Transaction, "fences" | "checks" | "document
 /** One call on its way into a group commit: our own copy, so that what the caller does to its objects changes nothing. */
 export interface Call extends Applied {
   readonly drafts: readonly Draft[];
+  /** SQL of the user; such a call is a group of its own. */
+  readonly sql: readonly UserWork[];
   /** Whether the call is answered only after a sync. */
   readonly durable: boolean;
   /** Whether it may wait a little for company. */
@@ -36,7 +38,17 @@ export function publishCall(
       if (outcome.committed) resolve(outcome.appended);
       else reject(idConflict(drafts[outcome.conflict.index] as Draft, outcome.conflict.index));
     };
-    submit({ ...nothing, drafts, durable: true, patient: false, bytes: bytesOf(drafts), sinceMs, settle, reject });
+    submit({
+      ...nothing,
+      drafts,
+      sql: [],
+      durable: true,
+      patient: false,
+      bytes: bytesOf(drafts),
+      sinceMs,
+      settle,
+      reject,
+    });
   });
 }
 
@@ -47,6 +59,7 @@ export async function transactCall(
   submit: (call: Call) => void,
 ): Promise<Outcome> {
   const { fences, checks, documents, timers, durable = true, patient = false } = transaction;
+  const sql = [...(transaction.sql ?? [])];
   const drafts = (transaction.publish ?? []).map(toDraft);
   const applied = { fences: copy(fences), checks: copy(checks), documents: copy(documents), timers: copy(timers) };
   let bytes = bytesOf(drafts);
@@ -54,7 +67,7 @@ export async function transactCall(
   for (const { payload } of applied.timers) bytes += payload?.length ?? 0;
   return new Promise((settle, reject) => {
     // Events are always synced before anybody can see them.
-    submit({ ...applied, drafts, durable: durable || drafts.length > 0, patient, bytes, sinceMs, settle, reject });
+    submit({ ...applied, drafts, sql, durable: durable || drafts.length > 0, patient, bytes, sinceMs, settle, reject });
   });
 }
 

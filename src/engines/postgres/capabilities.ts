@@ -6,7 +6,7 @@ export const postgresCapabilities: Capabilities = Object.freeze({
   persistent: true,
   sharedByProcesses: true,
   transactions: true,
-  userSql: false,
+  userSql: true,
   publishDeduplication: true,
   seekByTime: true,
   retentionByAge: true,

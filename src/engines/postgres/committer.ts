@@ -4,12 +4,13 @@ import type { Platform } from "../../platform/platform.ts";
 import type { Conflict, Outcome } from "../../ports/transaction.ts";
 import type { Call } from "./call.ts";
 import type { Catalog } from "./catalog.ts";
-import { backOff, type Connections } from "./connections.ts";
+import { backOff, type Connections, type Inside } from "./connections.ts";
 import { describeFailure, failureKind, toTidingsError, unknownOutcome } from "./failure.ts";
 import { takeGroup } from "./group.ts";
 import type { Settings } from "./options.ts";
 import { appendedOf, knownIds, place, type Placed } from "./placing.ts";
 import { type CommitRow, commitStatement } from "./statement.ts";
+import { isThrownByUser, runUserSql } from "./user-sql.ts";
 
 /** What a committer works with. */
 export interface CommitterParts {
@@ -108,6 +109,7 @@ export class Committer {
     const effective = group.map((call) => effectOf(call, placed));
     const sent = await connections.write<CommitRow>(
       commitStatement(effective, placed, settings, deduplicationWindowMs),
+      insideOf(effective),
     );
     if ("error" in sent) return this.#notCommitted(group, sent.sent, sent.error);
     const [row] = sent.rows;
@@ -152,6 +154,11 @@ export class Committer {
     const { settings, platform } = this.#parts;
     if (looksAgain.includes((error as { code?: unknown }).code)) return;
     const kind = failureKind(error);
+    if (isThrownByUser(error)) {
+      this.#leave(group);
+      for (const call of group) call.reject(error);
+      return;
+    }
     if (kind === "lost" && wasSent) {
       this.#leave(group);
       for (const call of group) call.reject(unknownOutcome(settings.address, error));
@@ -197,9 +204,20 @@ export class Committer {
   }
 }
 
+/** SQL of the user runs before the commit statement, so that what that locks is not locked for as long as the user takes. */
+function insideOf([call]: readonly Call[]): Inside<CommitRow> | undefined {
+  if (!call || call.sql.length === 0) return undefined;
+  return {
+    before: (client) => runUserSql(client, call.sql),
+    commits: ([row]) => row !== undefined && row.bad_fences === null && row.bad_checks === null,
+  };
+}
+
 /** What a call writes: nothing when one of its ids means another payload, but its fences and checks count all the same. */
 function effectOf(call: Call, placed: Placed): Call {
-  return typeof placed.places.get(call) === "number" ? { ...call, documents: [], timers: [], drafts: [] } : call;
+  return typeof placed.places.get(call) === "number"
+    ? { ...call, documents: [], timers: [], drafts: [], sql: [] }
+    : call;
 }
 
 /** By call, the first fence or else the first check that does not hold. */

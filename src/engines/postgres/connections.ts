@@ -15,12 +15,19 @@ export interface Statement {
 /** What came of a write: nothing was sent yet, or it was, and an answer came or did not. */
 export type Sent<Row> = { readonly rows: readonly Row[] } | { readonly sent: boolean; readonly error: unknown };
 
+/** What is done around a write in one transaction. */
+export interface Inside<Row> {
+  readonly before: (client: pg.PoolClient) => Promise<void>;
+  /** Whether the transaction commits, or is rolled back. */
+  readonly commits: (rows: readonly Row[]) => boolean;
+}
+
 /** The connections of an engine: one for writes, which keeps their order, some for reads. */
 export interface Connections {
   /** Reads, and tries again while the server is away, for `busyTimeoutMs`. Rejects with an error of ours. */
   readonly read: <Row>(statement: Statement) => Promise<readonly Row[]>;
-  /** Writes once. Never rejects. */
-  readonly write: <Row>(statement: Statement) => Promise<Sent<Row>>;
+  /** Writes once. Never rejects. With `inside`, in a transaction that begins with what that does. */
+  readonly write: <Row>(statement: Statement, inside?: Inside<Row>) => Promise<Sent<Row>>;
   /** Does something with a connection of its own, once; for what is no single statement. */
   alone<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result>;
   /** A client of its own, not connected yet. */
@@ -92,7 +99,7 @@ class PooledConnections implements Connections {
     }
   };
 
-  readonly write = async <Row>(statement: Statement): Promise<Sent<Row>> => {
+  readonly write = async <Row>(statement: Statement, inside?: Inside<Row>): Promise<Sent<Row>> => {
     let client: pg.PoolClient;
     try {
       client = await this.#writes.connect();
@@ -101,12 +108,12 @@ class PooledConnections implements Connections {
       return { sent: false, error };
     }
     try {
-      const { rows } = await client.query(statement as pg.QueryConfig);
+      const rows = inside ? await within(client, statement, inside) : await rowsOf<Row>(client, statement);
       client.release();
       this.#trouble = undefined;
-      return { rows: rows as Row[] };
+      return { rows };
     } catch (error) {
-      client.release(failureKind(error) === "lost");
+      client.release(failureKind(error) === "lost" || inside !== undefined);
       return { sent: true, error };
     }
   };
@@ -135,6 +142,20 @@ class PooledConnections implements Connections {
     this.#closing.abort();
     await Promise.allSettled([this.#writes.end(), this.#reads.end()]);
   }
+}
+
+async function rowsOf<Row>(client: pg.PoolClient, statement: Statement): Promise<readonly Row[]> {
+  const { rows } = await client.query(statement as pg.QueryConfig);
+  return rows as Row[];
+}
+
+/** A connection on which this fails is not used again, so that nothing of the transaction is left. */
+async function within<Row>(client: pg.PoolClient, statement: Statement, inside: Inside<Row>): Promise<readonly Row[]> {
+  await client.query("BEGIN");
+  await inside.before(client);
+  const rows = await rowsOf<Row>(client, statement);
+  await client.query(inside.commits(rows) ? "COMMIT" : "ROLLBACK");
+  return rows;
 }
 
 /** Whether trying again may help, because nothing took effect or because a read may be repeated. */

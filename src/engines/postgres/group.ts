@@ -14,7 +14,8 @@ export function takeGroup(queue: readonly Call[], settings: Settings, alone: boo
   for (const call of queue) {
     events += call.drafts.length;
     bytes += call.bytes;
-    if (taken.length > 0 && (alone || events > settings.groupEventsMax || bytes > settings.groupBytesMax)) break;
+    if (taken.length > 0 && (alone || call.sql.length > 0 || (taken[0]?.sql.length ?? 0) > 0)) break;
+    if (taken.length > 0 && (events > settings.groupEventsMax || bytes > settings.groupBytesMax)) break;
     if (!footprint.take(call)) break;
     taken.push(call);
   }

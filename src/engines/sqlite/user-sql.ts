@@ -1,7 +1,9 @@
 import { TidingsError } from "../../errors/tidings-error.ts";
+import type { UserWork } from "../../ports/transaction.ts";
+import { forbiddenStatement } from "../sql/statements.ts";
 import type { Connection, SqlValue, Statement } from "./binding.ts";
 import { failureKind } from "./failure.ts";
-import { forbiddenStatement } from "./statements.ts";
+
 import type { Writer } from "./writer.ts";
 
 /** What a function of `Transaction.sql` gets: SQL inside the engine's transaction, which it can neither end nor begin. */
@@ -26,7 +28,7 @@ export function isThrownByUser(error: unknown): error is Error {
  */
 export function runUserSql<Result>(
   writer: Writer,
-  functions: readonly ((handle: unknown) => void)[],
+  functions: readonly UserWork[],
   apply: (userSql: () => void) => Result,
 ): Result {
   const { connection } = writer;
@@ -45,7 +47,7 @@ export function runUserSql<Result>(
   }
 }
 
-function callUser(connection: Connection, fn: (handle: unknown) => unknown): void {
+function callUser(connection: Connection, fn: UserWork): void {
   let open = true;
   const check = (sql: string): void => {
     if (!open) throw misuse("its SQL handle was used after the function had ended");

@@ -6,7 +6,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { describe, test, type TestContext } from "node:test";
 
 import type { SqliteOptions, UserSql } from "../../../src/engines/sqlite/index.ts";
-import { forbiddenStatement } from "../../../src/engines/sqlite/statements.ts";
+import { forbiddenStatement } from "../../../src/engines/sql/statements.ts";
 import type { Outcome } from "../../../src/ports/transaction.ts";
 import { bindings, entry, folder, open, platform, readAll, record, rejection, until } from "./support.ts";
 

@@ -1,6 +1,6 @@
-/** Statements that would begin, end or reconfigure what the engine has begun. */
+/** Statements of SQLite and PostgreSQL that would begin, end or reconfigure what the engine has begun. */
 const forbidden = new Set([
-  "BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "PRAGMA", "ATTACH", "DETACH", "VACUUM",
+  "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE", "PREPARE", "PRAGMA", "ATTACH", "DETACH", "VACUUM",
 ]); // prettier-ignore
 
 /** Everything of SQL that may hide a semicolon or a keyword: comments, strings, quoted names; and what is left. */

@@ -1,0 +1,63 @@
+import type pg from "pg";
+import { TidingsError } from "../../errors/tidings-error.ts";
+import type { UserWork } from "../../ports/transaction.ts";
+import { forbiddenStatement } from "../sql/statements.ts";
+import { failureKind } from "./failure.ts";
+
+/** What a function of `Transaction.sql` gets: SQL inside the engine's transaction, which it can neither end nor begin. */
+export interface UserSql {
+  /** Runs a statement; `values` stand for `$1`, `$2`, ... Rows come as the client gives them. */
+  query(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<{ readonly rows: unknown[]; readonly rowCount: number | null }>;
+}
+
+/** What functions of users threw, to tell it from failures of our own. */
+const thrownByUsers = new WeakSet<object>();
+
+/** Whether a function of a user threw this. */
+export function isThrownByUser(error: unknown): error is Error {
+  return typeof error === "object" && error !== null && thrownByUsers.has(error);
+}
+
+/** Calls the functions one after the other. What one throws is told apart by `isThrownByUser`, unless the server is at fault. */
+export async function runUserSql(client: pg.PoolClient, functions: readonly UserWork[]): Promise<void> {
+  for (const fn of functions) await callUser(client, fn);
+}
+
+async function callUser(client: pg.PoolClient, fn: UserWork): Promise<void> {
+  let open = true;
+  let last: Promise<unknown> = Promise.resolve();
+  const handle: UserSql = {
+    query(text, values = []) {
+      if (!open) return Promise.reject(misuse("its SQL handle was used after the function had ended"));
+      const forbidden = forbiddenStatement(text);
+      if (forbidden)
+        return Promise.reject(misuse(`it ran ${forbidden}, and the engine alone begins and ends transactions`));
+      // One after the other, also when the function does not wait.
+      const result = last.then(() => (values.length === 0 ? client.query(text) : client.query(text, [...values])));
+      last = result.catch(() => undefined);
+      return result;
+    },
+  };
+  try {
+    await fn(handle);
+    open = false;
+    await last;
+  } catch (cause) {
+    const error =
+      cause instanceof Error
+        ? cause
+        : new Error(`A function of the unit of work's SQL threw: ${String(cause)}`, { cause });
+    const kind = failureKind(error);
+    if (kind !== "lost" && kind !== "again") thrownByUsers.add(error);
+    throw error;
+  } finally {
+    open = false;
+  }
+}
+
+function misuse(what: string): TidingsError {
+  return new TidingsError("TIDINGS_TRANSACTION_MISUSE", `A function of the unit of work's SQL was refused: ${what}.`);
+}
