@@ -1,15 +1,17 @@
 // npm run bench -- SUITE [--json --quick --full --repeat N --only NAME --without PEER --profile DIR]
 import { parseArgs } from "node:util";
 
-import type { Line } from "./lib/line.ts";
+import type { Facts, Line } from "./lib/line.ts";
 import { machineLine } from "./lib/machine.ts";
 import { makePlace } from "./lib/place.ts";
+import { postgresFacts, postgresUrl } from "./lib/postgres.ts";
 import { redisFacts, redisUrl } from "./lib/redis.ts";
-import { type Measurement, type Run, type RunOptions, runOf } from "./lib/run.ts";
+import { type Measurement, type Run, type RunOptions, runOf, type ServerName, type Urls } from "./lib/run.ts";
 import { embedded } from "./suites/embedded.ts";
 import { overload } from "./suites/overload.ts";
+import { postgres } from "./suites/postgres.ts";
 
-const suites: Readonly<Record<string, readonly Measurement[]>> = { embedded, overload };
+const suites: Readonly<Record<string, readonly Measurement[]>> = { embedded, overload, postgres };
 
 const usage = `npm run bench -- SUITE [--json --quick --full --repeat N --only NAME --without PEER --profile DIR]
 
@@ -18,8 +20,8 @@ const usage = `npm run bench -- SUITE [--json --quick --full --repeat N --only N
   --only NAME      one measurement; may be given several times
   --repeat N       repetitions (5; with --quick 1)
   --quick          small sizes, to see whether everything runs
-  --full           a backlog of ten million events instead of one million
-  --without PEER   leaves a peer out: bullmq (which needs Redis)
+  --full           a backlog of ten million events instead of one million (postgres: 200 thousand)
+  --without PEER   leaves a peer out: bullmq (which needs Redis), pg-boss, graphile-worker, bare
   --profile DIR    a CPU profile of every child
 
 ${Object.entries(suites)
@@ -68,16 +70,34 @@ async function main(): Promise<void> {
   const wanted = read();
   if (!wanted) return console.log(usage);
   const { measurements, options } = wanted;
-  const needsRedis = measurements.some(({ name }) => name === "end-to-end") && !options.without.includes("bullmq");
-  const redis = needsRedis ? redisUrl() : undefined;
+  const urls = urlsFor(measurements, options);
   const place = makePlace();
   const end = (): void => place.remove();
   process.once("exit", end);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
-  const run: Run = runOf(options, place, redis, (text) => process.stderr.write(`${text}\n`));
+  const run: Run = runOf(options, place, urls, (text) => process.stderr.write(`${text}\n`));
   const print = wanted.json ? printJson : printText;
-  print(machineLine(place, redis === undefined ? {} : await redisFacts(redis)));
+  print(machineLine(place, await factsOf(urls)));
   for (const measurement of measurements) for (const line of await measurement.run(run)) print(line);
+}
+
+const servers: Readonly<Record<ServerName, readonly [url: () => string, facts: (url: string) => Promise<Facts>]>> = {
+  redis: [redisUrl, redisFacts],
+  postgres: [postgresUrl, postgresFacts],
+};
+
+/** Starts the servers that are needed by what is not left out. */
+function urlsFor(measurements: readonly Measurement[], { without }: RunOptions): Urls {
+  const needed = measurements.flatMap(({ needs = {} }) =>
+    Object.entries(needs).flatMap(([contestant, server]) => (without.includes(contestant) ? [] : [server])),
+  );
+  return Object.fromEntries([...new Set(needed)].map((server) => [server, servers[server][0]()]));
+}
+
+async function factsOf(urls: Urls): Promise<Facts> {
+  const facts: Facts[] = [];
+  for (const [server, url] of Object.entries(urls)) facts.push(await servers[server as ServerName][1](url));
+  return Object.assign({}, ...facts) as Facts;
 }
 
 function printJson(line: Line): void {

@@ -1,10 +1,14 @@
 // Consumes what lies in a topic, and says how fast that goes once the code is warm, and how much memory it takes.
 import { answer, taskOf } from "../lib/child.ts";
 import { counter } from "../lib/flow.ts";
-import { handling, openApp } from "../peers/tidings.ts";
+import { handling, openApp, openAppAt } from "../peers/tidings.ts";
 
 export interface BacklogTask {
   readonly folder: string;
+  /** A database instead of a file in the folder. */
+  readonly url?: string;
+  /** Name of the service that consumes. */
+  readonly service?: string;
   /** Events of the backlog; the first `warmup` of them are not measured. */
   readonly events: number;
   readonly warmup: number;
@@ -16,19 +20,18 @@ export interface BacklogResult {
   readonly residentMaxMiB: number;
 }
 
-const { folder, events, warmup } = taskOf<BacklogTask>();
+const { folder, url, service, events, warmup } = taskOf<BacklogTask>();
 const handled = counter();
 let warmAt = 0;
 let warmCpu = process.cpuUsage();
-const app = openApp(folder, [
-  handling(() => {
-    handled.add();
-    if (handled.count === warmup) {
-      warmAt = performance.now();
-      warmCpu = process.cpuUsage();
-    }
-  }),
-]);
+const consumer = handling(() => {
+  handled.add();
+  if (handled.count === warmup) {
+    warmAt = performance.now();
+    warmCpu = process.cpuUsage();
+  }
+}, service);
+const app = url === undefined ? openApp(folder, [consumer]) : openAppAt(url, [consumer]);
 await app.start();
 await handled.reached(events);
 const seconds = (performance.now() - warmAt) / 1000;

@@ -1,10 +1,12 @@
 // Fills a topic with orders that nobody has handled yet.
 import { answer, taskOf } from "../lib/child.ts";
 import { orderOf } from "../lib/payload.ts";
-import { OrderPlaced, openApp } from "../peers/tidings.ts";
+import { OrderPlaced, openApp, openAppAt } from "../peers/tidings.ts";
 
 export interface FillTask {
   readonly folder: string;
+  /** A database instead of a file in the folder. */
+  readonly url?: string;
   readonly events: number;
   readonly keys: number;
 }
@@ -13,8 +15,8 @@ export interface FillTask {
 const batch = 250;
 const inFlight = 4;
 
-const { folder, events, keys } = taskOf<FillTask>();
-const app = await openApp(folder, []).start();
+const { folder, url, events, keys } = taskOf<FillTask>();
+const app = await (url === undefined ? openApp(folder, []) : openAppAt(url, [])).start();
 let next = 0;
 
 async function loop(): Promise<void> {

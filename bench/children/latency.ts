@@ -8,7 +8,7 @@ import { type PeerName, startPeer } from "../peers/peer.ts";
 export interface LatencyTask {
   readonly peer: PeerName;
   readonly folder: string;
-  readonly redis?: string;
+  readonly url?: string;
   readonly perSecond: number;
   readonly warmup: number;
   readonly events: number;
@@ -22,14 +22,14 @@ export interface LatencyResult {
   readonly acknowledgedP99Ms: number;
 }
 
-const { peer: name, folder, redis, perSecond, warmup, events, keys } = taskOf<LatencyTask>();
+const { peer: name, folder, url, perSecond, warmup, events, keys } = taskOf<LatencyTask>();
 const publishedAt: number[] = [];
 const latencies: number[] = [];
 const acknowledged: number[] = [];
 const handled = counter();
 const peer = await startPeer(name, {
   folder,
-  redis,
+  url,
   onOrder({ n }) {
     if (n >= warmup) latencies.push(performance.now() - (publishedAt[n] as number));
     handled.add();

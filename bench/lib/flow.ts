@@ -19,6 +19,23 @@ export async function publishAll(publish: (order: Order) => Promise<unknown>, fl
   await Promise.all(Array.from({ length: flow.inFlight }, loop));
 }
 
+/** The same by calls that publish `batch` orders each, `inFlight` of them unacknowledged. */
+export async function publishBatches(
+  publishMany: (orders: readonly Order[]) => Promise<unknown>,
+  { from, events, inFlight, keys, batch }: Flow & { readonly batch: number },
+): Promise<void> {
+  let next = from;
+  const end = from + events;
+  const loop = async (): Promise<void> => {
+    while (next < end) {
+      const first = next;
+      next = Math.min(end, first + batch);
+      await publishMany(Array.from({ length: next - first }, (_, i) => orderOf(first + i, keys)));
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, loop));
+}
+
 /** Counts handled events; `reached` resolves when there are so many. */
 export function counter(): { count: number; add(): void; reached(count: number): Promise<void> } {
   let wanted = Number.POSITIVE_INFINITY;

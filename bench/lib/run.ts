@@ -3,6 +3,7 @@ import type { ChildOptions } from "./child.ts";
 import { runChild, type Task } from "./child.ts";
 import type { Line } from "./line.ts";
 import type { Place } from "./place.ts";
+import { createDatabase, dropDatabase } from "./postgres.ts";
 
 export interface RunOptions {
   /** Small sizes and one repetition: does it run at all? */
@@ -18,8 +19,8 @@ export interface RunOptions {
 export interface Run {
   readonly options: RunOptions;
   readonly place: Place;
-  /** Where Redis listens; undefined when BullMQ is left out. */
-  readonly redis: string | undefined;
+  /** Where servers listen, of those that what is measured needs. */
+  readonly urls: Urls;
   /** One of two numbers: for a run that counts, or for a quick one. */
   size(normal: number, quick: number): number;
   /** A child in a folder of its own that is removed afterwards. */
@@ -28,23 +29,30 @@ export interface Run {
   in<Result>(folder: string, child: string, task: Task, node?: readonly string[]): Promise<Result>;
   /** A folder with a file that holds so many orders nobody has handled; made once, kept until the end of the run. */
   filled(events: number): Promise<string>;
+  /** A child with a database of its own, the `url` of its task, that is removed afterwards. */
+  inFreshDatabase<Result>(child: string, task: Task): Promise<Result>;
   say(text: string): void;
 }
+
+export type ServerName = "redis" | "postgres";
+export type Urls = Readonly<Partial<Record<ServerName, string>>>;
 
 /** A measurement prints one line or several. */
 export interface Measurement {
   readonly name: string;
+  /** By contestant, the server that it needs. */
+  readonly needs?: Readonly<Record<string, ServerName>>;
   run(run: Run): Promise<readonly Line[]>;
 }
 
 export const keys = 1000;
 
-export function runOf(options: RunOptions, place: Place, redis: string | undefined, say: Run["say"]): Run {
+export function runOf(options: RunOptions, place: Place, urls: Urls, say: Run["say"]): Run {
   const made = new Map<number, Promise<string>>();
   const self: Run = {
     options,
     place,
-    redis,
+    urls,
     say,
     size: (normal, quick) => (options.quick ? quick : normal),
     in: (folder, child, task, node) =>
@@ -55,6 +63,15 @@ export function runOf(options: RunOptions, place: Place, redis: string | undefin
         return await self.in(folder, child, task);
       } finally {
         place.remove(folder);
+      }
+    },
+    async inFreshDatabase(child, task) {
+      const server = urls.postgres as string;
+      const url = await createDatabase(server);
+      try {
+        return await self.inFreshFolder(child, { ...task, url });
+      } finally {
+        await dropDatabase(server, url);
       }
     },
     filled(events) {

@@ -12,3 +12,15 @@ export const embedded: Facts = {
   payloadBytes,
   processes: 1,
 };
+
+/** What holds for tidings in every measurement of the Postgres suite. */
+export const onPostgres: Facts = {
+  engine: "postgres",
+  client: "pg",
+  durability: "disk: fsync before every acknowledgement (fsync=on, synchronous_commit=on)",
+  guarantee: "exactly-once",
+  validation: "zod on publish and consume",
+  payloadBytes,
+  processes: 1,
+  database: "a fresh one for each run, ANALYZE after warming up",
+};

@@ -11,20 +11,21 @@ const concurrency = 50;
 /** From the publish to the end of the handler, under full load, and how the event loop fares meanwhile. */
 export const endToEnd: Measurement = {
   name: "end-to-end",
+  needs: { bullmq: "redis" },
   async run(run) {
     const events = run.size(200_000, 2000);
     // BullMQ is slower by so much that fewer events last as long.
     const fewer = run.size(40_000, 500);
-    const task = (peer: string, count: number) => () =>
+    const task = (peer: string, count: number, url?: string) => () =>
       run.inFreshFolder<EndToEndResult>("end-to-end", {
-        peer, redis: run.redis, events: count, warmup: Math.ceil(count / 4), inFlight, keys,
+        peer, events: count, warmup: Math.ceil(count / 4), inFlight, keys, url,
       }); // prettier-ignore
     const results = await alternate(run, "end-to-end", {
       tidings: task("tidings", events),
       ...(run.options.without.includes("bare") ? {} : { bare: task("bare", events) }),
-      ...(run.redis === undefined ? {} : { bullmq: task("bullmq", fewer) }),
+      ...(run.urls.redis === undefined ? {} : { bullmq: task("bullmq", fewer, run.urls.redis) }),
     });
-    const of = (peer: string, value: keyof EndToEndResult): number[] =>
+    const of = (peer: string, value: Exclude<keyof EndToEndResult, "spent">): number[] =>
       (results[peer] ?? []).map((each) => each[value]);
     const settings = { ...embedded, keys, inFlight, events, handler: "does nothing" };
     const base = {

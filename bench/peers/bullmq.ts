@@ -7,7 +7,7 @@ import type { Peer, PeerOptions } from "./peer.ts";
 
 export const concurrency = 50;
 
-export async function start({ redis = "", onOrder }: PeerOptions): Promise<Peer> {
+export async function start({ url: redis = "", onOrder }: PeerOptions): Promise<Peer> {
   const name = `bench-${process.pid}`;
   const connection = new Redis(redis, { maxRetriesPerRequest: null });
   const queue = new Queue<Order>(name, { connection });

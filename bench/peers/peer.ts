@@ -4,6 +4,8 @@ import type { Order } from "../lib/payload.ts";
 export interface Peer {
   /** Resolves when the order is acknowledged. */
   publish(order: Order): Promise<unknown>;
+  /** Publishes several with one call, where the peer has such a call; resolves when all are acknowledged. */
+  publishMany?(orders: readonly Order[]): Promise<unknown>;
   /** Resolves when everything is handled, and its position is committed. */
   close(): Promise<void>;
 }
@@ -11,17 +13,20 @@ export interface Peer {
 export interface PeerOptions {
   /** An empty folder on the disk. */
   readonly folder: string;
-  /** Where Redis listens, for the peers that need it. */
-  readonly redis: string | undefined;
+  /** Where the server listens, for the peers that need one: Redis, or a fresh database of PostgreSQL. */
+  readonly url: string | undefined;
   /** Called for each order by the handler, which does nothing else. */
   readonly onOrder: (order: Order) => void;
 }
 
-export type PeerName = "tidings" | "bare" | "bullmq";
+export type PeerName = "tidings" | "bare" | "bullmq" | "bare-postgres" | "pg-boss" | "graphile-worker";
 
 /** Starts a peer; its code is loaded only when it is asked for. */
 export async function startPeer(name: PeerName, options: PeerOptions): Promise<Peer> {
   if (name === "tidings") return (await import("./tidings.ts")).start(options);
   if (name === "bare") return (await import("./bare.ts")).start(options);
-  return (await import("./bullmq.ts")).start(options);
+  if (name === "bullmq") return (await import("./bullmq.ts")).start(options);
+  if (name === "bare-postgres") return (await import("./bare-postgres.ts")).start(options);
+  if (name === "pg-boss") return (await import("./pg-boss.ts")).start(options);
+  return (await import("./graphile-worker.ts")).start(options);
 }

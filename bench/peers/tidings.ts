@@ -1,4 +1,4 @@
-// tidings as a user starts it: one file, one service, every default.
+// tidings as a user starts it: one file or one database, one service, every default.
 import { join } from "node:path";
 
 import { type App, type Service, service, tidings, topic } from "../../src/index.ts";
@@ -9,18 +9,24 @@ export const orders = topic("orders", { key: (order: Order) => order.orderId });
 export const OrderPlaced = orders.event("bench.order.placed", { data: orderSchema });
 
 /** A service whose handler does nothing but tell. */
-export function handling(onOrder: (order: Order) => void): Service {
-  return service("handler", { from: "start" }).on(OrderPlaced, (event) => onOrder(event.data));
+export function handling(onOrder: (order: Order) => void, name = "handler"): Service {
+  return service(name, { from: "start" }).on(OrderPlaced, (event) => onOrder(event.data));
 }
 
 export function openApp(folder: string, services: readonly Service[]): App {
-  return tidings({ name: "bench", url: `sqlite:${join(folder, "bench.db")}`, services, topics: [orders] });
+  return openAppAt(`sqlite:${join(folder, "bench.db")}`, services);
 }
 
-export async function start({ folder, onOrder }: PeerOptions): Promise<Peer> {
-  const app = await openApp(folder, [handling(onOrder)]).start();
+export function openAppAt(url: string, services: readonly Service[]): App {
+  return tidings({ name: "bench", url, services, topics: [orders] });
+}
+
+export async function start({ folder, url, onOrder }: PeerOptions): Promise<Peer> {
+  const services = [handling(onOrder)];
+  const app = await (url === undefined ? openApp(folder, services) : openAppAt(url, services)).start();
   return {
     publish: (order) => app.publish(OrderPlaced, order),
+    publishMany: (all) => app.publishAll(all.map((order) => [OrderPlaced, order] as const)),
     async close() {
       const { subscriptions } = await app.settled({ timeoutMs: 60_000 });
       const deadLetters = subscriptions.reduce((sum, each) => sum + each.deadLetters, 0);
