@@ -75,6 +75,8 @@ class PooledConnections implements Connections {
     const made = new this.#client.Pool({ ...this.#options, connectionString: url, max, idleTimeoutMillis: 60_000 });
     // A connection that breaks while nobody uses it; the next call makes another.
     made.on("error", () => undefined);
+    // Nor does one that breaks while it is used end the process: the statement that it carries rejects.
+    made.on("connect", (client) => client.on("error", () => undefined));
     return made;
   }
 
