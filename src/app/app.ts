@@ -33,6 +33,17 @@ export interface App {
   ): Promise<Event<Type, In>>;
   /** Publishes all of the events or none. */
   publishAll(publications: readonly Publication[]): Promise<readonly Event[]>;
+  /**
+   * Publishes inside a transaction of your own, which you have begun on a client of the engine's kind (`pg` with postgres): the
+   * event is there when that commits, and never when it is rolled back. Its partition is locked until then. Throws
+   * TIDINGS_UNSUPPORTED on engines whose transactions nobody can join.
+   */
+  publishIn<Type extends string, In>(
+    transaction: unknown,
+    contract: Contract<Type, In>,
+    data: NoInfer<In>,
+    options?: PublishOptions,
+  ): Promise<Event<Type, In>>;
   /** As `publish`, also inside a handler: at once, whatever becomes of the handler. */
   publishNow<Type extends string, In>(
     contract: Contract<Type, In>,
@@ -87,6 +98,10 @@ export function tidings(options: AppOptions): App {
     async publishAll(publications) {
       refuseInHandlers("publishAll");
       return lifecycle.live().publisher.publishAll(publications);
+    },
+    async publishIn(transaction, contract, data, publishOptions) {
+      refuseInHandlers("publishIn");
+      return lifecycle.live().publisher.publishIn(transaction, contract, data, publishOptions) as never;
     },
     async publishNow(contract, data, publishOptions) {
       const inHandler = handlingSubscription() !== undefined;

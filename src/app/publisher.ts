@@ -126,6 +126,28 @@ export class Publisher {
     return this.#publishNext(contract, data, options, reserved, leave);
   }
 
+  /** Inside a transaction of the user: it may be rolled back, so that nothing here counts what was sent. */
+  async publishIn(
+    transaction: unknown,
+    contract: Contract,
+    data: unknown,
+    options: PublishOptions | undefined,
+  ): Promise<Event> {
+    const { engine, topics, admission } = this.#options;
+    const { topics: port } = engine;
+    if (!port.publishIn)
+      throw new TidingsError(
+        "TIDINGS_UNSUPPORTED",
+        `app.publishIn joins a transaction of your own, and nobody can join those of the engine "${engine.name}"; postgres has them.`,
+        { details: { engine: engine.name } },
+      );
+    await topics.declare(contract.topic);
+    admission.gate(contract.topic.name)?.check(1);
+    const entry = this.#entryOf(contract, data, options, topics.known(contract.topic) as number);
+    await port.publishIn(transaction, [entry]);
+    return eventOf(entry.record, data);
+  }
+
   /** All or none. */
   async publishAll(publications: readonly Publication[]): Promise<readonly Event[]> {
     checkPublications(publications);

@@ -84,6 +84,13 @@ export interface Topics {
   publish(entries: readonly TopicEntry[]): Promise<readonly Appended[]>;
 
   /**
+   * Appends inside a transaction that the user has begun on a handle of the engine's client: the events are there when it
+   * commits, and only then. Otherwise as `publish`; rejects with TIDINGS_TRANSACTION_MISUSE when no transaction is open.
+   * Engines whose transactions nobody can join do not have it.
+   */
+  publishIn?(handle: unknown, entries: readonly TopicEntry[]): Promise<readonly Appended[]>;
+
+  /**
    * Reads from `position` on, in position order. Never returns an event whose publish could still be
    * undone, and never skips one that commits later: what lies before a returned event is final.
    * A record that fails its checksum rejects with TIDINGS_RECORD_CORRUPT naming topic, partition and position.

@@ -32,24 +32,21 @@ export function publishCall(
   sinceMs: number,
   submit: (call: Call) => void,
 ): Promise<readonly Appended[]> {
-  const drafts = entries.map(toDraft);
+  const call = publishCallOf(entries);
   return new Promise((resolve, reject) => {
     const settle = (outcome: Outcome): void => {
       if (outcome.committed) resolve(outcome.appended);
-      else reject(idConflict(drafts[outcome.conflict.index] as Draft, outcome.conflict.index));
+      else reject(idConflict(call.drafts[outcome.conflict.index], outcome.conflict.index));
     };
-    submit({
-      ...nothing,
-      drafts,
-      sql: [],
-      durable: true,
-      patient: false,
-      bytes: bytesOf(drafts),
-      sinceMs,
-      settle,
-      reject,
-    });
+    submit({ ...call, sinceMs, settle, reject });
   });
+}
+
+/** The same for whoever answers it himself. Throws TIDINGS_EVENT_TOO_LARGE. */
+export function publishCallOf(entries: readonly TopicEntry[]): Call {
+  const drafts = entries.map(toDraft);
+  const answer = { sinceMs: 0, settle: () => undefined, reject: () => undefined };
+  return { ...nothing, ...answer, drafts, sql: [], durable: true, patient: false, bytes: bytesOf(drafts) };
 }
 
 /** The call of a transaction. */
@@ -81,7 +78,9 @@ function copy<Item extends object>(items: readonly Item[] | undefined): Item[] {
   return (items ?? []).map((item) => ({ ...item }));
 }
 
-function idConflict({ id, source }: Draft, index: number): TidingsError {
+/** The rejection of a publish of which an id means another payload. */
+export function idConflict(draft: Draft | undefined, index: number): TidingsError {
+  const { id = "", source = "" } = draft ?? {};
   return new TidingsError(
     "TIDINGS_ID_CONFLICT",
     `The event "${id}" of source "${source}" was published with another payload.`,

@@ -7,6 +7,7 @@ import { Committer } from "./committer.ts";
 import { backOff, connect, type Connections, passes } from "./connections.ts";
 import { closedError, toTidingsError } from "./failure.ts";
 import { forgetting } from "./forgetting.ts";
+import { publishIn } from "./joining.ts";
 import { leasesOf } from "./leases.ts";
 import { migrate, type Server } from "./migrate.ts";
 import type { Settings } from "./options.ts";
@@ -32,6 +33,7 @@ interface Store {
   readonly catalog: Catalog;
   readonly committer: Committer;
   readonly wakes: Wakes;
+  readonly deduplicationWindowMs: number;
   closed: boolean;
 }
 
@@ -90,12 +92,10 @@ async function openStore(settings: Settings, context: EngineContext): Promise<St
   });
   const catalog = catalogOf(connections, settings);
   const wakes = new Wakes({ platform, settings, connections, catalog });
-  const committer = new Committer({
-    platform, settings, connections, catalog,
-    deduplicationWindowMs: context.deduplicationWindowMs ?? deduplicationWindowMsDefault,
-    committed: (logs, collections) => wakes.own(logs, collections),
-  }); // prettier-ignore
-  return { settings, context, connections, server, catalog, committer, wakes, closed: false };
+  const { deduplicationWindowMs = deduplicationWindowMsDefault } = context;
+  const committed = (logs: Iterable<number>, collections: Iterable<string>): void => wakes.own(logs, collections);
+  const committer = new Committer({ platform, settings, connections, catalog, deduplicationWindowMs, committed });
+  return { settings, context, connections, server, catalog, committer, wakes, deduplicationWindowMs, closed: false };
 }
 
 /** Waits for a server that is not there yet, no longer than calls do. */
@@ -155,6 +155,10 @@ function topicsOf(store: Store, check: Check): Topics {
       } catch (error) {
         return Promise.reject(error);
       }
+    },
+    async publishIn(handle, entries) {
+      check(true);
+      return entries.length === 0 ? [] : publishIn(handle, entries, store);
     },
     async retain(topic, rule) {
       check(true);

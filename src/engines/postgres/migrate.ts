@@ -26,7 +26,9 @@ export async function migrate(client: pg.PoolClient, settings: Settings): Promis
   try {
     await client.query("SELECT pg_advisory_xact_lock($1, -1)", [lockOf(settings.schema)]);
     const version = await versionOf(client, settings);
-    if (version === 0) await client.query(`CREATE SCHEMA IF NOT EXISTS "${settings.schema}"`);
+    // IF NOT EXISTS takes the permission to make one also where there is one.
+    const { rowCount } = await client.query("SELECT 1 FROM pg_namespace WHERE nspname = $1", [settings.schema]);
+    if (rowCount === 0) await client.query(`CREATE SCHEMA "${settings.schema}"`);
     for (const step of migrations.slice(version)) await client.query(sqlOf(step, settings.schema));
     if (version === 0) await compress(client, settings.schema);
     await client.query(

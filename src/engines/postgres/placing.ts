@@ -36,7 +36,7 @@ interface KnownId {
 
 /** Looks up which of the ids that callers chose are known already. */
 export async function knownIds(
-  { read }: Connections,
+  { read }: Pick<Connections, "read">,
   { schema }: Settings,
   calls: readonly Call[],
   windowMs: number,

@@ -19,6 +19,9 @@ export interface CommitRow {
   readonly at_ms: number;
 }
 
+/** So often a commit asks for its locks before it gives up. */
+const lockTries = 4;
+
 /** Over how many locks the documents that do not exist are spread. */
 const buckets = 64;
 
@@ -32,6 +35,7 @@ export function commitStatement(
   const texts: Buffer[] = [];
   const values = [
     calls.some(({ durable }) => durable),
+    Math.ceil(settings.busyTimeoutMs / lockTries),
     ...fenceValues(calls),
     ...lockValues(calls),
     ...checkValues(calls),
@@ -45,7 +49,7 @@ export function commitStatement(
 }
 
 const casts = [
-  "boolean", "text[]", "bigint[]", "integer[]", "integer[]", "text[]", "text[]", "text[]", "text[]", "bigint[]",
+  "boolean", "integer", "text[]", "bigint[]", "integer[]", "integer[]", "text[]", "text[]", "text[]", "text[]", "bigint[]",
   "text[]", "text[]", "integer[]", "integer[]", "bigint[]", "integer[]", "text[]", "text[]", "bigint[]", "bigint[]", "bigint[]", "integer[]",
   "text[]", "text[]", "text[]", "integer[]", "integer[]", "bigint", "integer[]", "integer[]",
   "integer[]", "integer[]", "integer[]", "bigint[]", "integer[]", "integer[]", "bytea",

@@ -3,6 +3,7 @@ import type { CancelTimer } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Catalog } from "./catalog.ts";
 import { backOff, type Connections } from "./connections.ts";
+import { channelOf, newsOf, parseNews } from "./news.ts";
 import type { Settings } from "./options.ts";
 
 /** What wakes listeners works with. */
@@ -24,19 +25,8 @@ export interface Wake {
 
 /** How long changes are gathered before others are told: one signal for many commits. */
 const tellAfterMs = 5;
-/** Longest payload of a notification that every server takes. */
-const payloadMax = 7000;
 /** How often to look while nobody tells. */
 const blindPollMs = 100;
-
-/** What was changed, as it is told. */
-interface News {
-  readonly from: string;
-  readonly topics: readonly string[];
-  readonly collections: readonly string[];
-  /** More than can be told. */
-  readonly all?: boolean;
-}
 
 /**
  * Within the process listeners are called after each commit. Other processes are told by NOTIFY, apart from the commits
@@ -59,7 +49,7 @@ export class Wakes implements Wake {
 
   constructor(parts: WakeParts) {
     this.#parts = parts;
-    this.#channel = `tidings_${parts.settings.schema}`;
+    this.#channel = channelOf(parts.settings);
     this.#me = parts.platform.ids.next();
   }
 
@@ -98,11 +88,9 @@ export class Wakes implements Wake {
     this.#cancelTell = undefined;
     const { topics, collections } = this.#untold;
     this.#untold = { topics: new Set(), collections: new Set() };
-    const news: News = { from: this.#me, topics: [...topics], collections: [...collections] };
-    const payload = JSON.stringify(news);
-    const short = payload.length <= payloadMax ? payload : JSON.stringify({ from: this.#me, topics: [], collections: [], all: true }); // prettier-ignore
+    const payload = newsOf(this.#me, topics, collections);
     await this.#parts.connections
-      .read({ name: "tidings_tell", text: "SELECT pg_notify($1, $2)", values: [this.#channel, short] })
+      .read({ name: "tidings_tell", text: "SELECT pg_notify($1, $2)", values: [this.#channel, payload] })
       .catch(() => undefined);
   }
 
@@ -158,13 +146,8 @@ export class Wakes implements Wake {
   }
 
   #heard(payload: string): void {
-    let news: News;
-    try {
-      news = JSON.parse(payload) as News;
-    } catch {
-      return; // Somebody else uses our channel.
-    }
-    if (news.from === this.#me) return;
+    const news = parseNews(payload);
+    if (!news || news.from === this.#me) return;
     if (news.all) this.#call([...this.#topics.keys()], [...this.#collections.keys()]);
     else this.#call(news.topics, news.collections);
   }

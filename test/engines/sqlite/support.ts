@@ -9,10 +9,13 @@ import { fileURLToPath } from "node:url";
 
 import { sqlite, type SqliteOptions } from "../../../src/engines/sqlite/index.ts";
 import type { EventRecord } from "../../../src/event/record.ts";
+import { afterwards } from "../../lib/afterwards.ts";
 import { withoutPackage } from "../../lib/machine.ts";
 import { systemPlatform } from "../../../src/platform/system.ts";
 import type { Engine } from "../../../src/ports/engine.ts";
 import type { TopicEntry } from "../../../src/ports/topics.ts";
+
+export { afterwards };
 
 export const platform = systemPlatform();
 
@@ -24,21 +27,6 @@ export const bindings: readonly {
   { binding: "node:sqlite", skip: false },
   { binding: "better-sqlite3", skip: withoutPackage("better-sqlite3") },
 ];
-
-const cleanups = new WeakMap<TestContext, (() => unknown)[]>();
-
-/** Does this after the test, before what was asked for earlier. */
-export function afterwards(t: TestContext, clean: () => unknown): void {
-  let list = cleanups.get(t);
-  if (!list) {
-    const stack: (() => unknown)[] = [];
-    cleanups.set(t, (list = stack));
-    t.after(async () => {
-      for (let next = stack.pop(); next; next = stack.pop()) await next();
-    });
-  }
-  list.push(clean);
-}
 
 /** A folder that is removed after the test. */
 export function folder(t: TestContext): string {

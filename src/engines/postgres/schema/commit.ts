@@ -17,7 +17,7 @@ const chunkPlace = placement.chunk("h.log", "h.next + c.behind", "c.count", "h.a
  */
 export const commitFunction = `
 CREATE FUNCTION {schema}.commit(
-  durable boolean,
+  durable boolean, lock_ms integer,
   fence_leases text[], fence_tokens bigint[],
   absent_buckets integer[], insert_buckets integer[],
   lock_collections text[], lock_keys text[],
@@ -43,6 +43,8 @@ BEGIN
   IF NOT durable THEN PERFORM set_config('synchronous_commit', 'off', true);
   ELSIF current_setting('synchronous_commit') = 'off' THEN PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
+
+  PERFORM set_config('lock_timeout', lock_ms::text, true);
 
   IF fence_leases IS NOT NULL THEN
     PERFORM 1 FROM {schema}.lease l WHERE l.name = ANY (fence_leases) ORDER BY l.name FOR SHARE;
