@@ -73,6 +73,10 @@ export const errorCatalogue = Object.freeze({
   TIDINGS_ACCESS_DENIED: entry("The server refuses the credentials, or the role lacks a permission.", 4),
   TIDINGS_SERVER_TOO_OLD: entry("The server is older than what the engine needs.", 2),
   TIDINGS_SERVER_UNSAFE: entry("The server is set so that a power cut loses what was acknowledged.", 2),
+  TIDINGS_STORE_REPLACED: entry(
+    "The store is another one than before, or was set back; the process must be started again.",
+    9,
+  ),
   TIDINGS_FOREIGN_SCHEMA: entry("The schema holds tables of another application.", 2),
   TIDINGS_SCHEMA_TOO_NEW: entry("The schema was made by a newer version of tidings.", 2),
   TIDINGS_CLOSED: entry("The engine is closed.", 6),

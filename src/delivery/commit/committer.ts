@@ -305,5 +305,10 @@ export class Committer {
 
 /** Whether the engine will never work again. */
 export function isFinal({ code }: TidingsError): boolean {
-  return code === "TIDINGS_DISK_FAILED" || code === "TIDINGS_CLOSED" || code === "TIDINGS_FILE_CORRUPT";
+  return (
+    code === "TIDINGS_STORE_REPLACED" ||
+    code === "TIDINGS_DISK_FAILED" ||
+    code === "TIDINGS_CLOSED" ||
+    code === "TIDINGS_FILE_CORRUPT"
+  );
 }

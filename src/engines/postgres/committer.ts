@@ -124,6 +124,7 @@ export class Committer {
     this.#leave(group);
     this.#alone = Math.max(0, this.#alone - group.length);
     this.#commits++;
+    if (row.reached !== null) this.#parts.connections.acknowledged(row.reached);
     this.#full = undefined;
     const logs = [...placed.staged.keys()];
     const nexts = new Map(logs.map((log, index) => [log, row.nexts?.[index] ?? 0]));

@@ -3,6 +3,7 @@ import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { loadClient, types } from "./client.ts";
 import { closedError, failureKind, toTidingsError } from "./failure.ts";
+import { StoreWatch } from "./identity.ts";
 import type { Settings } from "./options.ts";
 
 /** A statement with its values; the name makes it a prepared one. */
@@ -32,6 +33,8 @@ export interface Connections {
   alone<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result>;
   /** A client of its own, not connected yet. */
   listener(): pg.Client;
+  /** A commit was acknowledged when the server's log went so far: it may never be found shorter. */
+  acknowledged(reached: number): void;
   /** Why the last call found nobody; undefined when the server answers. */
   trouble(): string | undefined;
   close(): Promise<void>;
@@ -53,6 +56,7 @@ class PooledConnections implements Connections {
   readonly #writes: pg.Pool;
   readonly #reads: pg.Pool;
   readonly #closing = new AbortController();
+  readonly #watch: StoreWatch;
   #trouble: string | undefined;
 
   constructor(client: Awaited<ReturnType<typeof loadClient>>, settings: Settings, platform: Platform) {
@@ -66,13 +70,24 @@ class PooledConnections implements Connections {
       application_name: "tidings",
       types,
     };
+    this.#watch = new StoreWatch(settings);
     this.#writes = this.#pool(1);
     this.#reads = this.#pool(settings.connectionsMax - 1);
   }
 
   #pool(max: number): pg.Pool {
     const { url } = this.#settings;
-    const made = new this.#client.Pool({ ...this.#options, connectionString: url, max, idleTimeoutMillis: 60_000 });
+    const verify = (client: pg.PoolClient, done: (error?: Error) => void): void => {
+      const checked = this.#watch.check(client);
+      void checked
+        .then(
+          () => undefined,
+          (error: Error) => error,
+        )
+        .then(done);
+    };
+    const options = { ...this.#options, connectionString: url, max, idleTimeoutMillis: 60_000, verify };
+    const made = new this.#client.Pool(options);
     // A connection that breaks while nobody uses it; the next call makes another.
     made.on("error", () => undefined);
     // Nor does one that breaks while it is used end the process: the statement that it carries rejects.
@@ -86,6 +101,8 @@ class PooledConnections implements Connections {
     const untilMs = this.#platform.clock.monotonic() + busyTimeoutMs;
     for (let tries = 0; ; tries++) {
       if (signal.aborted) throw closedError(address);
+      const replaced = this.#watch.replaced();
+      if (replaced) throw replaced;
       try {
         const { rows } = await this.#reads.query(statement as pg.QueryConfig);
         this.#trouble = undefined;
@@ -103,6 +120,8 @@ class PooledConnections implements Connections {
 
   readonly write = async <Row>(statement: Statement, inside?: Inside<Row>): Promise<Sent<Row>> => {
     let client: pg.PoolClient;
+    const replaced = this.#watch.replaced();
+    if (replaced) return { sent: false, error: replaced };
     try {
       client = await this.#writes.connect();
     } catch (error) {
@@ -136,8 +155,12 @@ class PooledConnections implements Connections {
     return new this.#client.Client({ ...this.#options, connectionString: this.#settings.listenUrl, query_timeout: 0 });
   }
 
+  acknowledged(reached: number): void {
+    this.#watch.acknowledged(reached);
+  }
+
   trouble(): string | undefined {
-    return this.#trouble;
+    return this.#watch.replaced()?.message ?? this.#trouble;
   }
 
   async close(): Promise<void> {

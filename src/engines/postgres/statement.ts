@@ -17,6 +17,8 @@ export interface CommitRow {
   readonly nexts: readonly number[] | null;
   readonly appended_ms: readonly number[] | null;
   readonly at_ms: number;
+  /** How far the server's log went, when the commit is synced. */
+  readonly reached: number | null;
 }
 
 /** So often a commit asks for its locks before it gives up. */

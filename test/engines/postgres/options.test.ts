@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { parsePostgresUrl, postgres, postgresFromUrl } from "../../../src/engines/postgres/index.ts";
 import { fromColumn, toColumn } from "../../../src/engines/postgres/text.ts";

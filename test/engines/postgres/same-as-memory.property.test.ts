@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { memoryWorld } from "../../../src/engines/memory/factory.ts";
 import type { Engine } from "../../../src/ports/engine.ts";
@@ -54,7 +54,7 @@ async function everything(engine: Engine): Promise<unknown> {
   const timers = (await engine.timers?.list("q", { limit: 100 })) ?? [];
   return {
     documents: await engine.state?.scan(collection, { limit: 100 }),
-    timers: timers.map(({ version: _, ...timer }) => timer),
+    timers: timers.map(({ queue, key: name, dueAtMs, payload }) => ({ queue, key: name, dueAtMs, payload })),
     events: pages.map(({ records }) => records.map(({ id, data, position }) => [id, data, position])),
   };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { TestContext } from "node:test";
-import pg from "pg";
+import * as pg from "pg";
 
 import { serviceUrl } from "../../../scripts/services/url.ts";
 import { urls } from "../../../scripts/services/records.ts";

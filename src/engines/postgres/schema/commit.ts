@@ -30,7 +30,7 @@ CREATE FUNCTION {schema}.commit(
   header_lengths integer[], body_lengths integer[],
   texts bytea,
   OUT bad_fences integer[], OUT bad_checks integer[], OUT found_versions bigint[],
-  OUT nexts bigint[], OUT appended_ms bigint[], OUT at_ms bigint
+  OUT nexts bigint[], OUT appended_ms bigint[], OUT at_ms bigint, OUT reached bigint
 ) LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE
@@ -149,6 +149,7 @@ BEGIN
       JOIN unnest(logs, nexts, appended_ms, segments) AS h(log, next, at, segment) ON h.log = c.log
       ORDER BY c.place;
   END IF;
+  IF durable THEN reached := pg_current_wal_insert_lsn() - '0/0'::pg_lsn; END IF;
 END $$;
 `;
 

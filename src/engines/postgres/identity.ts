@@ -1,0 +1,87 @@
+import type pg from "pg";
+import { TidingsError } from "../../errors/tidings-error.ts";
+import type { Settings } from "./options.ts";
+
+/** What tells one history of a store from another. */
+interface Identity {
+  /** The cluster, and how often it was branched off: a standby that was promoted, or a restore to a point in time. */
+  readonly history: string | null;
+  /** The store: another one after a restore from a dump of another. Null before it is made. */
+  readonly store: string | null;
+  /** How far the log of the server goes, in bytes. */
+  readonly reached: number | null;
+}
+
+/**
+ * Watches that every connection leads to the same store, and that nothing is gone of what it has acknowledged. Members keep
+ * positions in memory: on a store that was set back they would wait for positions to come that other events have then, and
+ * skip those. So they stop for good, and begin anew from what the store holds when they are started again.
+ */
+export class StoreWatch {
+  readonly #settings: Settings;
+  #first: Identity | undefined;
+  /** How far the log went at the last commit that was acknowledged. */
+  #acknowledged = 0;
+  #replaced: TidingsError | undefined;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  /** To be called with each connection before it is used. Throws TIDINGS_STORE_REPLACED. */
+  async check(client: pg.ClientBase): Promise<void> {
+    const { schema } = this.#settings;
+    const { rows } = await client.query<Identity & { meta: boolean }>(
+      `SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END AS history,
+        CASE WHEN pg_is_in_recovery() THEN NULL ELSE (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint END AS reached,
+        to_regclass($1) IS NOT NULL AS meta, NULL AS store`,
+      [`"${schema}".meta`],
+    );
+    const [found] = rows;
+    // A standby takes no writes, which the first one of them says.
+    if (!found || found.history === null) return;
+    const store = found.meta ? await storeOf(client, schema) : null;
+    this.#compare({ history: found.history, store, reached: found.reached });
+  }
+
+  #compare(now: Identity): void {
+    const before = this.#first;
+    if (this.#replaced) throw this.#replaced;
+    if ((before?.store ?? null) !== null && now.store !== before?.store)
+      throw this.#stop("it is another store, or was made anew");
+    if (before && now.history !== before.history)
+      throw this.#stop(`its history has branched off (timeline ${before.history} is now ${now.history})`);
+    if ((now.reached ?? 0) < this.#acknowledged) throw this.#stop("it was set back to an earlier state");
+    this.#first = { ...now, store: now.store ?? before?.store ?? null };
+  }
+
+  /** A commit was acknowledged when the log went so far. */
+  acknowledged(reached: number): void {
+    this.#acknowledged = Math.max(this.#acknowledged, reached);
+  }
+
+  /** Set once another store was found; nothing is done any more. */
+  replaced(): TidingsError | undefined {
+    return this.#replaced;
+  }
+
+  #stop(why: string): TidingsError {
+    const { address } = this.#settings;
+    return (this.#replaced = new TidingsError(
+      "TIDINGS_STORE_REPLACED",
+      `The store at ${address} is not the one that this process has worked with: ${why}. Start the members again, so that they go on from what it holds; look with "tidings sub ls" at where they stand.`,
+      { details: { address } },
+    ));
+  }
+}
+
+async function storeOf(client: pg.ClientBase, schema: string): Promise<string | null> {
+  try {
+    const { rows } = await client.query<{ value: string }>(`SELECT value FROM "${schema}".meta WHERE name = 'store'`);
+    return rows[0]?.value ?? null;
+  } catch (error) {
+    // A table of this name that is not ours, which opening says.
+    if ((error as { code?: string }).code === "42703") return null;
+    throw error;
+  }
+}
