@@ -1,0 +1,49 @@
+// A member of a group: handles events until it is told to stop, and says every now and then how it does.
+import { setTimeout as sleep } from "node:timers/promises";
+import { type App, TidingsError } from "tidings";
+
+import { ready, say, taskOfThisProcess } from "../crash/speak.ts";
+import { type ChaosOptions, openChaos } from "./app.ts";
+
+const healthEveryMs = 500;
+
+const { last: _, point: __, ...options } = await taskOfThisProcess<ChaosOptions>();
+const starting = started();
+let stopping = false;
+
+process.on("SIGTERM", () => {
+  stopping = true;
+  starting
+    .then((app) => app.stop())
+    .then(
+      () => process.exit(0),
+      (error: unknown) => {
+        console.error(error);
+        process.exit(1);
+      },
+    );
+});
+
+const app = await starting;
+ready();
+while (!stopping) {
+  // It may be stopped while it is asked.
+  const health = await app.health().catch(() => undefined);
+  if (!health) break;
+  const { status, subscriptions } = health;
+  const reason = subscriptions.find((each) => each.reason !== undefined)?.reason;
+  say(`health ${JSON.stringify({ status, reason })}`);
+  await sleep(healthEveryMs);
+}
+
+/** A server that is away is waited for, as whoever runs a process would start it again. */
+async function started(): Promise<App> {
+  for (;;) {
+    try {
+      return await openChaos(options).start();
+    } catch (error) {
+      if (!(error instanceof TidingsError && error.retryable)) throw error;
+      await sleep(200);
+    }
+  }
+}
