@@ -77,17 +77,17 @@ class PooledConnections implements Connections {
 
   #pool(max: number): pg.Pool {
     const { url } = this.#settings;
-    const verify = (client: pg.PoolClient, done: (error?: Error) => void): void => {
-      const checked = this.#watch.check(client);
-      void checked
-        .then(
-          () => undefined,
-          (error: Error) => error,
-        )
-        .then(done);
+    const verify = async (client: pg.PoolClient, done: (error?: Error) => void): Promise<void> => {
+      let failure: Error | undefined;
+      try {
+        await this.#watch.check(client);
+      } catch (error) {
+        failure = error as Error;
+      }
+      done(failure);
     };
-    const options = { ...this.#options, connectionString: url, max, idleTimeoutMillis: 60_000, verify };
-    const made = new this.#client.Pool(options);
+    const options = { ...this.#options, connectionString: url, max, idleTimeoutMillis: 60_000 };
+    const made = new this.#client.Pool({ ...options, verify: (client, done) => void verify(client, done) });
     // A connection that breaks while nobody uses it; the next call makes another.
     made.on("error", () => undefined);
     // Nor does one that breaks while it is used end the process: the statement that it carries rejects.

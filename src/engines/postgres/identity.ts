@@ -31,6 +31,8 @@ export class StoreWatch {
   /** To be called with each connection before it is used. Throws TIDINGS_STORE_REPLACED. */
   async check(client: pg.ClientBase): Promise<void> {
     const { schema } = this.#settings;
+    // What is acknowledged while this is asked may lie behind the answer.
+    const acknowledged = this.#acknowledged;
     const { rows } = await client.query<Identity & { meta: boolean }>(
       `SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END AS history,
         CASE WHEN pg_is_in_recovery() THEN NULL ELSE (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint END AS reached,
@@ -41,17 +43,17 @@ export class StoreWatch {
     // A standby takes no writes, which the first one of them says.
     if (!found || found.history === null) return;
     const store = found.meta ? await storeOf(client, schema) : null;
-    this.#compare({ history: found.history, store, reached: found.reached });
+    this.#compare({ history: found.history, store, reached: found.reached }, acknowledged);
   }
 
-  #compare(now: Identity): void {
+  #compare(now: Identity, acknowledged: number): void {
     const before = this.#first;
     if (this.#replaced) throw this.#replaced;
     if ((before?.store ?? null) !== null && now.store !== before?.store)
       throw this.#stop("it is another store, or was made anew");
     if (before && now.history !== before.history)
       throw this.#stop(`its history has branched off (timeline ${before.history} is now ${now.history})`);
-    if ((now.reached ?? 0) < this.#acknowledged) throw this.#stop("it was set back to an earlier state");
+    if ((now.reached ?? 0) < acknowledged) throw this.#stop("it was set back to an earlier state");
     this.#first = { ...now, store: now.store ?? before?.store ?? null };
   }
 
