@@ -112,6 +112,50 @@ export const guarantees: Readonly<Record<string, readonly Guarantee[]>> = Object
       ],
     ],
   }),
+  postgres: table({
+    P1: [
+      "yes",
+      "disk: the commit is synced (fsync and synchronous_commit on, looked at) before the acknowledgement; a standby takes over only what has reached it",
+      [
+        "test/engines/postgres/durability.test.ts › are synced before they are acknowledged, whatever the role's settings say",
+        "test/engines/postgres/resilience.test.ts › under load nothing acknowledged is lost, and what is repeated under its id is there once",
+      ],
+    ],
+    P2: [
+      "with our help",
+      "as on sqlite; positions are allotted under a lock that is held to the commit",
+      [
+        ...above.P2,
+        "test/engines/postgres/concurrency.test.ts › never see an event behind one that a transaction has placed and not yet committed",
+      ],
+    ],
+    P3: [
+      "with our help",
+      "as on sqlite; a store that was set back stops its members instead of being waited for",
+      [
+        ...above.P3,
+        "test/engines/postgres/replaced.test.ts › stops it for good with what to do, and one that is started again goes on from what is there",
+      ],
+    ],
+    P4: [
+      "yes",
+      "effects, publishes, SQL of the user and position are one transaction",
+      [
+        ...above.P4,
+        "src/conformance/transact/sql.ts › user SQL commits with the transaction, each function called once and in order",
+        "test/engines/postgres/concurrency.test.ts › carries events with rows of the user's own, both or neither",
+      ],
+    ],
+    P5: ["no", soon],
+    P6: ["no", `${soon}; retries that are due later survive a crash`],
+    P7: ["no", `${soon}; a seek opens a new run`],
+    P8: [
+      "yes",
+      "each record carries a checksum that is verified when it is read",
+      ["src/conformance/topics/read.ts › a record that was damaged in the store is refused and never served"],
+    ],
+    P9: ["with our help", "as on sqlite", above.P9],
+  }),
   memory: table({
     P1: ["no", "nothing outlives the process"],
     P2: ["with our help", "as on sqlite", above.P2],

@@ -2,10 +2,11 @@ import { crc32 } from "node:zlib";
 import { commitFunction, leaseFunctions, topicFunctions } from "./commit.ts";
 import { retentionFunctions } from "./retention.ts";
 import { tables } from "./tables.ts";
+import { eventView } from "./view.ts";
 
 /** Step n takes a schema from version n to n + 1. Steps are never changed once released, only added. */
 export const migrations: readonly string[] = [
-  tables + commitFunction + leaseFunctions + topicFunctions + retentionFunctions,
+  tables + commitFunction + leaseFunctions + topicFunctions + retentionFunctions + eventView,
 ];
 
 /** Version of the schemas that this code writes. */
