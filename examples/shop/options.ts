@@ -28,7 +28,10 @@ export function parseOptions(argv: readonly string[]): Options {
     .option("--data <dir>", "orders from the CSV files of the Olist dataset instead of generated ones")
     .option("--orders <count>", "how many orders to generate", whole(0), 1000)
     .option("--seed <number>", "seed of the generator and of all chance", whole(0), 1)
-    .option("--url <url>", `engine, such as sqlite:shop.db (default: a file in ${dataFolder}/)`)
+    .option(
+      "--url <url>",
+      `engine, such as sqlite:shop.db or postgres://user@host/db (default: a file in ${dataFolder}/)`,
+    )
     .option("--fresh", "begin anew: remove the file first", false)
     .option("--speed <factor>", "replay in event time, so many seconds of it in a second", positive)
     .option("--fail <rate>", "share of the tries of handlers that fail and are tried again", rate, 0)
@@ -44,11 +47,12 @@ export function parseOptions(argv: readonly string[]): Options {
   const { data, speed } = options;
   const url = options.url ?? `sqlite:${join(dataFolder, data === undefined ? "shop.db" : `shop-${nameOf(data)}.db`)}`;
   const file = /^sqlite:(?:\/\/)?([^?]+)/.exec(url)?.[1];
-  if (file === undefined && (options.kills > 0 || options.processes > 1)) {
+  if (url.startsWith("memory:") && (options.kills > 0 || options.processes > 1))
+    command.error("error: --kills and --processes need an engine that outlives a process, such as sqlite:shop.db");
+  if (file === undefined && options.fresh)
     command.error(
-      `error: --kills and --processes need an engine that outlives a process, such as sqlite:shop.db, not ${url}`,
+      "error: --fresh removes a file; on a server begin anew in another schema: --url postgres://…?schema=NAME",
     );
-  }
   return { ...options, data, speed, url, file };
 }
 

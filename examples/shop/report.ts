@@ -56,13 +56,13 @@ function page(summary: Summary, { options, again, seconds }: Circumstances): str
     ],
     ["left over", `${count(summary.deadLetters)} dead letters, ${count(summary.pending)} pending`],
   ];
-  const title = again ? doneBefore(options) : `Done in ${seconds.toFixed(1)} s on ${options.url}.`;
+  const title = again ? doneBefore(options) : `Done in ${seconds.toFixed(1)} s on ${withoutPassword(options.url)}.`;
   const table = rows.map(([name, value]) => `  ${name.padEnd(16)}${value}`);
   return [title, "", ...table, "", ...next(options)].join("\n");
 }
 
 function doneBefore({ url, fail, poison, kills, speed }: Options): string {
-  const title = `All of this was done by an earlier run on ${url}; started again, the shop sums up what is there.`;
+  const title = `All of this was done by an earlier run on ${withoutPassword(url)}; started again, the shop sums up what is there.`;
   const idle = fail > 0 || poison > 0 || kills > 0 || speed !== undefined;
   return idle ? `${title}\nNothing was left to go wrong: add --fresh to begin anew.` : title;
 }
@@ -70,7 +70,8 @@ function doneBefore({ url, fail, poison, kills, speed }: Options): string {
 /** What to try from here. */
 function next({ url, file, data }: Options): string[] {
   // What is only in memory is gone when this process ends.
-  if (file === undefined) return ["Try next: npm start, which keeps its events in a file."];
+  if (url.startsWith("memory:")) return ["Try next: npm start, which keeps its events in a file."];
+  if (file === undefined) return ["Try next, with the same address in TIDINGS_URL: npm run tidings -- sub ls"];
   const given = url.startsWith(`sqlite:${dataFolder}`) ? "" : `--url ${url} `;
   const start = `npm start -- ${data === undefined ? "" : `--data ${data} `}${given}--fresh`;
   const tidings = "npm run tidings --";
@@ -88,6 +89,9 @@ function next({ url, file, data }: Options): string[] {
     ...commands.map(([command, what]) => `  ${command.padEnd(width)}  ${what}`),
   ];
 }
+
+/** An address as it may stand on a screen. */
+const withoutPassword = (url: string): string => url.replace(/\/\/([^:@/]*):[^@/]*@/, "//$1:***@");
 
 function list(values: Readonly<Record<string, number>>, show: (value: number) => string): string {
   return Object.entries(values)
