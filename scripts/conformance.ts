@@ -1,4 +1,4 @@
-// npm run conformance -- [--engine memory|sqlite|all] [--binding node:sqlite|better-sqlite3|all] [--json]
+// npm run conformance -- [--engine memory|sqlite|postgres|all] [--binding node:sqlite|better-sqlite3|all] [--json]
 import { parseArgs } from "node:util";
 
 import { type CaseResult, type ConformanceReport, runConformance, suites } from "../src/conformance/index.ts";

@@ -44,7 +44,7 @@ export function storeOf(engine: Engine): Store {
   if (state && leases && transact) return { state, leases, transact };
   throw new TidingsError(
     "TIDINGS_UNSUPPORTED",
-    `The engine "${engine.name}" keeps no subscriptions; memory and sqlite do.`,
+    `The engine "${engine.name}" keeps no subscriptions; memory, sqlite and postgres do.`,
   );
 }
 

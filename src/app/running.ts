@@ -149,7 +149,7 @@ function requireStore(engine: Engine): void {
   if (engine.state && engine.leases && engine.transact && engine.timers && engine.capabilities.transactions) return;
   throw new TidingsError(
     "TIDINGS_UNSUPPORTED",
-    `The engine "${engine.name}" holds no state, and services need a store for their positions; use memory or sqlite.`,
+    `The engine "${engine.name}" holds no state, and services need a store for their positions; use memory, sqlite or postgres.`,
     { details: { engine: engine.name } },
   );
 }

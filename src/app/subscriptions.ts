@@ -56,7 +56,7 @@ function subscriptionOf(shared: Shared, book: TopicBook, service: Service, topic
   if (guarantee === "exactly-once" && !engine.capabilities.transactions) {
     throw new TidingsError(
       "TIDINGS_UNSUPPORTED",
-      `The engine "${engine.name}" cannot do exactly-once for "${name}"; memory and sqlite can.`,
+      `The engine "${engine.name}" cannot do exactly-once for "${name}"; memory, sqlite and postgres can.`,
     );
   }
   const { from } = service.options;

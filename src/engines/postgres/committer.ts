@@ -1,4 +1,4 @@
-import { TidingsError } from "../../errors/tidings-error.ts";
+import { hasCode, TidingsError } from "../../errors/tidings-error.ts";
 import type { CancelTimer } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Conflict, Outcome } from "../../ports/transaction.ts";
@@ -173,6 +173,8 @@ export class Committer {
   }
 
   #failed(group: readonly Call[], error: unknown): void {
+    // A read has waited in vain for a server that is away: nobody in the group is at fault.
+    if (hasCode(error, "TIDINGS_UNREACHABLE")) return this.#expire(error.code, describeFailure(error.cause ?? error));
     const ours = toTidingsError(error, this.#parts.settings.address);
     if (failureKind(error) === "full") this.#full = ours.message;
     else if (group.length > 1) {

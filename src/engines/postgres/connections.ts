@@ -104,7 +104,7 @@ class PooledConnections implements Connections {
       const replaced = this.#watch.replaced();
       if (replaced) throw replaced;
       try {
-        const { rows } = await this.#reads.query(statement as pg.QueryConfig);
+        const { rows } = await this.#reads.query(this.#configOf(statement));
         this.#trouble = undefined;
         return rows as Row[];
       } catch (error) {
@@ -129,7 +129,9 @@ class PooledConnections implements Connections {
       return { sent: false, error };
     }
     try {
-      const rows = inside ? await within(client, statement, inside) : await rowsOf<Row>(client, statement);
+      const rows = inside
+        ? await within<Row>(client, this.#configOf(statement), inside)
+        : await rowsOf<Row>(client, this.#configOf(statement));
       client.release();
       this.#trouble = undefined;
       return { rows };
@@ -138,6 +140,12 @@ class PooledConnections implements Connections {
       return { sent: true, error };
     }
   };
+
+  /** Without its name a statement is not kept by the connection, which need not be the same one the next time. */
+  #configOf({ name, text, values }: Statement): pg.QueryConfig {
+    const config = { text, values: values as unknown[] };
+    return this.#settings.preparedStatements ? { name, ...config } : config;
+  }
 
   async alone<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
     const client = await this.#reads.connect();
@@ -169,13 +177,17 @@ class PooledConnections implements Connections {
   }
 }
 
-async function rowsOf<Row>(client: pg.PoolClient, statement: Statement): Promise<readonly Row[]> {
-  const { rows } = await client.query(statement as pg.QueryConfig);
+async function rowsOf<Row>(client: pg.PoolClient, statement: pg.QueryConfig): Promise<readonly Row[]> {
+  const { rows } = await client.query(statement);
   return rows as Row[];
 }
 
 /** A connection on which this fails is not used again, so that nothing of the transaction is left. */
-async function within<Row>(client: pg.PoolClient, statement: Statement, inside: Inside<Row>): Promise<readonly Row[]> {
+async function within<Row>(
+  client: pg.PoolClient,
+  statement: pg.QueryConfig,
+  inside: Inside<Row>,
+): Promise<readonly Row[]> {
   await client.query("BEGIN");
   await inside.before(client);
   const rows = await rowsOf<Row>(client, statement);

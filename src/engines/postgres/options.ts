@@ -11,6 +11,8 @@ export interface PostgresOptions {
   readonly listenUrl?: string;
   /** Whether to LISTEN and NOTIFY; true. Without it members look for news every `pollMs`. */
   readonly notify?: boolean;
+  /** Whether statements are prepared once per connection; true. A pooler in transaction mode must know of it (PgBouncer from 1.21 on), or this be false. */
+  readonly preparedStatements?: boolean;
   /** Opens for reading only: nothing is made, migrated or written. */
   readonly readOnly?: boolean;
   /** Most connections of this engine, one for LISTEN apart; 5, at least 2. */
@@ -50,7 +52,7 @@ const numbers = {
   segmentBytes: 256 * 1024 * 1024,
 };
 const numberNames = Object.keys(numbers) as (keyof typeof numbers)[];
-const flagNames = ["notify", "readOnly"] as const;
+const flagNames = ["notify", "preparedStatements", "readOnly"] as const;
 const textNames = ["schema", "listenUrl"] as const;
 const ownNames: readonly string[] = [...numberNames, ...flagNames, ...textNames];
 /** What the client understands in an address. */
@@ -61,7 +63,7 @@ const clientNames = [
 /** Checks options and fills in the defaults. Throws TIDINGS_INVALID_OPTION. */
 export function settingsOf(options: PostgresOptions): Settings {
   checkOptions("postgres()", options, ["url", ...ownNames]);
-  const { url, schema = "tidings", listenUrl, notify = true, readOnly = false } = options;
+  const { url, schema = "tidings", listenUrl, notify = true, preparedStatements = true, readOnly = false } = options;
   const address = checkUrl("url", url);
   if (listenUrl !== undefined) checkUrl("listenUrl", listenUrl);
   if (typeof schema !== "string" || !/^[a-z_][a-z0-9_]{0,62}$/.test(schema) || schema.startsWith("pg_"))
@@ -77,7 +79,7 @@ export function settingsOf(options: PostgresOptions): Settings {
   }
   if (filled.connectionsMax < 2) throw invalid("connectionsMax", "is at least 2");
   return {
-    url, schema, notify, readOnly, ...filled, listenUrl: listenUrl ?? url, pollMs: options.pollMs,
+    url, schema, notify, preparedStatements, readOnly, ...filled, listenUrl: listenUrl ?? url, pollMs: options.pollMs,
     address: `${address}?schema=${schema}`,
   }; // prettier-ignore
 }

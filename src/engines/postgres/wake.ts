@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { CancelTimer } from "../../platform/clock.ts";
+import { type CancelTimer, sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Catalog } from "./catalog.ts";
 import { backOff, type Connections } from "./connections.ts";
@@ -27,6 +27,8 @@ export interface Wake {
 const tellAfterMs = 5;
 /** How often to look while nobody tells. */
 const blindPollMs = 100;
+/** How long the end of a connection is waited for. */
+const closeMs = 1000;
 
 /**
  * Within the process listeners are called after each commit. Other processes are told by NOTIFY, apart from the commits
@@ -186,6 +188,9 @@ export class Wakes implements Wake {
     this.#collections.clear();
     this.#cancelPoll?.();
     this.#cancelTell?.();
-    await this.#listener?.end().catch(() => undefined);
+    const listener = this.#listener;
+    // A connection that is half open never says that it has ended.
+    await Promise.race([listener?.end().catch(() => undefined), sleep(this.#parts.platform.clock, closeMs)]);
+    listener?.unref();
   }
 }
