@@ -74,9 +74,9 @@ describe("behind a pooler in transaction mode", { skip: withoutPostgres || witho
     await one?.topics.declare([{ name: "orders", partitions: 1 }]);
     let heard = 0;
     two?.topics.watch("orders", () => heard++);
-    await Promise.all(
-      Array.from({ length: 60 }, (_, n) => (engines[n % 3] ?? one)?.topics.publish([entry(n, { checkId: true })])),
-    );
+    const publish = (n: number) =>
+      (engines[n % 3] as (typeof engines)[0]).topics.publish([entry(n, { checkId: true })]);
+    await Promise.all(Array.from({ length: 60 }, (_, n) => publish(n)));
     await until("the other one hears", () => heard > 0);
     assert.equal((await numbers(one as never)).length, 60);
     const [lease] = (await one?.leases.acquire([{ name: "l", owner: "one", ttlMs: 60_000 }])) ?? [];
