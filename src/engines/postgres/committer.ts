@@ -174,7 +174,8 @@ export class Committer {
 
   #failed(group: readonly Call[], error: unknown): void {
     // A read has waited in vain for a server that is away: nobody in the group is at fault.
-    if (hasCode(error, "TIDINGS_UNREACHABLE")) return this.#expire(error.code, describeFailure(error.cause ?? error));
+    if (hasCode(error, "TIDINGS_UNREACHABLE"))
+      return this.#expire("TIDINGS_UNREACHABLE", describeFailure(error.cause ?? error));
     const ours = toTidingsError(error, this.#parts.settings.address);
     if (failureKind(error) === "full") this.#full = ours.message;
     else if (group.length > 1) {
