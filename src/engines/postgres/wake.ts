@@ -191,6 +191,7 @@ export class Wakes implements Wake {
     const listener = this.#listener;
     // A connection that is half open never says that it has ended.
     await Promise.race([listener?.end().catch(() => undefined), sleep(this.#parts.platform.clock, closeMs)]);
-    listener?.unref();
+    // Nor shall it keep the process; the types do not know the method.
+    (listener as { unref?: () => void } | undefined)?.unref?.();
   }
 }
