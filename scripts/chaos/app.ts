@@ -1,6 +1,7 @@
 // The application of the chaos harness: events of each key carry numbers without gaps, as in the crash harness. One group
 // keeps what it has seen in a document per key, moves money and publishes an effect; the other only passes each event on,
 // so that nothing but the fence of its partition stands between it and doing it twice.
+import { setTimeout as sleep } from "node:timers/promises";
 import { type App, service, type Service, tidings, topic } from "tidings";
 import { z } from "zod";
 
@@ -14,7 +15,10 @@ export { accountBox, Counted, counts, effects, keyCount, seenBox };
 export const copies = topic("copies", { key: (data: Counted) => data.key });
 const Copy = copies.event("chaos.copy", { data: z.object({ key: z.string(), seq: z.number() }) });
 
-const accountCount = 64;
+/** So many that members seldom want the same one at a time. */
+const accountCount = 4096;
+/** Most that a copy takes, so that somebody is always at work when a fault comes. */
+const workMs = 40;
 const partitions = 8;
 
 export const groups = ["counter", "copier"] as const;
@@ -23,13 +27,14 @@ export type GroupName = (typeof groups)[number];
 function serviceOf(name: GroupName): Service {
   if (name === "copier")
     return service("copier", { from: "start" }).on(Counted, async ({ data }, ctx) => {
+      await sleep(chanceOf(idOf(data)) * workMs);
       ctx.publish(Copy, data);
     });
   return service("counter", { from: "start" }).on(Counted, async ({ data }, ctx) => {
     const box = ctx.state<Seen>(seenBox);
     box.set(data.key, withNumber(await box.get(data.key), data.seq));
     ctx.publish(Effect, data);
-    if (data.seq % 8 !== 0) return;
+    if (data.seq % 8 !== 7) return;
     const accounts = ctx.state<number>(accountBox);
     for (const [n, sign] of [-1, 1].entries()) {
       const account = `${Math.floor(chanceOf(`${idOf(data)}/${n}`) * accountCount)}`;

@@ -88,9 +88,11 @@ export class Link {
   readonly #client: Socket;
   readonly #server: Socket;
   readonly #directions: readonly Direction[];
+  readonly #latencyMs: number;
   #open = 2;
 
-  constructor(client: Socket, server: Socket, gone: () => void) {
+  constructor(client: Socket, server: Socket, latencyMs: number, gone: () => void) {
+    this.#latencyMs = latencyMs;
     this.#client = client;
     this.#server = server;
     const exhausted = (): void => {
@@ -98,6 +100,7 @@ export class Link {
       setTimeout(() => this.reset(), 5);
     };
     this.#directions = [new Direction(client, server, exhausted), new Direction(server, client, exhausted)];
+    this.quick();
     for (const [socket, other] of [
       [client, server],
       [server, client],
@@ -146,6 +149,6 @@ export class Link {
   }
 
   quick(): void {
-    this.slow(0, Number.POSITIVE_INFINITY);
+    this.slow(this.#latencyMs, Number.POSITIVE_INFINITY);
   }
 }

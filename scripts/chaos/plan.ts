@@ -25,6 +25,13 @@ export interface Size {
   readonly memberPauses: number;
   /** Of each of the faults that only this server has. */
   readonly ownEach: number;
+  /** How long members and publishers wait for the answer to a request: half of them less than a pause, the others longer. */
+  readonly requestTimeoutsMs: readonly [number, number];
+  /** How long a member that is silent keeps its partitions, and how long one is stopped. */
+  readonly memberTtlMs: number;
+  readonly memberPauseMs: number;
+  /** What it takes to come back from a fault, about: publishing is spread over the time that the plan lasts. */
+  readonly comeBackMs: number;
 }
 
 /** The size of a run: 1 is what the promise is about, below 0.5 pauses are short and there is no outage. */
@@ -42,11 +49,15 @@ export function sizeOf(scale: number): Size {
     memberKills: times(4, 1),
     memberPauses: times(3, 1),
     ownEach: times(3, 1),
+    requestTimeoutsMs: small ? [2_000, 4_000] : [3_000, 12_000],
+    memberTtlMs: small ? 3_000 : 5_000,
+    memberPauseMs: small ? 4_500 : 8_000,
+    comeBackMs: small ? 1_500 : 3_500,
   };
 }
 
-/** The faults of a run. `memberPauseMs`: longer than a member that is silent keeps its partitions. */
-export function planOf(size: Size, seed: number, own: readonly string[], memberPauseMs: number): readonly Fault[] {
+/** The faults of a run, in an order by chance, with the outage in the middle. */
+export function planOf(size: Size, seed: number, own: readonly string[]): readonly Fault[] {
   const chance = dice(`${seed}/plan`);
   const faults: Fault[] = [];
   const add = (count: number, make: (n: number) => Fault): void => {
@@ -55,7 +66,7 @@ export function planOf(size: Size, seed: number, own: readonly string[], memberP
   add(size.kills, () => ({ kind: "kill", forMs: chance.between(0, 1_500) }));
   add(size.pauses, () => ({ kind: "pause", forMs: size.pauseMs }));
   add(size.memberKills, () => ({ kind: "member-kill" }));
-  add(size.memberPauses, () => ({ kind: "member-pause", forMs: memberPauseMs }));
+  add(size.memberPauses, () => ({ kind: "member-pause", forMs: size.memberPauseMs }));
   add(size.connections, (n) => ({
     kind: connectionKinds[n % connectionKinds.length] as ConnectionKind,
     share: chance.pick(["one", "some", "all"] as const),
@@ -72,7 +83,10 @@ export function planOf(size: Size, seed: number, own: readonly string[], memberP
   return [...faults.slice(0, middle), ...outages, ...faults.slice(middle)];
 }
 
+/** What else a fault takes, about. */
+const ownMs = 2_000;
+
 /** About how long a plan takes, with what it takes to come back from each fault. */
 export function lastsMs(faults: readonly Fault[], eachMs: number): number {
-  return faults.reduce((sum, fault) => sum + eachMs + ("forMs" in fault ? fault.forMs : 0), 0);
+  return faults.reduce((sum, fault) => sum + eachMs + ("forMs" in fault ? fault.forMs : ownMs), 0);
 }

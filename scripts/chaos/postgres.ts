@@ -6,7 +6,7 @@ import { postgres as service } from "../services/postgres.ts";
 import type { OwnFault, RunningServer, ServerKind } from "./server.ts";
 
 /** Longer than the shorter of the limits of a request, so that somebody gives up waiting. */
-const stopBackendMs = 5_000;
+const stopBackendMs = 4_500;
 
 const clients = "backend_type = 'client backend' AND application_name = 'tidings'";
 
@@ -60,7 +60,8 @@ function stopBackend(server: RunningServer): OwnFault {
     async inflict(chance) {
       const writers = await backends(server, `${clients} AND query LIKE '%.commit(%'`);
       if (writers.length === 0) return "nobody";
-      const hit = writers.filter(() => chance.next() < 0.5);
+      const share = chance.pick([0.5, 1]);
+      const hit = writers.filter(() => chance.next() < share);
       const pids = hit.length > 0 ? hit : [chance.pick(writers)];
       for (const pid of pids) process.kill(pid, "SIGSTOP");
       await sleep(stopBackendMs);

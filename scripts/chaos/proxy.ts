@@ -14,12 +14,14 @@ export class FaultProxy {
   readonly port: number;
   readonly #server: Server;
   readonly #chance: Dice;
+  readonly #latencyMs: number;
   readonly #links = new Set<Link>();
   #welcome: Welcome = "forward";
   #slow: { readonly delayMs: number; readonly bytesPerSecond: number } | undefined;
 
-  private constructor(server: Server, seed: number | string, targetPort: number) {
+  private constructor(server: Server, seed: number | string, targetPort: number, latencyMs: number) {
     this.#server = server;
+    this.#latencyMs = latencyMs;
     this.#chance = dice(`${seed}/proxy`);
     const address = server.address();
     if (address === null || typeof address === "string") throw new Error("The proxy has no port.");
@@ -27,12 +29,12 @@ export class FaultProxy {
     server.on("connection", (client: Socket) => this.#welcomed(client, targetPort));
   }
 
-  /** Listens on a free port and leads to another one. */
-  static listen(targetPort: number, seed: number | string): Promise<FaultProxy> {
+  /** Listens on a free port and leads to another one, by a way that takes so long in each direction. */
+  static listen(targetPort: number, seed: number | string, latencyMs = 0): Promise<FaultProxy> {
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     return new Promise((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ host: "127.0.0.1", port: 0 }, () => resolve(new FaultProxy(server, seed, targetPort)));
+      server.listen({ host: "127.0.0.1", port: 0 }, () => resolve(new FaultProxy(server, seed, targetPort, latencyMs)));
     });
   }
 
@@ -43,7 +45,7 @@ export class FaultProxy {
       return;
     }
     const server = createConnection({ host: "127.0.0.1", port: targetPort, allowHalfOpen: true, noDelay: true });
-    const link = new Link(client, server, () => this.#links.delete(link));
+    const link = new Link(client, server, this.#latencyMs, () => this.#links.delete(link));
     if (this.#slow) link.slow(this.#slow.delayMs, this.#slow.bytesPerSecond);
     this.#links.add(link);
   }

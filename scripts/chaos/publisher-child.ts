@@ -31,8 +31,14 @@ const { url, own, publishers, events, spreadMs } = await taskOfThisProcess<Publi
 /** By key, the last publish that others wait for. */
 const turns = new Map<string, Promise<void>>();
 const app: App = await openChaos({ url }).start();
+/** When the pace began; the first signal begins it, and the second one ends all waiting. */
+let beganMs: number | undefined;
+let isHurried = false;
+process.on("SIGUSR2", () => {
+  if (beganMs === undefined) beganMs = performance.now();
+  else isHurried = true;
+});
 ready();
-const began = performance.now();
 await Promise.all(own.map((publisher) => publishAll(publisher)));
 await app.stop();
 
@@ -41,14 +47,19 @@ async function publishAll(publisher: number): Promise<void> {
   const one = neverRepeats(publisher) ? publishOnce : publishUntilAcknowledged;
   const inFlight = new Set<Promise<void>>();
   for (let n = 0; n < events;) {
-    const due = Math.ceil(((performance.now() - began) / spreadMs) * events);
-    for (; n < Math.min(due, events) && inFlight.size < inFlightMax; n++) {
+    for (const due = dueNow(); n < due && inFlight.size < inFlightMax; n++) {
       const publication = one(publisher, n).finally(() => inFlight.delete(publication));
       inFlight.add(publication);
     }
     await sleep(everyMs);
   }
   await Promise.all(inFlight);
+}
+
+function dueNow(): number {
+  if (isHurried) return events;
+  if (beganMs === undefined) return 0;
+  return Math.min(events, Math.ceil(((performance.now() - beganMs) / spreadMs) * events));
 }
 
 async function publishOnce(publisher: number, n: number): Promise<void> {

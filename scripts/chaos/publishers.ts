@@ -62,6 +62,11 @@ export class Publishers implements Publishing {
     for (const { process } of this.#offices) await process.ready;
   }
 
+  /** Lets them begin; the second time they need wait no longer. */
+  signal(): void {
+    for (const { process, over } of this.#offices) if (!over) process.signal("SIGUSR2");
+  }
+
   #heard(word: string, rest: string): void {
     if (word === "refused") this.refused.add(Number(rest));
     else if (word === "error") this.errors.set(rest, (this.errors.get(rest) ?? 0) + 1);

@@ -46,20 +46,16 @@ export interface ChaosResult extends Verdict {
 }
 
 const membersPerGroup = 4;
-/** Half of the members and publishers give a request up sooner than a pause ends, the others later. */
-const requestTimeoutsMs = [3_000, 12_000] as const;
-const memberTtlMs = 5_000;
-const memberPauseMs = 8_000;
+/** Of the way to the server in each direction, so that there is always something under way that a fault can hit. */
+const latencyMs = 10;
 const stuckAfterMs = 10_000;
-/** What it takes to come back from a fault, about: publishing is spread over the time that the plan lasts. */
-const comeBackMs = 3_500;
 const settleMs = 180_000;
 /** So often the next fault comes before the last one is got over. */
 const atOnceShare = 0.25;
 
 export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
   const server = await RunningServer.open(run.kind);
-  const proxy = await FaultProxy.listen(server.port, run.seed);
+  const proxy = await FaultProxy.listen(server.port, run.seed, latencyMs);
   const oracle = openOracle(join(run.folder, "acknowledged"));
   const problems: string[] = [];
   const complain = (words: string): void => {
@@ -72,16 +68,19 @@ export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
   let watch: Watch | undefined;
   try {
     const own = run.kind.ownFaults(server).map(({ name }) => name);
-    const plan = planOf(run.size, run.seed, own, memberPauseMs).filter(
-      (fault) => run.only?.includes(nameOf(fault)) ?? true,
-    );
+    const plan = planOf(run.size, run.seed, own).filter((fault) => run.only?.includes(nameOf(fault)) ?? true);
     const url = (n: number): string =>
-      run.kind.url(server, proxy.port, { requestTimeoutMs: requestTimeoutsMs[n % 2] as number });
+      run.kind.url(server, proxy.port, { requestTimeoutMs: run.size.requestTimeoutsMs[n % 2] as number });
     // They come first: their copy of the sources makes the tables.
-    await publishers.start(fleet, url, run.size, lastsMs(plan, comeBackMs));
+    await publishers.start(fleet, url, run.size, lastsMs(plan, run.size.comeBackMs));
     for (const group of groups)
       for (let n = 0; n < membersPerGroup; n++)
-        await fleet.join(`${group}-${n}`, group, { url: url(n), group, memberTtlMs, stuckAfterMs });
+        await fleet.join(`${group}-${n}`, group, {
+          url: url(n),
+          group,
+          memberTtlMs: run.size.memberTtlMs,
+          stuckAfterMs,
+        });
     app = await openChaos({
       url: run.kind.url(server, server.port, { requestTimeoutMs: 2_000, busyTimeoutMs: 500 }),
     }).start();
@@ -89,6 +88,7 @@ export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
     const scene: Scene = { server, proxy, fleet, chance: dice(`${run.seed}/chaos`), complain };
     const resumedMs = await faults(run, plan, scene, watch, publishers);
     run.say("the faults are over; waiting for rest");
+    publishers.signal();
     await rest(app, fleet, publishers, complain);
     await watch.stop();
     await fleet.stop();
@@ -129,6 +129,7 @@ async function faults(
 ): Promise<Record<string, number>> {
   const { chance, fleet, complain } = scene;
   const longest: Record<string, number> = {};
+  publishers.signal();
   // Nothing is measured before everything runs.
   await watch.resumed(performance.now(), settleMs, publishers);
   for (const [index, fault] of plan.entries()) {

@@ -96,7 +96,7 @@ export class Member {
     this.#child.stdin?.end(`${JSON.stringify(task)}\n`);
   }
 
-  signal(signal: "SIGKILL" | "SIGSTOP" | "SIGCONT" | "SIGTERM"): void {
+  signal(signal: "SIGKILL" | "SIGSTOP" | "SIGCONT" | "SIGTERM" | "SIGUSR2"): void {
     this.#child.kill(signal);
   }
 }
