@@ -12,6 +12,9 @@ const chunkPlace = placement.chunk("h.log", "h.next + c.behind", "c.count", "h.a
  *
  * Texts come as one bytea with their lengths: escaping them for an array costs more than storing them.
  *
+ * A plan that is made while a table is empty would sort all chunks of a log to find the newest one, until autovacuum has
+ * looked at the table: hence no bitmap scans.
+ *
  * A document that does not exist has no row to be locked. Whoever relies on that without writing it takes the lock of its
  * bucket alone; whoever may make a document takes it shared.
  */
@@ -31,7 +34,7 @@ CREATE FUNCTION {schema}.commit(
   texts bytea,
   OUT bad_fences integer[], OUT bad_checks integer[], OUT found_versions bigint[],
   OUT nexts bigint[], OUT appended_ms bigint[], OUT at_ms bigint, OUT reached bigint
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql SET enable_bitmapscan = off AS $$
 #variable_conflict use_variable
 DECLARE
   segments integer[];
