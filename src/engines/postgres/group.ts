@@ -31,6 +31,7 @@ class Footprint {
 
   /** Takes a call in; false, and nothing changed, when it collides with an earlier one. */
   take(call: Call): boolean {
+    if (touchesNothing(call)) return true;
     if (!this.#empty && this.#collides(call)) return false;
     this.#empty = false;
     for (const { collection, key } of call.documents) this.#written.add(nameOf("d", collection, key));
@@ -52,6 +53,13 @@ class Footprint {
   #touched(name: string): boolean {
     return this.#written.has(name) || this.#checked.has(name);
   }
+}
+
+/** A publish of ids that nobody chose. */
+function touchesNothing({ documents, checks, timers, drafts }: Call): boolean {
+  if (documents.length + checks.length + timers.length > 0) return false;
+  for (const { hash } of drafts) if (hash !== undefined) return false;
+  return true;
 }
 
 /** Unmistakable, whatever characters the parts hold. */

@@ -41,7 +41,8 @@ export async function knownIds(
   calls: readonly Call[],
   windowMs: number,
 ): Promise<ReadonlyMap<string, KnownId>> {
-  const asked = calls.flatMap(({ drafts }) => drafts.filter(({ hash }) => hash !== undefined));
+  const asked: Draft[] = [];
+  for (const { drafts } of calls) for (const draft of drafts) if (draft.hash !== undefined) asked.push(draft);
   if (asked.length === 0) return new Map();
   const rows = await read<KnownId>({
     name: "tidings_known_ids",

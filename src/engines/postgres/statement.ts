@@ -35,19 +35,25 @@ export function commitStatement(
   deduplicationWindowMs: number,
 ): Statement {
   const texts: Buffer[] = [];
+  // Most calls of a full group only publish: there is nothing to look for in them.
+  const transactions = calls.filter(isTransaction);
   const values = [
     calls.some(({ durable }) => durable),
     Math.ceil(settings.busyTimeoutMs / lockTries),
-    ...fenceValues(calls),
-    ...lockValues(calls),
-    ...checkValues(calls),
-    ...documentValues(calls, texts),
-    ...timerValues(calls, texts),
+    ...fenceValues(transactions),
+    ...lockValues(transactions),
+    ...checkValues(transactions),
+    ...documentValues(transactions, texts),
+    ...timerValues(transactions, texts),
     ...idValues(placed, deduplicationWindowMs),
     ...appendValues(placed, texts),
     Buffer.concat(texts),
   ];
   return { name: "tidings_commit", text: commitText(settings.schema), values };
+}
+
+function isTransaction({ fences, checks, documents, timers }: Call): boolean {
+  return fences.length + checks.length + documents.length + timers.length > 0;
 }
 
 const casts = [
