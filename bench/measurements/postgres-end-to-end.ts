@@ -81,18 +81,22 @@ export const endToEnd: Measurement = {
       ...linesOf("end-to-end", results, peers, settings, sizes),
       costLine("event-loop-delay", "ms", "p99 of monitorEventLoopDelay, resolution 1 ms", (each) => each.delayP99Ms),
       costLine("cpu-per-event", "us", "CPU time of all threads of the process", (each) => each.cpuMicrosPerEvent),
-      costLine("server-cpu-per-event", "us", "CPU time of the server's sessions", (each) =>
-        perEvent(each, sizes.ours, "serverCpuMicros"),
-      ),
+      // The kernel counts hundredths of a second, and only of a server on this machine.
+      ...[
+        costLine("server-cpu-per-event", "us", "CPU time of the server's sessions", (each) =>
+          perEvent(each, sizes.ours, "serverCpuMicros"),
+        ),
+      ].filter(({ value, ratio = 1 }) => value > 0 && Number.isFinite(ratio)),
       costLine("statements", "per 1000 events", "statements that the client sends", (each) =>
         perEvent(each, sizes.ours, "statements", 1000),
       ),
-      costLine("wal-per-event", "bytes", "growth of the server's WAL", (each) =>
-        perEvent(each, sizes.ours, "walBytes"),
-      ),
+      costLine("wal-per-event", "bytes", walStatistic, (each) => perEvent(each, sizes.ours, "walBytes")),
     ];
   },
 };
+
+const walStatistic =
+  "growth of the whole server's WAL; tidings compresses chunks of events, and these repeat themselves more than most";
 
 const perEvent = ({ spent }: EndToEndResult, events: number, what: keyof Spent, times = 1): number =>
   ((spent?.[what] ?? Number.NaN) / events) * times;
@@ -128,7 +132,7 @@ export const batched: Measurement = {
           unit: "bytes",
           better: "lower",
           values: numbers(results, "tidings", (each) => perEvent(each, sizes.ours, "walBytes")),
-          settings: { ...settings, ...theirs },
+          settings: { ...settings, ...theirs, statistic: walStatistic },
           peer: {
             name,
             values: numbers(results, name, (each) =>

@@ -54,6 +54,40 @@ function checkLine({ name, value, unit, better, settings, peer, peerValue, ratio
   assert.ok(Math.abs(ratio - value / peerValue) / ratio < 0.02, `${name}: ${ratio} is not ${value} / ${peerValue}`);
 }
 
+const postgres = process.env["TIDINGS_POSTGRES_URL"] ?? urls(["postgres"])["postgres"];
+const skipPostgres =
+  postgres === undefined && process.env["CI"] === undefined
+    ? "PostgreSQL does not run; npm run services -- up postgres starts it"
+    : false;
+
+describe("the bench of the Postgres engine", { timeout: 300_000, skip: skipPostgres }, () => {
+  it("compares with the loop by hand and with pg-boss on one server, whose settings it prints", async () => {
+    const args = ["--without", "graphile-worker", "--only", "end-to-end", "--only", "batched", "--only", "backlog"];
+    const [machine, ...lines] = await bench("postgres", "--json", "--quick", ...args);
+    assert.equal(machine?.settings["fsync"], "on");
+    assert.equal(machine?.settings["synchronous_commit"], "on");
+    assert.equal(machine?.settings["pgBoss"], "12.38.0");
+    for (const line of lines) checkLine(line);
+    const found = lines.map(({ name, peer }) => `${name} / ${peer}`).filter((name) => !name.startsWith("server-cpu"));
+    assert.deepEqual(found, [
+      "end-to-end / bare",
+      "event-loop-delay / bare",
+      "cpu-per-event / bare",
+      "statements / bare",
+      "wal-per-event / bare",
+      "end-to-end-batched / bare",
+      "end-to-end-batched / pg-boss",
+      "statements-batched / bare",
+      "wal-per-event-batched / bare",
+      "statements-batched / pg-boss",
+      "wal-per-event-batched / pg-boss",
+      "backlog-per-delivery / short backlog",
+      "backlog-cpu-per-delivery / short backlog",
+      "backlog-memory / short backlog",
+    ]);
+  });
+});
+
 describe("the bench of overload", { timeout: 300_000 }, () => {
   it("says of each load what was handled, what was refused and how long both took", async () => {
     const [machine, ...lines] = await bench("overload", "--json", "--quick");
