@@ -27,6 +27,8 @@ export interface Wake {
 const tellAfterMs = 5;
 /** How often to look while nobody tells. */
 const blindPollMs = 100;
+/** How often the connection that listens is asked whether it is there. */
+const askEveryMs = 10_000;
 /** How long the end of a connection is waited for. */
 const closeMs = 1000;
 
@@ -121,7 +123,7 @@ export class Wakes implements Wake {
 
   /** Listens, and connects again for ever. */
   async #listen(): Promise<void> {
-    const { connections, platform } = this.#parts;
+    const { connections, platform, settings } = this.#parts;
     for (let tries = 0; !this.#closed; tries++) {
       const client = connections.listener();
       this.#listener = client;
@@ -132,12 +134,15 @@ export class Wakes implements Wake {
       client.on("notification", ({ payload }) => this.#heard(payload ?? ""));
       try {
         await client.connect();
-        await client.query(`LISTEN "${this.#channel}"`);
+        const ask = (text: string) =>
+          client.query({ text, query_timeout: settings.requestTimeoutMs } as pg.QueryConfig);
+        await ask(`LISTEN "${this.#channel}"`);
         tries = 0;
         this.#hears = true;
         // What was told while nobody listened.
         void this.#look(true);
-        await ended;
+        // One that is half open is as silent as one on which nothing happens: it is asked now and then.
+        while (!(await Promise.race([ended.then(() => true), later(platform)]))) await ask("SELECT 1");
       } catch {
         // Nobody is there, or a pooler that cannot listen: the looks go on.
       }
@@ -195,3 +200,7 @@ export class Wakes implements Wake {
     (listener as { unref?: () => void } | undefined)?.unref?.();
   }
 }
+
+/** Keeps no process from its end. */
+const later = ({ clock }: Platform): Promise<false> =>
+  new Promise((resolve) => void clock.after(askEveryMs, () => resolve(false), true));
