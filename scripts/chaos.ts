@@ -130,6 +130,9 @@ function textOf(line: Readonly<Record<string, unknown>>): string {
     .join(", ");
 }
 
+// Whoever ends this ends all that it has started: what is left does so when the process exits.
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, () => process.exit(1));
+
 try {
   process.exitCode = await main();
 } catch (error) {

@@ -46,7 +46,10 @@ export class RunningServer {
   #start: Start | undefined;
   #child: ChildProcess | undefined;
   #stopped: readonly number[] = [];
-  readonly #atExit = (): void => void this.#signalAll("SIGKILL");
+  readonly #atExit = (): void => {
+    this.#signalAll("SIGKILL");
+    rmSync(this.place.home, { recursive: true, force: true, maxRetries: 5 });
+  };
 
   private constructor(kind: ServerKind, place: Place) {
     this.kind = kind;
