@@ -291,6 +291,8 @@ export class Committer {
    */
   async #tookEffect({ document }: Group): Promise<boolean | undefined> {
     const { engine, key, fence } = this.#options;
+    // When this is answered, the one in question has taken effect or never will.
+    await engine.transact?.({ fences: [fence], durable: false });
     const [found] = await (engine.state as NonNullable<Engine["state"]>).get(collections.positions, [key]);
     const ours = await engine.transact?.({ fences: [fence], durable: false });
     if (!ours?.committed) return undefined;

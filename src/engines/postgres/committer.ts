@@ -11,6 +11,7 @@ import type { Settings } from "./options.ts";
 import { appendedOf, knownIds, place, type Placed } from "./placing.ts";
 import { type CommitRow, commitStatement } from "./statement.ts";
 import { isThrownByUser, runUserSql } from "./user-sql.ts";
+import { Writer } from "./writer.ts";
 
 /** What a committer works with. */
 export interface CommitterParts {
@@ -42,9 +43,11 @@ export class Committer {
   #commits = 0;
   #full: string | undefined;
   #idle: (() => void)[] = [];
+  readonly #writer: Writer;
 
   constructor(parts: CommitterParts) {
     this.#parts = parts;
+    this.#writer = new Writer(parts.connections, parts.settings, parts.platform);
   }
 
   submit(call: Call): void {
@@ -97,6 +100,7 @@ export class Committer {
   /** Commits what of a group can be; what cannot is answered and leaves the queue. */
   async #commit(group: readonly Call[]): Promise<void> {
     const { connections, settings, catalog, deduplicationWindowMs } = this.#parts;
+    const writer = await this.#writer.fence();
     await catalog.load(group.flatMap(({ drafts }) => drafts.map(({ topic }) => topic)));
     const known = await knownIds(connections, settings, group, deduplicationWindowMs);
     const placed = place(group, catalog, known);
@@ -108,13 +112,15 @@ export class Committer {
     }
     const effective = group.map((call) => effectOf(call, placed));
     const sent = await connections.write<CommitRow>(
-      commitStatement(effective, placed, settings, deduplicationWindowMs),
+      commitStatement(effective, placed, settings, deduplicationWindowMs, writer),
       insideOf(effective),
     );
     if ("error" in sent) return this.#notCommitted(group, sent.sent, sent.error);
     const [row] = sent.rows;
     if (!row) throw new Error("The commit function answered with nothing.");
     this.#tries = 0;
+    // Somebody has removed the lease, with the store perhaps: another one is made.
+    if (row.bad_fences?.includes(fencesOf(group))) return this.#writer.removed();
     const conflicts = conflictsOf(group, row);
     if (conflicts.size > 0) return this.#conflicted(conflicts);
     this.#succeeded(group, effective, placed, row);
@@ -151,7 +157,7 @@ export class Committer {
     for (const [call, conflict] of conflicts) call.settle({ committed: false, conflict });
   }
 
-  #notCommitted(group: readonly Call[], wasSent: boolean, error: unknown): Promise<void> | void {
+  async #notCommitted(group: readonly Call[], wasSent: boolean, error: unknown): Promise<void> {
     const { settings, platform } = this.#parts;
     if (looksAgain.includes((error as { code?: unknown }).code)) return;
     const kind = failureKind(error);
@@ -161,6 +167,9 @@ export class Committer {
       return;
     }
     if (kind === "lost" && wasSent) {
+      this.#writer.doubt();
+      // When this is through, what was sent has taken effect or never will. While nobody answers, the next commit tries it again.
+      await this.#writer.fence().catch(() => undefined);
       this.#leave(group);
       for (const call of group) call.reject(unknownOutcome(settings.address, error));
       return;
@@ -207,6 +216,8 @@ export class Committer {
     this.#queue = this.#queue.filter((call) => !gone.has(call));
   }
 }
+
+const fencesOf = (group: readonly Call[]): number => group.reduce((sum, { fences }) => sum + fences.length, 0);
 
 /** SQL of the user runs before the commit statement, so that what that locks is not locked for as long as the user takes. */
 function insideOf([call]: readonly Call[]): Inside<CommitRow> | undefined {

@@ -1,6 +1,8 @@
 import type { EngineContext } from "../../ports/engine.ts";
 import type { Connections } from "./connections.ts";
+import { endOfPrefix } from "../sql/prefix.ts";
 import type { Settings } from "./options.ts";
+import { writerPrefix } from "./writer.ts";
 
 /** Ids are forgotten this often within their window, and within these bounds. */
 const timesPerWindow = 10;
@@ -9,7 +11,7 @@ const everyMsMax = 10 * 60 * 1000;
 /** Most ids forgotten with one statement. */
 const stepIds = 5000;
 
-/** Forgets the ids of callers that are older than the window, now and then; the answer stops it. */
+/** Forgets the ids of callers that are older than the window, and writers that are gone, now and then; the answer stops it. */
 export function forgetting({ read }: Connections, { schema }: Settings, context: EngineContext): () => void {
   const { clock } = context.platform;
   const windowMs = context.deduplicationWindowMs ?? 24 * 60 * 60 * 1000;
@@ -18,6 +20,11 @@ export function forgetting({ read }: Connections, { schema }: Settings, context:
   let cancel = clock.after(everyMs, again, true);
 
   async function forget(): Promise<void> {
+    await read({
+      name: "tidings_forget_writers",
+      text: `DELETE FROM "${schema}".lease WHERE name >= $1 AND name < $2 AND expires_ms < "${schema}".now_ms()`,
+      values: [writerPrefix, endOfPrefix(writerPrefix)],
+    });
     for (let forgotten = stepIds; forgotten === stepIds && !stopped;) {
       const [row] = await read<{ forgotten: number }>({
         name: "tidings_forget",

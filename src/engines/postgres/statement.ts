@@ -1,4 +1,5 @@
 import { crc32 } from "node:zlib";
+import type { Fence } from "../../ports/transaction.ts";
 import { chunkEnds, encodeChunk } from "../sql/chunk.ts";
 import type { Call } from "./call.ts";
 import { checksumOfTimer, contentOfChunk, contentOfDocument } from "./checksums.ts";
@@ -33,6 +34,7 @@ export function commitStatement(
   placed: Placed,
   settings: Settings,
   deduplicationWindowMs: number,
+  writer?: Fence,
 ): Statement {
   const texts: Buffer[] = [];
   // Most calls of a full group only publish: there is nothing to look for in them.
@@ -40,7 +42,7 @@ export function commitStatement(
   const values = [
     calls.some(({ durable }) => durable),
     Math.ceil(settings.busyTimeoutMs / lockTries),
-    ...fenceValues(transactions),
+    ...fenceValues(transactions, writer),
     ...lockValues(transactions),
     ...checkValues(transactions),
     ...documentValues(transactions, texts),
@@ -69,8 +71,10 @@ const commitText = (schema: string): string =>
 /** Null where there is nothing, so that the function skips the part. */
 const orNull = <Item>(items: Item[]): Item[] | null => (items.length === 0 ? null : items);
 
-function fenceValues(calls: readonly Call[]): unknown[] {
+/** That of the writer stands behind those of the calls. */
+function fenceValues(calls: readonly Call[], writer: Fence | undefined): unknown[] {
   const fences = calls.flatMap((call) => call.fences);
+  if (writer) fences.push(writer);
   return [orNull(fences.map(({ lease }) => toColumn(lease))), orNull(fences.map(({ token }) => token))];
 }
 
