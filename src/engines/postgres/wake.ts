@@ -87,14 +87,14 @@ export class Wakes implements Wake {
     this.#cancelTell ??= this.#parts.platform.clock.after(tellAfterMs, () => void this.#tell(), true);
   }
 
-  /** A signal that is lost is made up for by the looks of the others. */
+  /** A signal that is lost is made up for by the looks of the others: it waits for no sync. */
   async #tell(): Promise<void> {
     this.#cancelTell = undefined;
     const { topics, collections } = this.#untold;
     this.#untold = { topics: new Set(), collections: new Set() };
     const payload = newsOf(this.#me, topics, collections);
     await this.#parts.connections
-      .read({ name: "tidings_tell", text: "SELECT pg_notify($1, $2)", values: [this.#channel, payload] })
+      .read({ name: "tidings_tell", text: "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)", values: [this.#channel, payload] })
       .catch(() => undefined);
   }
 
