@@ -54,7 +54,17 @@ export class Committer {
     this.#queue.push(call);
     if (this.#running) return;
     if (!call.patient || this.#queue.length >= lingerMax) this.#schedule();
-    else this.#cancelLinger ??= this.#parts.platform.clock.after(lingerMs, () => this.#schedule());
+    else this.#linger();
+  }
+
+  #linger(): void {
+    this.#cancelLinger ??= this.#parts.platform.clock.after(lingerMs, () => this.#schedule());
+  }
+
+  /** Whether all that is left has time to wait for company, and nobody waits for the end. */
+  #lingers(): boolean {
+    if (this.#idle.length > 0 || this.#queue.length >= lingerMax) return false;
+    return this.#queue.length > 0 && this.#queue.every(({ patient }) => patient);
   }
 
   /** Resolves when every call that was submitted is answered. */
@@ -92,8 +102,12 @@ export class Committer {
       } catch (error) {
         this.#failed(group, error);
       }
+      // Whoever was answered may have more to write: it goes along with what is left, instead of after a sync of that alone.
+      if (this.#queue.length > 0) await new Promise<void>((resolve) => this.#parts.platform.clock.soon(resolve));
+      if (this.#lingers()) break;
     }
     this.#running = false;
+    if (this.#queue.length > 0) return this.#linger();
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
@@ -101,7 +115,7 @@ export class Committer {
   async #commit(group: readonly Call[]): Promise<void> {
     const { connections, settings, catalog, deduplicationWindowMs } = this.#parts;
     const writer = await this.#writer.fence();
-    await catalog.load(group.flatMap(({ drafts }) => drafts.map(({ topic }) => topic)));
+    await catalog.load(topicsOf(group));
     const known = await knownIds(connections, settings, group, deduplicationWindowMs);
     const placed = place(group, catalog, known);
     const refused = group.filter((call) => placed.places.get(call) instanceof Error);
@@ -226,6 +240,12 @@ function insideOf([call]: readonly Call[]): Inside<CommitRow> | undefined {
     before: (client) => runUserSql(client, call.sql),
     commits: ([row]) => row !== undefined && row.bad_fences === null && row.bad_checks === null,
   };
+}
+
+function topicsOf(group: readonly Call[]): ReadonlySet<string> {
+  const topics = new Set<string>();
+  for (const { drafts } of group) for (const { topic } of drafts) topics.add(topic);
+  return topics;
 }
 
 /** What a call writes: nothing when one of its ids means another payload, but its fences and checks count all the same. */

@@ -94,7 +94,11 @@ export class Wakes implements Wake {
     this.#untold = { topics: new Set(), collections: new Set() };
     const payload = newsOf(this.#me, topics, collections);
     await this.#parts.connections
-      .read({ name: "tidings_tell", text: "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)", values: [this.#channel, payload] })
+      .read({
+        name: "tidings_tell",
+        text: "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)",
+        values: [this.#channel, payload],
+      })
       .catch(() => undefined);
   }
 
