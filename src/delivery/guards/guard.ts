@@ -45,7 +45,7 @@ export class Guard {
     this.own = own;
     this.#counts = breaker?.counts;
     this.breaker = breaker && new Breaker(name, breaker, host, this.waiters);
-    this.rate = rate && new Rate(name, rate, host, this.waiters);
+    this.rate = rate && new Rate(name, rate, host, this.waiters, () => this.breaker?.admits() ?? true);
   }
 
   /** Whether something may begin now. */

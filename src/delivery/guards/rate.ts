@@ -21,6 +21,7 @@ export class Rate {
   readonly #name: string;
   readonly #host: GuardHost;
   readonly #waiters: Waiters;
+  readonly #isOfUse: () => boolean;
   readonly #gapMs: number;
   readonly #burst: number;
   readonly #sliceMax: number;
@@ -34,8 +35,16 @@ export class Rate {
   #stopped = false;
   #cancelLapse: CancelTimer | undefined;
 
-  constructor(name: string, { perSecond, burst }: RateOptions, host: GuardHost, waiters: Waiters) {
+  /** `isOfUse`: whether a token would let anything begin, or a breaker is in the way. */
+  constructor(
+    name: string,
+    { perSecond, burst }: RateOptions,
+    host: GuardHost,
+    waiters: Waiters,
+    isOfUse: () => boolean,
+  ) {
     this.#name = name;
+    this.#isOfUse = isOfUse;
     this.#host = host;
     this.#waiters = waiters;
     this.#gapMs = 1000 / perSecond;
@@ -55,7 +64,7 @@ export class Rate {
     const slice = this.#slice;
     this.#tokens -= 1;
     this.#used += 1;
-    if (this.#tokens === 0 && this.#waiters.size > 0) this.ask();
+    if (this.#tokens === 0) this.#askIfWanted();
     return slice;
   }
 
@@ -70,6 +79,11 @@ export class Rate {
   stop(): void {
     this.#stopped = true;
     this.#cancelLapse?.();
+  }
+
+  /** Tokens that nothing can use would be missed where something can: by the one process that may probe. */
+  #askIfWanted(): void {
+    if (this.#waiters.size > 0 && this.#isOfUse()) this.ask();
   }
 
   /** Asks the store for the next slice, unless that is under way. */
@@ -93,7 +107,7 @@ export class Rate {
         waitMs,
         () => {
           this.#asking = false;
-          if (this.#waiters.size > 0) this.ask();
+          this.#askIfWanted();
         },
         true,
       );
@@ -103,7 +117,7 @@ export class Rate {
     this.#cancelLapse?.();
     this.#cancelLapse = clock.after(this.#lapsesAt - clock.monotonic(), () => {
       this.#tokens = 0;
-      if (this.#waiters.size > 0) this.ask();
+      this.#askIfWanted();
     });
     this.#waiters.wake(this.#tokens);
   }

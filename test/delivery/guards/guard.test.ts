@@ -67,6 +67,39 @@ describe("a breaker", () => {
   });
 });
 
+describe("a rate", () => {
+  it("takes no tokens while its breaker is in the way: the one process that probes would miss them", async () => {
+    const platform = virtualPlatform();
+    const { clock } = platform;
+    const engine = await memoryWorld().open({ platform });
+    const host = { engine, platform, log: silentLogger, feed: silentFeed, memberId: "one", by: "test" };
+    const bank = dependency(name, { breaker: { failures: 1, openMs: 60_000 }, rate: { perSecond: 5, burst: 1 } });
+    const guard = new Guard(bank, false, host);
+    const breaker = guard.breaker as Breaker;
+    await drive(clock, breaker.load());
+    const taken = async (): Promise<number> =>
+      (await drive(clock, engine.state!.get(collections.rates, [name])))[0]?.version ?? 0;
+    // More wait than there are tokens, and whoever is woken asks again.
+    for (let i = 0; i < 3; i++) {
+      const who = {};
+      const ask = (): void => {
+        if (guard.admits()) guard.enter();
+        guard.wait(who, ask);
+      };
+      ask();
+    }
+    await clock.advance(2000);
+    const before = await taken();
+    assert.ok(before > 5, `${before} slices`);
+    breaker.failed(undefined, new Error("refused"));
+    await clock.advance(500);
+    const open = await taken();
+    await clock.advance(10_000);
+    assert.equal(await taken(), open);
+    await guard.stop();
+  });
+});
+
 describe("a call through a guard", () => {
   it("that was told to stop says nothing of the dependency when it fails, unless it has taken too long", async () => {
     for (const [reason, isClosed] of [
