@@ -119,7 +119,8 @@ export class Dependencies {
       return {
         name,
         breaker,
-        isStuck: breaker !== "closed" && hasSucceeded,
+        // A probe that has lost its lease meanwhile may not say that it succeeded; whoever comes next probes again.
+        isStuck: this.#isExact && breaker !== "closed" && hasSucceeded,
         ...(this.#isExact ? { probesMost } : {}),
         ...(rate && this.#isExact
           ? { rate: { perSecond, most: burst + slice, slackMs: this.#slackMs }, beganAtMs }
