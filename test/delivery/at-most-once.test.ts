@@ -122,6 +122,38 @@ describe("at most once", () => {
     await second.app.stop();
   });
 
+  it("what finds its documents changed at its commit is given up, also when its key was paused meanwhile", async () => {
+    const go = gate();
+    let runs = 0;
+    const sink = service("sink", { guarantee: "at-most-once" }).on(Happened, async (_event, ctx) => {
+      runs += 1;
+      const box = ctx.state<number>("box");
+      const before = (await box.get("all")) ?? 0;
+      await go.opened;
+      box.set("all", before + 1);
+    });
+    const b = await bench([sink]);
+    const { heldKeys, deadLetters } = b.app.admin;
+    await b.feed("k", 0);
+    assert.equal(runs, 1);
+    await drive(b.clock, heldKeys.pause("sink/things", "k", { reason: "not now" }));
+    const documents = [{ collection: "state/sink/box", key: "all", value: "7" }];
+    await drive(b.clock, b.app.engine.transact!({ documents }));
+    go.open();
+    await b.clock.advance(1000);
+    await drive(b.clock, heldKeys.resume("sink/things", "k"));
+    await b.clock.advance(5000);
+    assert.equal(runs, 1);
+    const letters = await drive(b.clock, deadLetters.list());
+    assert.deepEqual(
+      letters.map(({ failure }) => failure.code),
+      ["TIDINGS_CONFLICT"],
+    );
+    const { handled, unknown, held } = await totalsOf(b);
+    assert.deepEqual([handled, unknown, held], [0, 0, 1]);
+    await b.app.stop();
+  });
+
   it("what was held does not begin without its claim", async () => {
     const world = memoryWorld();
     const platform = virtualPlatform();

@@ -99,3 +99,8 @@ export function withFailure(tries: Tries, attempt: AttemptRecord): Tries {
     firstFailedAtMs: tries.firstFailedAtMs ?? attempt.atMs,
   };
 }
+
+/** At most once, what has begun and could not be committed fails with that. Were it held instead, it would begin again. */
+export function isGivenUp(delivery: Delivery | undefined): boolean {
+  return delivery?.as === "unknown" && delivery.commitError !== undefined;
+}

@@ -12,7 +12,7 @@ import type { SubscriptionRuntime } from "../runtime.ts";
 import { Aftermath, type FailedRuns } from "./aftermath.ts";
 import { Alone, type AloneRuns, type ClaimRun } from "./alone.ts";
 import { AtMostOnce } from "./at-most-once.ts";
-import { Delivery, type DeliveryOwner, type ResolvedRoute } from "./delivery.ts";
+import { Delivery, type DeliveryOwner, type ResolvedRoute, isGivenUp } from "./delivery.ts";
 import { Door } from "./door.ts";
 import { HotTurns } from "./hot-turns.ts";
 import type { Lane } from "./lane.ts";
@@ -114,7 +114,7 @@ export class Lanes implements DeliveryOwner {
   holdBack(lane: Lane): boolean {
     const { held } = this.#options;
     const entry = lane.key === null ? undefined : held.blocks(lane.key);
-    if (!entry) return false;
+    if (!entry || isGivenUp(lane.queue[0])) return false;
     if (lane.busy) return true;
     lane.blocked = undefined;
     this.#door.forget(lane);
