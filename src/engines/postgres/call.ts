@@ -1,7 +1,7 @@
-import { TidingsError } from "../../errors/tidings-error.ts";
 import type { Appended, TopicEntry } from "../../ports/topics.ts";
 import type { Outcome, Transaction, UserWork } from "../../ports/transaction.ts";
 import { type Draft, draftOf } from "../sql/draft.ts";
+import { idConflict } from "../sql/topics.ts";
 import { postgresCapabilities } from "./capabilities.ts";
 
 /** A transaction without its publishes. */
@@ -36,7 +36,7 @@ export function publishCall(
   return new Promise((resolve, reject) => {
     const settle = (outcome: Outcome): void => {
       if (outcome.committed) resolve(outcome.appended);
-      else reject(idConflict(call.drafts[outcome.conflict.index], outcome.conflict.index));
+      else reject(idConflict(call.drafts[outcome.conflict.index] as Draft, outcome.conflict.index));
     };
     submit({ ...call, sinceMs, settle, reject });
   });
@@ -76,14 +76,4 @@ function bytesOf(drafts: readonly Draft[]): number {
 
 function copy<Item extends object>(items: readonly Item[] | undefined): Item[] {
   return (items ?? []).map((item) => ({ ...item }));
-}
-
-/** The rejection of a publish of which an id means another payload. */
-export function idConflict(draft: Draft | undefined, index: number): TidingsError {
-  const { id = "", source = "" } = draft ?? {};
-  return new TidingsError(
-    "TIDINGS_ID_CONFLICT",
-    `The event "${id}" of source "${source}" was published with another payload.`,
-    { details: { id, source, index } },
-  );
 }

@@ -1,8 +1,6 @@
-import { TidingsError } from "../../errors/tidings-error.ts";
-import { checkName } from "../../event/names.ts";
 import type { TopicSpec } from "../../ports/topics.ts";
 import type { LogPlace } from "../sql/chunk.ts";
-import { postgresCapabilities } from "./capabilities.ts";
+import { noPartition, noTopic } from "../sql/topics.ts";
 import type { Connections } from "./connections.ts";
 import type { Settings } from "./options.ts";
 
@@ -71,28 +69,6 @@ export function catalogOf({ read }: Connections, { schema }: Settings): Catalog 
 export function logOf(topic: KnownTopic | undefined, name: string, partition: number): number {
   if (!topic) throw noTopic(name);
   const log = topic.logs[partition];
-  if (log !== undefined) return log;
-  throw new TidingsError(
-    "TIDINGS_INVALID_OPTION",
-    `Topic "${name}" has the partitions 0 to ${topic.partitions - 1}, not ${partition}.`,
-    { details: { topic: name, partition } },
-  );
-}
-
-function noTopic(name: string): TidingsError {
-  return new TidingsError("TIDINGS_NOT_FOUND", `There is no topic "${name}"; declare it first.`, {
-    details: { topic: name },
-  });
-}
-
-/** Throws TIDINGS_INVALID_NAME or TIDINGS_INVALID_OPTION; answers with a copy. */
-export function checkSpec({ name, partitions }: TopicSpec): TopicSpec {
-  checkName("topic", name);
-  const { partitionsMax } = postgresCapabilities;
-  if (Number.isInteger(partitions) && partitions >= 1 && partitions <= partitionsMax) return { name, partitions };
-  throw new TidingsError(
-    "TIDINGS_INVALID_OPTION",
-    `Topic "${name}" may have 1 to ${partitionsMax} partitions, not ${partitions}.`,
-    { details: { topic: name, partitions } },
-  );
+  if (log === undefined) throw noPartition(topic, partition);
+  return log;
 }

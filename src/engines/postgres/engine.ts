@@ -1,8 +1,9 @@
 import type { Engine, EngineContext, EngineInfo } from "../../ports/engine.ts";
 import type { Topics } from "../../ports/topics.ts";
+import { checkSpec } from "../sql/topics.ts";
 import { publishCall, transactCall } from "./call.ts";
 import { postgresCapabilities } from "./capabilities.ts";
-import { type Catalog, catalogOf, checkSpec } from "./catalog.ts";
+import { type Catalog, catalogOf } from "./catalog.ts";
 import { Committer } from "./committer.ts";
 import { backOff, connect, type Connections, passes } from "./connections.ts";
 import { closedError, toTidingsError } from "./failure.ts";
@@ -134,7 +135,12 @@ function topicsOf(store: Store, check: Check): Topics {
     ...reader,
     async declare(specs) {
       check(true);
-      await declare(connections, catalog, settings, specs.map(checkSpec));
+      await declare(
+        connections,
+        catalog,
+        settings,
+        specs.map((spec) => checkSpec(spec, postgresCapabilities.partitionsMax)),
+      );
     },
     async list() {
       check();

@@ -1,7 +1,9 @@
 import type pg from "pg";
 import { TidingsError } from "../../errors/tidings-error.ts";
 import type { Appended, TopicEntry } from "../../ports/topics.ts";
-import { type Call, idConflict, publishCallOf } from "./call.ts";
+import type { Draft } from "../sql/draft.ts";
+import { idConflict } from "../sql/topics.ts";
+import { type Call, publishCallOf } from "./call.ts";
 import type { Catalog } from "./catalog.ts";
 import { types } from "./client.ts";
 import type { Statement } from "./connections.ts";
@@ -34,7 +36,8 @@ export async function publishIn(
   const placed = place([call], catalog, known);
   const places = placed.places.get(call);
   if (places instanceof Error) throw places;
-  if (places === undefined || typeof places === "number") throw idConflict(call.drafts[places ?? 0], places ?? 0);
+  if (places === undefined || typeof places === "number")
+    throw idConflict(call.drafts[places ?? 0] as Draft, places ?? 0);
   const [row] = await commit(read, call, placed, settings, deduplicationWindowMs);
   const logs = [...placed.staged.keys()];
   const nextOf = (log: number): number => row?.nexts?.[logs.indexOf(log)] ?? 0;

@@ -1,8 +1,8 @@
-import { TidingsError } from "../../errors/tidings-error.ts";
-import type { StoredRecord } from "../../event/record.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Bounds, ReadLimits, ReadPage } from "../../ports/topics.ts";
 import { corruptRecord, type LogPlace, openChunkText, type OpenChunk } from "../sql/chunk.ts";
+import { holding, type Page, pageOf, take } from "../sql/page.ts";
+import { checkPosition } from "../sql/topics.ts";
 import { type Catalog, logOf } from "./catalog.ts";
 import { contentOfChunk, placeOfChunk, xor } from "./checksums.ts";
 import type { Connections } from "./connections.ts";
@@ -49,7 +49,7 @@ export function readerOf(connections: Connections, catalog: Catalog, settings: S
   /** By log, about how many events its last chunks held. */
   const chunkEvents = new Map<number, number>();
 
-  async function fill(page: Page, log: number, place: LogPlace): Promise<void> {
+  async function fill(page: EndingPage, log: number, place: LogPlace): Promise<void> {
     let chunks = chunksWanted(page.limits, chunkEvents.get(log));
     for (;;) {
       const { first, rows } = await look({ log, position: page.next, chunks });
@@ -78,9 +78,8 @@ export function readerOf(connections: Connections, catalog: Catalog, settings: S
   return {
     async read(topic, partition, position, limits) {
       const log = logOf(await catalog.topic(topic), topic, partition);
-      if (!Number.isSafeInteger(position) || position < 0)
-        throw new TidingsError("TIDINGS_INVALID_OPTION", `A position is a whole number of at least 0, not ${position}.`); // prettier-ignore
-      const page: Page = { records: [], limits, next: position, bytes: 0, full: false, end: false };
+      checkPosition(position);
+      const page: EndingPage = { ...pageOf(limits, position), end: false };
       await fill(page, log, { topic, partition });
       const { records, next, end } = page;
       return { records, next, lost: (records[0]?.position ?? next) - position, end };
@@ -154,38 +153,19 @@ function chunksWanted({ events }: ReadLimits, eventsPerChunk: number | undefined
   return Math.min(chunksMax, Math.max(2, Math.ceil(events / eventsPerChunk) + 1));
 }
 
-interface Page {
-  readonly records: StoredRecord[];
-  readonly limits: ReadLimits;
-  next: number;
-  bytes: number;
-  full: boolean;
+/** A page that knows whether anything stood behind it. */
+interface EndingPage extends Page {
   end: boolean;
 }
 
-/** The chunk in which the position stands, verified; positions have no gaps, so a chunk that begins later is damage, too. */
+/** The chunk in which the position stands; undefined when it is damaged or another one. */
 function openRow(row: ChunkRow, position: number, place: LogPlace): OpenChunk | undefined {
   if (!isWhole(row)) return undefined;
   const chunk = openChunkText(row, { last: row.last, count: row.count, appendedAtMs: row.appended_ms }, place);
-  return chunk.first <= position && position <= chunk.last ? chunk : undefined;
+  return holding(chunk, position);
 }
 
 /** Whether a chunk is as it was written, and where. */
 export function isWhole(row: ChunkRow): boolean {
   return xor(contentOfChunk(row), placeOfChunk(row.log, row.last, row.count, row.appended_ms)) === row.checksum;
-}
-
-function take(page: Page, chunk: OpenChunk): void {
-  const { limits, records } = page;
-  for (let index = page.next - chunk.first; page.next <= chunk.last; index++) {
-    const bytes = chunk.bytes(index);
-    if (records.length > 0 && (records.length >= limits.events || page.bytes + bytes > limits.bytes)) {
-      page.full = true;
-      return;
-    }
-    records.push(chunk.record(index));
-    page.bytes += bytes;
-    page.next++;
-  }
-  page.full = records.length >= limits.events || page.bytes >= limits.bytes;
 }

@@ -1,5 +1,5 @@
-import { TidingsError } from "../../errors/tidings-error.ts";
 import type { TopicSpec } from "../../ports/topics.ts";
+import { checkSame, missingOf } from "../sql/topics.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Connections } from "./connections.ts";
 import { failureKind, toTidingsError } from "./failure.ts";
@@ -14,7 +14,7 @@ export async function declare(
   specs: readonly TopicSpec[],
 ): Promise<void> {
   await catalog.load(specs.map(({ name }) => name));
-  const missing = missingOf(specs, catalog);
+  const missing = missingOf(specs, (name) => catalog.get(name));
   if (missing.length === 0) return;
   const { schema } = settings;
   try {
@@ -26,11 +26,7 @@ export async function declare(
           await client.query(`SELECT "${schema}".declare_topic($1, $2)`, [name, partitions]);
         // Somebody may have made one meanwhile, with other partitions.
         const { rows } = await client.query<TopicSpec>(`SELECT name, partitions FROM "${schema}".topic WHERE name = ANY ($1::text[])`, [missing.map(({ name }) => name)]); // prettier-ignore
-        for (const { name, partitions } of missing)
-          checkSame(
-            rows.find((row) => row.name === name),
-            { name, partitions },
-          );
+        for (const spec of missing) checkSame(rows.find(({ name }) => name === spec.name) ?? spec, spec);
         await client.query("COMMIT");
       } catch (error) {
         await client.query("ROLLBACK").catch(() => undefined);
@@ -42,23 +38,4 @@ export async function declare(
     throw kind === "other" ? error : toTidingsError(error, settings.address);
   }
   await catalog.load(missing.map(({ name }) => name));
-}
-
-function missingOf(specs: readonly TopicSpec[], catalog: Catalog): readonly TopicSpec[] {
-  const missing = new Map<string, TopicSpec>();
-  for (const spec of specs) {
-    const existing = catalog.get(spec.name) ?? missing.get(spec.name);
-    if (existing) checkSame(existing, spec);
-    else missing.set(spec.name, spec);
-  }
-  return [...missing.values()];
-}
-
-function checkSame(existing: TopicSpec | undefined, spec: TopicSpec): void {
-  if (!existing || existing.partitions === spec.partitions) return;
-  throw new TidingsError(
-    "TIDINGS_PARTITIONS_CHANGED",
-    `Topic "${spec.name}" has ${existing.partitions} partitions and was declared with ${spec.partitions}.`,
-    { details: { topic: spec.name, partitions: existing.partitions, declared: spec.partitions } },
-  );
 }

@@ -1,9 +1,7 @@
-import { TidingsError } from "../../errors/tidings-error.ts";
-import { checkName } from "../../event/names.ts";
 import type { TopicSpec } from "../../ports/topics.ts";
 import type { Connection } from "./binding.ts";
-import { sqliteCapabilities } from "./capabilities.ts";
 import type { LogPlace } from "../sql/chunk.ts";
+import { missingOf, noPartition, noTopic } from "../sql/topics.ts";
 
 /** A topic and the ids of its logs, by partition. Never changes, so it may be kept in memory. */
 export interface KnownTopic extends TopicSpec {
@@ -54,9 +52,7 @@ export function logsOf(connection: Connection): Logs {
   function topic(name: string): KnownTopic {
     const found = find(name);
     if (found) return found;
-    throw new TidingsError("TIDINGS_NOT_FOUND", `There is no topic "${name}"; declare it first.`, {
-      details: { topic: name },
-    });
+    throw noTopic(name);
   }
 
   return {
@@ -65,9 +61,11 @@ export function logsOf(connection: Connection): Logs {
     },
     find,
     topic,
-    log: (name, partition) => {
-      const { logs, partitions } = topic(name);
-      return logs[partition] ?? throwNoPartition(name, partitions, partition);
+    log(name, partition) {
+      const found = topic(name);
+      const log = found.logs[partition];
+      if (log === undefined) throw noPartition(found, partition);
+      return log;
     },
     list: () => (listTopics.all() as TopicSpec[]).map(({ name, partitions }) => ({ name, partitions })),
     placeOf(log) {
@@ -85,47 +83,4 @@ export function logsOf(connection: Connection): Logs {
       return missing.length > 0;
     },
   };
-}
-
-/** Throws TIDINGS_INVALID_NAME or TIDINGS_INVALID_OPTION; answers with a copy. */
-export function checkSpec({ name, partitions }: TopicSpec): TopicSpec {
-  checkName("topic", name);
-  const { partitionsMax } = sqliteCapabilities;
-  if (Number.isInteger(partitions) && partitions >= 1 && partitions <= partitionsMax) return { name, partitions };
-  throw new TidingsError(
-    "TIDINGS_INVALID_OPTION",
-    `Topic "${name}" may have 1 to ${partitionsMax} partitions, not ${partitions}.`,
-    {
-      details: { topic: name, partitions },
-    },
-  );
-}
-
-function missingOf(
-  specs: readonly TopicSpec[],
-  find: (name: string) => TopicSpec | undefined,
-): Iterable<TopicSpec> & { length: number } {
-  const missing = new Map<string, TopicSpec>();
-  for (const spec of specs) {
-    const existing = find(spec.name) ?? missing.get(spec.name);
-    if (!existing) missing.set(spec.name, spec);
-    else if (existing.partitions !== spec.partitions) {
-      throw new TidingsError(
-        "TIDINGS_PARTITIONS_CHANGED",
-        `Topic "${spec.name}" has ${existing.partitions} partitions and was declared with ${spec.partitions}.`,
-        { details: { topic: spec.name, partitions: existing.partitions, declared: spec.partitions } },
-      );
-    }
-  }
-  return [...missing.values()];
-}
-
-function throwNoPartition(topic: string, partitions: number, partition: number): never {
-  throw new TidingsError(
-    "TIDINGS_INVALID_OPTION",
-    `Topic "${topic}" has the partitions 0 to ${partitions - 1}, not ${partition}.`,
-    {
-      details: { topic, partition },
-    },
-  );
 }

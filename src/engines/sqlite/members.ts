@@ -1,8 +1,9 @@
-import { isTidingsError, TidingsError } from "../../errors/tidings-error.ts";
+import { isTidingsError } from "../../errors/tidings-error.ts";
 import type { Lease, LeaseRequest } from "../../ports/leases.ts";
 import type { Appended, TopicEntry, TopicSpec } from "../../ports/topics.ts";
 import type { Outcome, Transaction } from "../../ports/transaction.ts";
 import { type Draft, draftOf } from "../sql/draft.ts";
+import { idConflict } from "../sql/topics.ts";
 import { sqliteCapabilities } from "./capabilities.ts";
 import { isThrownByUser, runUserSql } from "./user-sql.ts";
 import { append, applyTransaction, type Writer } from "./writer.ts";
@@ -171,14 +172,4 @@ function sizeOf(drafts: readonly Draft[]): { events: number; bytes: number } {
 /** What the caller does to its objects after the call changes nothing. */
 function copy<Item extends object>(items: readonly Item[] | undefined): Item[] {
   return (items ?? []).map((item) => ({ ...item }));
-}
-
-function idConflict({ id, source }: Draft, index: number): TidingsError {
-  return new TidingsError(
-    "TIDINGS_ID_CONFLICT",
-    `The event "${id}" of source "${source}" was published with another payload.`,
-    {
-      details: { id, source, index },
-    },
-  );
 }

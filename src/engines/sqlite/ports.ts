@@ -1,7 +1,8 @@
 import type { Engine } from "../../ports/engine.ts";
 import type { Topics } from "../../ports/topics.ts";
+import { checkSpec } from "../sql/topics.ts";
+import { sqliteCapabilities } from "./capabilities.ts";
 import type { Store } from "./engine.ts";
-import { checkSpec } from "./logs.ts";
 import type { callsOf } from "./members.ts";
 import { readerOf } from "./reader.ts";
 
@@ -53,7 +54,7 @@ function topicsOf(store: Store, calls: Calls): Topics {
   return {
     async declare(specs) {
       store.check(true);
-      const copies = specs.map(checkSpec);
+      const copies = specs.map((spec) => checkSpec(spec, sqliteCapabilities.partitionsMax));
       const missing = await read(() =>
         copies.some(({ name, partitions }) => logs.find(name)?.partitions !== partitions),
       );

@@ -1,8 +1,8 @@
-import { TidingsError } from "../../errors/tidings-error.ts";
-import type { StoredRecord } from "../../event/record.ts";
 import type { Bounds, ReadLimits, ReadPage } from "../../ports/topics.ts";
 import type { Connection } from "./binding.ts";
 import { corruptRecord, type LogPlace, type OpenChunk } from "../sql/chunk.ts";
+import { holding, type Page, pageOf, take } from "../sql/page.ts";
+import { checkPosition } from "../sql/topics.ts";
 import { type ChunkRow, openChunk } from "./chunk.ts";
 import type { Heads } from "./heads.ts";
 import type { Logs } from "./logs.ts";
@@ -69,12 +69,7 @@ export function readerOf(connection: Connection, logs: Logs, heads: Heads): Read
   return {
     read(topic, partition, position, limits) {
       const log = logs.log(topic, partition);
-      if (!Number.isSafeInteger(position) || position < 0) {
-        throw new TidingsError(
-          "TIDINGS_INVALID_OPTION",
-          `A position is a whole number of at least 0, not ${position}.`,
-        );
-      }
+      checkPosition(position);
       const page = pageOf(limits, Math.max(position, firstPosition(log)));
       const kept = open.get(log);
       if (kept && kept.first <= page.next && page.next <= kept.last) take(page, kept);
@@ -94,35 +89,7 @@ function keepOpen(open: Map<number, OpenChunk>, log: number, chunk: OpenChunk): 
   if (open.size > openChunksMax) open.delete(open.keys().next().value as number);
 }
 
-interface Page {
-  readonly records: StoredRecord[];
-  readonly limits: ReadLimits;
-  next: number;
-  bytes: number;
-  full: boolean;
-}
-
-function pageOf(limits: ReadLimits, next: number): Page {
-  return { records: [], limits, next, bytes: 0, full: false };
-}
-
-/** The chunk in which the position stands; positions have no gaps, so a chunk that begins later is damage, too. */
+/** The chunk in which the position stands; undefined when it is damaged or another one. */
 function chunkAt(row: ChunkRow, position: number, place: LogPlace): OpenChunk | undefined {
-  const chunk = openChunk(row, place);
-  return chunk && chunk.first <= position && position <= chunk.last ? chunk : undefined;
-}
-
-function take(page: Page, chunk: OpenChunk): void {
-  const { limits, records } = page;
-  for (let index = page.next - chunk.first; page.next <= chunk.last; index++) {
-    const bytes = chunk.bytes(index);
-    if (records.length > 0 && (records.length >= limits.events || page.bytes + bytes > limits.bytes)) {
-      page.full = true;
-      return;
-    }
-    records.push(chunk.record(index));
-    page.bytes += bytes;
-    page.next++;
-  }
-  page.full = records.length >= limits.events || page.bytes >= limits.bytes;
+  return holding(openChunk(row, place), position);
 }

@@ -1,0 +1,68 @@
+import { TidingsError } from "../../errors/tidings-error.ts";
+import { checkName } from "../../event/names.ts";
+import type { TopicSpec } from "../../ports/topics.ts";
+import type { Draft } from "./draft.ts";
+
+/** Throws TIDINGS_INVALID_NAME or TIDINGS_INVALID_OPTION; answers with a copy. */
+export function checkSpec({ name, partitions }: TopicSpec, partitionsMax: number): TopicSpec {
+  checkName("topic", name);
+  if (Number.isInteger(partitions) && partitions >= 1 && partitions <= partitionsMax) return { name, partitions };
+  throw new TidingsError(
+    "TIDINGS_INVALID_OPTION",
+    `Topic "${name}" may have 1 to ${partitionsMax} partitions, not ${partitions}.`,
+    { details: { topic: name, partitions } },
+  );
+}
+
+/** The topics that do not exist, each once. Throws TIDINGS_PARTITIONS_CHANGED for one that exists otherwise. */
+export function missingOf(
+  specs: readonly TopicSpec[],
+  find: (name: string) => TopicSpec | undefined,
+): readonly TopicSpec[] {
+  const missing = new Map<string, TopicSpec>();
+  for (const spec of specs) {
+    const existing = find(spec.name) ?? missing.get(spec.name);
+    if (existing) checkSame(existing, spec);
+    else missing.set(spec.name, spec);
+  }
+  return [...missing.values()];
+}
+
+/** Throws TIDINGS_PARTITIONS_CHANGED. */
+export function checkSame(existing: TopicSpec, spec: TopicSpec): void {
+  if (existing.partitions === spec.partitions) return;
+  throw new TidingsError(
+    "TIDINGS_PARTITIONS_CHANGED",
+    `Topic "${spec.name}" has ${existing.partitions} partitions and was declared with ${spec.partitions}.`,
+    { details: { topic: spec.name, partitions: existing.partitions, declared: spec.partitions } },
+  );
+}
+
+export function noTopic(name: string): TidingsError {
+  return new TidingsError("TIDINGS_NOT_FOUND", `There is no topic "${name}"; declare it first.`, {
+    details: { topic: name },
+  });
+}
+
+export function noPartition({ name, partitions }: TopicSpec, partition: number): TidingsError {
+  return new TidingsError(
+    "TIDINGS_INVALID_OPTION",
+    `Topic "${name}" has the partitions 0 to ${partitions - 1}, not ${partition}.`,
+    { details: { topic: name, partition } },
+  );
+}
+
+/** Throws TIDINGS_INVALID_OPTION for what is no position. */
+export function checkPosition(position: number): void {
+  if (!Number.isSafeInteger(position) || position < 0)
+    throw new TidingsError("TIDINGS_INVALID_OPTION", `A position is a whole number of at least 0, not ${position}.`);
+}
+
+/** The rejection of a publish of which an id means another payload. */
+export function idConflict({ id, source }: Pick<Draft, "id" | "source">, index: number): TidingsError {
+  return new TidingsError(
+    "TIDINGS_ID_CONFLICT",
+    `The event "${id}" of source "${source}" was published with another payload.`,
+    { details: { id, source, index } },
+  );
+}
