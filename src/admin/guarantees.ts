@@ -28,6 +28,13 @@ type Promised = keyof typeof titles;
 
 const soon = "not in this version";
 
+/** Promises of what is to come, on engines that outlive a process. */
+const later = {
+  P5: ["no", soon],
+  P6: ["no", `${soon}; retries that are due later survive a crash`],
+  P7: ["no", `${soon}; a seek opens a new run`],
+} as const;
+
 /** Tests of what tidings does above the ports: the same on every engine. */
 const above = {
   P2: [
@@ -92,9 +99,7 @@ export const guarantees: Readonly<Record<string, readonly Guarantee[]>> = Object
         "test/app/sqlite.test.ts › runs the user's SQL inside the commit, once, and not when the handler fails",
       ],
     ],
-    P5: ["no", soon],
-    P6: ["no", `${soon}; retries that are due later survive a crash`],
-    P7: ["no", `${soon}; a seek opens a new run`],
+    ...later,
     P8: [
       "yes",
       "each record carries a checksum that is verified when it is read",
@@ -146,9 +151,7 @@ export const guarantees: Readonly<Record<string, readonly Guarantee[]>> = Object
         "test/engines/postgres/concurrency.test.ts › carries events with rows of the user's own, both or neither",
       ],
     ],
-    P5: ["no", soon],
-    P6: ["no", `${soon}; retries that are due later survive a crash`],
-    P7: ["no", `${soon}; a seek opens a new run`],
+    ...later,
     P8: [
       "yes",
       "each record carries a checksum that is verified when it is read",

@@ -1,5 +1,6 @@
 import type { Engine, EngineContext, EngineInfo } from "../../ports/engine.ts";
 import type { Topics } from "../../ports/topics.ts";
+import { deduplicationWindowMsDefault } from "../sql/ids.ts";
 import { checkSpec } from "../sql/topics.ts";
 import { publishCall, transactCall } from "./call.ts";
 import { postgresCapabilities } from "./capabilities.ts";
@@ -21,9 +22,6 @@ import { declare } from "./topics.ts";
 import { verify } from "./verify.ts";
 import { Wakes } from "./wake.ts";
 import { notWritable } from "./read-only.ts";
-
-/** How long ids of callers are remembered unless the context says otherwise: a day. */
-const deduplicationWindowMsDefault = 24 * 60 * 60 * 1000;
 
 /** The parts of an open engine. */
 interface Store {

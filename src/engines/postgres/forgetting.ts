@@ -1,21 +1,18 @@
 import type { EngineContext } from "../../ports/engine.ts";
 import type { Connections } from "./connections.ts";
+import { deduplicationWindowMsDefault, forgetEveryMs } from "../sql/ids.ts";
 import { endOfPrefix } from "../sql/prefix.ts";
 import type { Settings } from "./options.ts";
 import { writerPrefix } from "./writer.ts";
 
-/** Ids are forgotten this often within their window, and within these bounds. */
-const timesPerWindow = 10;
-const everyMsMin = 1000;
-const everyMsMax = 10 * 60 * 1000;
 /** Most ids forgotten with one statement. */
 const stepIds = 5000;
 
 /** Forgets the ids of callers that are older than the window, and writers that are gone, now and then; the answer stops it. */
 export function forgetting({ read }: Connections, { schema }: Settings, context: EngineContext): () => void {
   const { clock } = context.platform;
-  const windowMs = context.deduplicationWindowMs ?? 24 * 60 * 60 * 1000;
-  const everyMs = Math.min(Math.max(windowMs / timesPerWindow, everyMsMin), everyMsMax);
+  const windowMs = context.deduplicationWindowMs ?? deduplicationWindowMsDefault;
+  const everyMs = forgetEveryMs(windowMs);
   let stopped = false;
   let cancel = clock.after(everyMs, again, true);
 

@@ -1,5 +1,6 @@
 import { TidingsError } from "../../errors/tidings-error.ts";
 import type { Engine, EngineContext, EngineInfo } from "../../ports/engine.ts";
+import { deduplicationWindowMsDefault } from "../sql/ids.ts";
 import { sqliteCapabilities } from "./capabilities.ts";
 import { type Committer, committerOf } from "./committer.ts";
 import { failureKind, toTidingsError } from "./failure.ts";
@@ -20,8 +21,6 @@ import { verifyInline, verifyOnThread } from "./verifier.ts";
 import { type Wake, wakeOf } from "./wake.ts";
 import { type Writer, writerOf } from "./writer.ts";
 
-/** How long ids of callers are remembered unless the context says otherwise: a day. */
-const deduplicationWindowMsDefault = 24 * 60 * 60 * 1000;
 /** So often it is looked whether the file still lies where it was opened. */
 const identityCheckMs = 1000;
 

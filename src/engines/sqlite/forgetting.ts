@@ -1,15 +1,11 @@
+import { forgetEveryMs } from "../sql/ids.ts";
 import type { Store } from "./engine.ts";
-
-/** Ids are forgotten this often within their window, and within these bounds. */
-const timesPerWindow = 10;
-const everyMsMin = 1000;
-const everyMsMax = 10 * 60 * 1000;
 
 /** Forgets the ids of callers that are older than the window, now and then; the answer stops it. */
 export function forgetting({ context, writer, maintenance, read }: Store): () => void {
   const { clock } = context.platform;
   const windowMs = writer.deduplicationWindowMs;
-  const everyMs = Math.min(Math.max(windowMs / timesPerWindow, everyMsMin), everyMsMax);
+  const everyMs = forgetEveryMs(windowMs);
   const oldest = writer.connection.prepare("SELECT at_ms FROM tidings_published_id ORDER BY at_ms LIMIT 1");
   let cancel = clock.after(everyMs, again, true);
 

@@ -1,17 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { serviceUrl } from "../../../scripts/services/url.ts";
 import { afterwards } from "../../lib/afterwards.ts";
 import { withoutRoot } from "../../lib/machine.ts";
-import { client, entry, numbers, open, rejection, schema, until, withoutPostgres } from "./support.ts";
+import { client, entry, numbers, open, rejection, schema, until, withoutPostgres, named } from "./support.ts";
 
 describe("a commit of which the server's process hangs", { skip: withoutPostgres || withoutRoot() }, () => {
   it("never takes effect behind what was acknowledged after it was given up", async (t) => {
     const name = await schema(t);
-    const url = new URL(serviceUrl("postgres"));
-    url.searchParams.set("application_name", name);
-    const engine = await open(t, { url: url.href, schema: name, requestTimeoutMs: 1000, notify: false });
+    const engine = await open(t, { url: named(name), schema: name, requestTimeoutMs: 1000, notify: false });
     const admin = await client(t);
     await engine.topics.declare([{ name: "orders", partitions: 1 }]);
     await engine.topics.publish([entry(0)]);

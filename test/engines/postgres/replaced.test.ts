@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { serviceUrl } from "../../../scripts/services/url.ts";
-import { client, entry, numbers, open, rejection, schema, until, withoutPostgres } from "./support.ts";
-
-const named = (name: string): string => {
-  const url = new URL(serviceUrl("postgres"));
-  url.searchParams.set("application_name", name);
-  return url.href;
-};
+import { client, entry, numbers, open, rejection, schema, until, withoutPostgres, named } from "./support.ts";
 
 describe("a store that was replaced under a running member", { skip: withoutPostgres }, () => {
   it("stops it for good with what to do, and one that is started again goes on from what is there", async (t) => {

@@ -1,17 +1,20 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { serviceUrl } from "../../../scripts/services/url.ts";
 import { hasCode } from "../../../src/errors/tidings-error.ts";
-import { client, entry, type FullEngine, numbers, open, rejection, schema, until, withoutPostgres } from "./support.ts";
+import {
+  client,
+  entry,
+  type FullEngine,
+  numbers,
+  open,
+  rejection,
+  schema,
+  until,
+  withoutPostgres,
+  named,
+} from "./support.ts";
 import type pg from "pg";
-
-/** The address under which all connections have the name of the schema. */
-const named = (name: string): string => {
-  const url = new URL(serviceUrl("postgres"));
-  url.searchParams.set("application_name", name);
-  return url.href;
-};
 
 /** Ends every connection of this name. */
 async function endAll(admin: pg.Client, name: string): Promise<number> {

@@ -5,14 +5,21 @@ import * as pg from "pg";
 import { serviceUrl } from "../../../scripts/services/url.ts";
 import { urls } from "../../../scripts/services/records.ts";
 import { postgres, type PostgresOptions } from "../../../src/engines/postgres/index.ts";
-import type { EventRecord } from "../../../src/event/record.ts";
 import { systemPlatform } from "../../../src/platform/system.ts";
 import type { Engine } from "../../../src/ports/engine.ts";
-import type { TopicEntry } from "../../../src/ports/topics.ts";
 import { afterwards } from "../../lib/afterwards.ts";
 import { missing } from "../../lib/machine.ts";
 
+export { entry, record } from "../records.ts";
+
 export const platform = systemPlatform();
+
+/** The address under which all connections have this name, so that they can be told from those of others. */
+export function named(name: string): string {
+  const url = new URL(serviceUrl("postgres"));
+  url.searchParams.set("application_name", name);
+  return url.href;
+}
 
 /** Why nothing of this can be tested here; false when it can. */
 export const withoutPostgres: string | false =
@@ -45,27 +52,6 @@ export async function open(t: TestContext, options: Partial<PostgresOptions> = {
   afterwards(t, () => engine.close());
   return engine as FullEngine;
 }
-
-/** An event whose payload is a JSON object with its number. */
-export function record(n: number, more: Partial<EventRecord> = {}): EventRecord {
-  return {
-    id: `id-${n}`,
-    source: "/test",
-    type: "test.happened",
-    timeMs: 1_750_000_000_000 + n,
-    key: `key-${n % 10}`,
-    attributes: undefined,
-    data: JSON.stringify({ n }),
-    ...more,
-  };
-}
-
-export const entry = (n: number, more: Partial<TopicEntry> = {}): TopicEntry => ({
-  topic: "orders",
-  partition: 0,
-  record: record(n),
-  ...more,
-});
 
 /** The numbers of all events of a partition, in order. */
 export async function numbers(engine: Engine, partition = 0, topic = "orders"): Promise<number[]> {

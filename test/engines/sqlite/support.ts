@@ -8,13 +8,12 @@ import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
 import { sqlite, type SqliteOptions } from "../../../src/engines/sqlite/index.ts";
-import type { EventRecord } from "../../../src/event/record.ts";
 import { afterwards } from "../../lib/afterwards.ts";
 import { withoutPackage } from "../../lib/machine.ts";
 import { systemPlatform } from "../../../src/platform/system.ts";
 import type { Engine } from "../../../src/ports/engine.ts";
-import type { TopicEntry } from "../../../src/ports/topics.ts";
 
+export { entry, record } from "../records.ts";
 export { afterwards };
 
 export const platform = systemPlatform();
@@ -43,24 +42,6 @@ export async function open(
   const engine = await sqlite(options).open({ platform });
   afterwards(t, () => engine.close());
   return engine as never;
-}
-
-/** An event whose payload is a JSON object with its number. */
-export function record(n: number, more: Partial<EventRecord> = {}): EventRecord {
-  return {
-    id: `id-${n}`,
-    source: "/test",
-    type: "test.happened",
-    timeMs: 1_750_000_000_000 + n,
-    key: `key-${n % 10}`,
-    attributes: undefined,
-    data: JSON.stringify({ n }),
-    ...more,
-  };
-}
-
-export function entry(n: number, more: Partial<TopicEntry> = {}): TopicEntry {
-  return { topic: "orders", partition: 0, record: record(n), ...more };
 }
 
 export const page = { events: 1000, bytes: 1 << 24 };
