@@ -178,7 +178,7 @@ async function info(store: Store): Promise<EngineInfo> {
   const [row] = await connections.read<Record<string, number | string>>({
     name: "tidings_info",
     text: `SELECT (SELECT value FROM "${schema}".meta WHERE name = 'store') AS store, current_setting('synchronous_commit') AS synchronous_commit,
-      (SELECT count(*) FROM "${schema}".topic) AS topics, (SELECT count(*) FROM "${schema}".chunk) AS chunks,
+      (SELECT count(*) FROM "${schema}".topic) AS topics, (SELECT count(*) FROM "${schema}".chunk WHERE count > 0) AS chunks,
       (SELECT count(*) FROM "${schema}".document) AS documents, (SELECT count(*) FROM "${schema}".timer) AS timers,
       (SELECT count(*) FROM "${schema}".segment) AS segments,
       (SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r')::bigint AS bytes`,

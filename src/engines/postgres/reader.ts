@@ -101,7 +101,7 @@ export function readerOf(connections: Connections, catalog: Catalog, settings: S
   };
 }
 
-/** The newest chunk of a log is in its current segment, or there is none in it yet. */
+/** The newest chunk of a log is in its current segment, or the row it begins with; a connection that cannot see it yet is told where that is. */
 const boundsText = (schema: string): string => `
   SELECT l.first, coalesce((SELECT c.last + 1 FROM "${schema}".chunk c
     WHERE c.segment = l.segment AND c.log = l.id ORDER BY c.last DESC LIMIT 1), s.first) AS next
@@ -113,7 +113,7 @@ const positionsText = (schema: string): string => `
   SELECT greatest(l.first, coalesce(
     (SELECT c.last - c.count + 1 FROM "${schema}".segment_log g
       JOIN LATERAL (SELECT n.last, n.count, n.appended_ms FROM "${schema}".chunk n
-        WHERE n.segment = g.segment AND n.log = l.id AND n.last >= l.first AND n.appended_ms >= $2 ORDER BY n.last LIMIT 1) AS c ON true
+        WHERE n.segment = g.segment AND n.log = l.id AND n.last >= l.first AND n.count > 0 AND n.appended_ms >= $2 ORDER BY n.last LIMIT 1) AS c ON true
       WHERE g.log = l.id ORDER BY g.segment LIMIT 1),
     (SELECT c.last + 1 FROM "${schema}".chunk c WHERE c.segment = l.segment AND c.log = l.id ORDER BY c.last DESC LIMIT 1),
     s.first)) AS position
@@ -132,7 +132,7 @@ async function lookAt({ read }: Connections, schema: string, looks: readonly Loo
           ORDER BY g.segment) AS s
         CROSS JOIN LATERAL (
           SELECT n.log, n.last, n.count, n.appended_ms, n.checksum, n.header, n.body FROM "${schema}".chunk n
-          WHERE n.segment = s.segment AND n.log = w.log AND n.last >= greatest(w.position, l.first) ORDER BY n.last LIMIT w.chunks) AS c
+          WHERE n.segment = s.segment AND n.log = w.log AND n.last >= greatest(w.position, l.first) AND n.count > 0 ORDER BY n.last LIMIT w.chunks) AS c
         LIMIT w.chunks) AS c ON true
       ORDER BY w.place, c.last`,
     values: [looks.map(({ log }) => log), looks.map(({ position }) => position), looks.map(({ chunks }) => chunks)],

@@ -48,7 +48,7 @@ async function* chunkPages({ read }: Connections, schema: string): AsyncGenerato
     for (let after = first - 1; ;) {
       const rows = await read<ChunkRow>({
         name: "tidings_verify_chunks",
-        text: `SELECT log, last, count, appended_ms, checksum, header, body FROM "${schema}".chunk WHERE log = $1 AND last > $2 ORDER BY last LIMIT ${rowsPerStep}`,
+        text: `SELECT log, last, count, appended_ms, checksum, header, body FROM "${schema}".chunk WHERE log = $1 AND last > $2 ORDER BY last, segment LIMIT ${rowsPerStep}`,
         values: [id, after],
       });
       const problems: VerifyProblem[] = [];

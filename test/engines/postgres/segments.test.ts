@@ -81,4 +81,31 @@ describe("segments of a topic", { skip: withoutPostgres }, () => {
     assert.equal((await numbers(one)).length, 200);
     assert.deepEqual((await one.verify()).problems, []);
   });
+
+  it("that others began while a transaction of the user was open are found by it", async (t) => {
+    const name = await schema(t);
+    const engine = await open(t, { schema: name, segmentBytes: 8192 });
+    const user = await client(t);
+    await engine.topics.declare([
+      { name: "orders", partitions: 1 },
+      { name: "audit", partitions: 1 },
+    ]);
+    await engine.topics.publish([entry(0)]);
+    await user.query("BEGIN");
+    await engine.topics.publishIn?.(user, [entry(0, { topic: "audit" })]);
+    const written = [0];
+    for (let n = 1; n < 3; n++) {
+      await engine.topics.publish([entry(n)]);
+      await engine.topics.retain("orders", {});
+      written.push(n);
+    }
+    const appended = await engine.topics.publishIn?.(user, [entry(3), entry(4)]);
+    await user.query("COMMIT");
+    assert.deepEqual(
+      appended?.map(({ position }) => position),
+      [3, 4],
+    );
+    assert.deepEqual(await numbers(engine), [...written, 3, 4]);
+    assert.deepEqual((await engine.verify()).problems, []);
+  });
 });

@@ -15,6 +15,10 @@ const chunkPlace = placement.chunk("h.log", "h.next + c.behind", "c.count", "h.a
  * A plan that is made while a table is empty would sort all chunks of a log to find the newest one, until autovacuum has
  * looked at the table: hence no bitmap scans.
  *
+ * A connection may not know of a segment yet that it can see in `log`: the server tells connections of new tables a moment
+ * after the transaction that made them is visible, and a transaction that was open before asks for such news only when it
+ * takes a lock. Hence every segment begins with a row for each log: who does not find one must not place anything.
+ *
  * A document that does not exist has no row to be locked. Whoever relies on that without writing it takes the lock of its
  * bucket alone; whoever may make a document takes it shared.
  */
@@ -119,17 +123,28 @@ BEGIN
 
   IF logs IS NOT NULL THEN
     PERFORM 1 FROM {schema}.log l WHERE l.id = ANY (logs) ORDER BY l.id FOR NO KEY UPDATE;
-    SELECT array_agg(coalesce(c.last + 1, s.first) ORDER BY w.place),
-        array_agg(greatest(at_ms, c.appended_ms) ORDER BY w.place), array_agg(l.segment ORDER BY w.place)
-      INTO nexts, appended_ms, segments
-      FROM unnest(logs) WITH ORDINALITY AS w(log, place)
-      JOIN {schema}.log l ON l.id = w.log
-      JOIN {schema}.segment_log s ON s.log = l.id AND s.segment = l.segment
-      LEFT JOIN LATERAL (SELECT n.last, n.appended_ms FROM {schema}.chunk n
-        WHERE n.segment = l.segment AND n.log = l.id ORDER BY n.last DESC LIMIT 1) AS c ON true;
-    IF cardinality(nexts) IS DISTINCT FROM cardinality(logs) THEN
+    GET DIAGNOSTICS touched = ROW_COUNT;
+    IF touched <> cardinality(logs) THEN
       RAISE EXCEPTION USING ERRCODE = 'TD003', MESSAGE = 'a partition has no row';
     END IF;
+    FOR look IN 1 .. 2 LOOP
+      SELECT array_agg(c.last + 1 ORDER BY w.place), array_agg(greatest(at_ms, c.appended_ms) ORDER BY w.place), array_agg(l.segment ORDER BY w.place)
+        INTO nexts, appended_ms, segments
+        FROM unnest(logs) WITH ORDINALITY AS w(log, place)
+        JOIN {schema}.log l ON l.id = w.log
+        CROSS JOIN LATERAL (SELECT n.last, n.appended_ms FROM {schema}.chunk n
+          WHERE n.segment = l.segment AND n.log = l.id ORDER BY n.last DESC LIMIT 1) AS c;
+      EXIT WHEN cardinality(nexts) = cardinality(logs);
+      IF look = 2 THEN
+        RAISE EXCEPTION USING ERRCODE = 'TD004', MESSAGE = 'a new segment of a partition cannot be seen yet';
+      END IF;
+      -- A lock that is not held yet makes the server look for news of the tables; it is let go for the next time.
+      BEGIN
+        LOCK TABLE {schema}.meta IN ROW SHARE MODE;
+        RAISE EXCEPTION USING ERRCODE = 'TD000';
+      EXCEPTION WHEN SQLSTATE 'TD000' THEN NULL;
+      END;
+    END LOOP;
     IF id_sources IS NOT NULL THEN
       INSERT INTO {schema}.published_id AS p (source, id, hash, log, position, at_ms)
         SELECT i.source, i.id, i.hash, i.log, h.next + i.behind, at_ms
@@ -212,6 +227,13 @@ BEGIN
   RETURN made;
 END $$;
 
+-- The first row of a log in a segment holds no events: it says where and when the log goes on there.
+CREATE FUNCTION {schema}.begin_log(of_log integer, of_segment integer, before bigint, at_ms bigint) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO {schema}.segment_log (log, segment, first) VALUES (of_log, of_segment, before + 1);
+  INSERT INTO {schema}.chunk (segment, log, last, count, appended_ms, checksum, header, body)
+    VALUES (of_segment, of_log, before, 0, at_ms, ${placement.chunk("of_log", "before", "0", "at_ms")}, '', '');
+$$;
+
 CREATE FUNCTION {schema}.declare_topic(of_name text, of_partitions integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE made integer; first_segment integer;
 BEGIN
@@ -219,22 +241,24 @@ BEGIN
     ON CONFLICT (name) DO NOTHING RETURNING id INTO made;
   IF made IS NULL THEN RETURN; END IF;
   first_segment := {schema}.add_segment(made);
-  WITH l AS (
-    INSERT INTO {schema}.log (topic, partition, segment) SELECT made, p, first_segment FROM generate_series(0, of_partitions - 1) AS p RETURNING id
-  ) INSERT INTO {schema}.segment_log (log, segment, first) SELECT l.id, first_segment, 0 FROM l;
+  INSERT INTO {schema}.log (topic, partition, segment) SELECT made, p, first_segment FROM generate_series(0, of_partitions - 1) AS p;
+  PERFORM {schema}.begin_log(l.id, first_segment, -1, {schema}.now_ms()) FROM {schema}.log l WHERE l.topic = made;
 END $$;
 
 -- Begins a new segment of a topic: what stands so far can be dropped as a whole once nothing of it is needed.
 CREATE FUNCTION {schema}.rotate_topic(of_topic integer) RETURNS void LANGUAGE plpgsql AS $$
-DECLARE made integer;
+DECLARE made integer; begun integer;
 BEGIN
   made := {schema}.add_segment(of_topic);
   PERFORM 1 FROM {schema}.log l WHERE l.topic = of_topic ORDER BY l.id FOR UPDATE;
-  INSERT INTO {schema}.segment_log (log, segment, first)
-    SELECT l.id, made, coalesce(c.last + 1, s.first) FROM {schema}.log l
-    JOIN {schema}.segment_log s ON s.log = l.id AND s.segment = l.segment
-    LEFT JOIN LATERAL (SELECT n.last FROM {schema}.chunk n WHERE n.segment = l.segment AND n.log = l.id ORDER BY n.last DESC LIMIT 1) AS c ON true
+  PERFORM {schema}.begin_log(l.id, made, c.last, c.appended_ms) FROM {schema}.log l
+    CROSS JOIN LATERAL (SELECT n.last, n.appended_ms FROM {schema}.chunk n
+      WHERE n.segment = l.segment AND n.log = l.id ORDER BY n.last DESC LIMIT 1) AS c
     WHERE l.topic = of_topic;
+  GET DIAGNOSTICS begun = ROW_COUNT;
+  IF begun <> (SELECT t.partitions FROM {schema}.topic t WHERE t.id = of_topic) THEN
+    RAISE EXCEPTION USING ERRCODE = 'TD004', MESSAGE = 'a new segment of a partition cannot be seen yet';
+  END IF;
   UPDATE {schema}.log SET segment = made WHERE topic = of_topic;
 END $$;
 `;

@@ -46,7 +46,7 @@ BEGIN
     FROM {schema}.log l JOIN {schema}.segment_log g ON g.log = l.id AND g.segment = l.segment
     LEFT JOIN LATERAL (SELECT n.last FROM {schema}.chunk n WHERE n.segment = l.segment AND n.log = l.id ORDER BY n.last DESC LIMIT 1) AS c ON true
     WHERE l.topic = of_topic;
-  IF bytes >= segment_bytes OR (gone * 2 >= total AND gone > 0 AND bytes * 16 >= segment_bytes) THEN
+  IF total > 0 AND (bytes >= segment_bytes OR (gone * 2 >= total AND gone > 0 AND bytes * 16 >= segment_bytes)) THEN
     PERFORM {schema}.rotate_topic(of_topic);
     RETURN true;
   END IF;

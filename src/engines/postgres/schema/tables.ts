@@ -5,7 +5,8 @@
  * - `log` is one partition of a topic. Its row is locked by whoever appends until the commit, and not changed by it: where
  *   the next event goes is read from the newest chunk. An append therefore leaves no dead row, and an old transaction
  *   somewhere in the cluster, which keeps dead rows from being removed, does not make it slower.
- * - `chunk` is partitioned by segment: the chunks that a topic got between two rotations. Retention moves `log.first` and
+ * - `chunk` is partitioned by segment: the chunks that a topic got between two rotations. Each log begins in each segment
+ *   with a row without events. Retention moves `log.first` and
  *   drops the tables of segments of which nothing is left.
  */
 export const tables = `
