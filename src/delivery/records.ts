@@ -81,6 +81,8 @@ export interface PositionDocument {
 
 /** What may be running in a partition. Survives the process's death; what it covers and is not settled is suspect. */
 export interface ClaimDocument {
+  /** Whose claims these are, as their leases name them. */
+  readonly by?: readonly string[] | undefined;
   /** Positions from the low position up to here (exclusive) may have been started. */
   readonly to: number;
   /** The one delivery that runs alone, and how many deaths it has caused so far. */

@@ -16,6 +16,7 @@ it("a claim says how often deliveries have failed that may be running, and forge
     clock,
     key: "sink/things/00000",
     fence: { lease: "p", token: lease!.token },
+    owner: lease!.owner,
     aheadMax: 256,
     low: () => 0,
     onCovered: () => undefined,

@@ -9,6 +9,8 @@ export interface ClaimOptions {
   readonly clock: Clock;
   readonly key: string;
   readonly fence: Fence;
+  /** Who owns the partition. */
+  readonly owner: string;
   /** Most positions that may be claimed ahead of the low position. */
   readonly aheadMax: number;
   readonly low: () => number;
@@ -41,9 +43,12 @@ export class Claims {
   readonly #failures = new Map<number, number>();
   /** What has still to run alone, by position, and how many deaths each has caused so far. */
   readonly #suspects = new Map<number, number>();
+  /** Whose claims these are. */
+  #by: readonly string[] | undefined;
 
   constructor(options: ClaimOptions) {
     this.#options = options;
+    this.#by = [options.owner];
   }
 
   /** Whether `position` is claimed; if not, the claim is extended and `onCovered` called. */
@@ -95,10 +100,16 @@ export class Claims {
     if (this.#failures.size > 0) this.#failures.delete(position);
   }
 
-  /** What an owner before knew of suspects; the one that it ran alone when it died has caused one more death. */
-  inherit({ suspects = {}, solo }: ClaimDocument): void {
+  /** What an owner before knew of suspects; the one that it ran alone when it died, unless it lives, has caused one more death. */
+  inherit({ suspects = {}, solo, by }: ClaimDocument, lives: boolean): void {
+    this.#by = by && [...new Set([...by, this.#options.owner])];
     for (const [position, stalls] of Object.entries(suspects)) this.#suspects.set(Number(position), stalls);
-    if (solo) this.#suspects.set(solo.position, solo.stalls + 1);
+    if (solo) this.#suspects.set(solo.position, lives ? solo.stalls : solo.stalls + 1);
+  }
+
+  /** What owners before had claimed has run, or is known by its position. */
+  inherited(): void {
+    this.#by = [this.#options.owner];
   }
 
   /** What an owner before had claimed stays claimed. */
@@ -159,7 +170,8 @@ export class Claims {
   }
 
   #document(document: ClaimDocument): DocumentWrite {
-    return { collection: collections.claims, key: this.#options.key, value: JSON.stringify(document) };
+    const value = JSON.stringify({ ...document, by: this.#by } satisfies ClaimDocument);
+    return { collection: collections.claims, key: this.#options.key, value };
   }
 
   async #write(write: DocumentWrite): Promise<void> {

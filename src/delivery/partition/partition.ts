@@ -103,6 +103,7 @@ class OwnedPartition implements Partition {
       // At most once, what has begun is settled as unknown before: what the claim covers beyond that has never begun.
       claimed:
         claim && this.#runtime.guarantee !== "at-most-once" ? (JSON.parse(claim.value) as ClaimDocument) : undefined,
+      owner: this.#lease.owner,
       heldSuspects,
       stopped: () => this.#stopped || this.#draining,
     });
@@ -136,6 +137,7 @@ class OwnedPartition implements Partition {
       number: this.number,
       key: this.#key,
       fence: { lease: this.#lease.name, token: this.#lease.token },
+      owner: this.#lease.owner,
       document: JSON.parse(position.value) as PositionDocument,
       ready: () => this.#ready,
       onBusy: () => this.#goesOn(),

@@ -8,6 +8,7 @@ import type { Progress } from "../commit/progress.ts";
 import type { ClaimDocument, PositionDocument } from "../records.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import type { Ingest } from "./ingest.ts";
+import { LastOwners } from "./last-owners.ts";
 import { stalledError } from "../failure/stalled.ts";
 
 /** What is needed to run the suspects of a partition. */
@@ -19,6 +20,8 @@ export interface SuspectsOptions {
   readonly held: HeldKeys;
   readonly claims: Claims;
   readonly claimed: ClaimDocument | undefined;
+  /** Who owns the partition now. */
+  readonly owner: string;
   readonly heldSuspects: readonly HeldEntry[];
   readonly document: PositionDocument;
   readonly ingest: Ingest;
@@ -27,23 +30,37 @@ export interface SuspectsOptions {
 
 /**
  * Whatever the last owner had claimed and not settled may have killed it: each of these runs alone. Only a death during
- * such a run counts as a stall; after too many the event is parked and the others go on.
+ * such a run counts as a stall; after too many the event is parked and the others go on. Once it shows that the last owner
+ * lives and has only lost the partition, the rest runs as ever.
  */
 export async function runSuspects(options: SuspectsOptions): Promise<void> {
   const { claimed, claims, document, heldSuspects, runtime } = options;
-  if (claimed) claims.inherit(claimed);
+  const lastOwners = lastOwnersOf(options);
+  if (claimed) claims.inherit(claimed, (await lastOwners?.live()) ?? false);
   const open = claimed !== undefined && Math.max(claimed.to, claims.suspectsEnd()) > document.low;
+  if (!open) claims.inherited();
   if (!open && heldSuspects.length === 0) return;
   runtime.gate.enter();
   try {
     for (const entry of heldSuspects) noteHeldSuspect(entry, options);
-    if (open) await runClaimed(options, claimed);
+    if (open) await runClaimed(options, claimed, lastOwners);
   } finally {
     runtime.gate.leave();
   }
 }
 
-async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Promise<void> {
+/** Undefined where nobody has claimed, and where the engine has no leases that could tell. */
+function lastOwnersOf({ claimed, owner, runtime }: SuspectsOptions): LastOwners | undefined {
+  const { leases } = runtime.engine;
+  if (!claimed || !leases) return undefined;
+  return new LastOwners({ leases, clock: runtime.platform.clock, group: runtime.name, owner, by: claimed.by });
+}
+
+async function runClaimed(
+  options: SuspectsOptions,
+  claimed: ClaimDocument,
+  lastOwners: LastOwners | undefined,
+): Promise<void> {
   const { runtime, progress, number, claims, lanes } = options;
   let found = 0;
   // Claims reach ahead of what is published: what comes from now on cannot have killed anybody, and is not to wait alone.
@@ -62,8 +79,11 @@ async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Pro
       if (options.stopped()) return;
       const delivery = await options.ingest.takeOnce(record);
       if (!delivery) continue;
-      // Between suspects that an owner before could not run stands what nobody has begun.
-      const isSuspect = record.position < claimed.to || claims.stallsOf(record.position) !== undefined;
+      // Between suspects that an owner before could not run stands what nobody has begun, or nobody has died of.
+      const isNamed = claims.stallsOf(record.position) !== undefined;
+      const isSuspect = isNamed || (record.position < claimed.to && !(await lastOwners?.live()));
+      const failures = claimed.failures?.[record.position];
+      if (failures !== undefined) delivery.tries = { ...delivery.tries, failures };
       if (isSuspect) recall(delivery, claimed, options);
       if (!isSuspect || mustWait(delivery, options)) lanes.enqueue(delivery);
       else {
@@ -72,6 +92,7 @@ async function runClaimed(options: SuspectsOptions, claimed: ClaimDocument): Pro
       }
     }
   }
+  if (!options.stopped()) claims.inherited();
   if (found > 0) {
     runtime.log.warn(
       { subscription: runtime.name, partition: number, events: found },
@@ -91,14 +112,14 @@ function mustWait(delivery: Delivery, { lanes, runtime }: SuspectsOptions): bool
   return delivery.commitError === undefined && refusing(delivery) !== undefined;
 }
 
-/** Gives a suspect the tries that the claim remembers, and how often it has killed its process. */
+/** Gives a suspect the number of times that it has killed its process. */
 function recall(delivery: Delivery, claimed: ClaimDocument, { claims, runtime }: SuspectsOptions): void {
   const { position } = delivery.record;
   const stalls = claims.stallsOf(position) ?? 0;
-  if (claimed.solo?.position === position) runtime.metrics.stalls.add();
+  if (claimed.solo?.position === position && stalls > claimed.solo.stalls) runtime.metrics.stalls.add();
   delivery.suspect = true;
   claims.await(position, stalls);
-  delivery.tries = { ...delivery.tries, failures: claimed.failures?.[position] ?? 0, stalls, deliveries: stalls };
+  delivery.tries = { ...delivery.tries, stalls, deliveries: stalls };
   if (stalls >= delivery.route.policy.retry.stallsMax)
     delivery.commitError = stalledError(delivery.record, runtime.name, stalls);
 }

@@ -19,6 +19,8 @@ export interface WorksOptions {
   /** Key of the position and claim documents. */
   readonly key: string;
   readonly fence: Fence;
+  /** Who owns the partition. */
+  readonly owner: string;
   readonly document: PositionDocument;
   /** Whether claims may be extended: its suspects have run, and it does not drain. */
   readonly ready: () => boolean;
@@ -52,6 +54,7 @@ export function assemble(options: WorksOptions): Works {
     clock,
     key,
     fence,
+    owner: options.owner,
     aheadMax: Math.max(256, runtime.prefetch.events * 2),
     low: () => progress.low(),
     onCovered: () => lanes.dispatch(),
