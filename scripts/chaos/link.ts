@@ -18,12 +18,17 @@ class Direction {
   #left: number | undefined;
   #ended = false;
   swallows = false;
+  /** How many bytes it has swallowed. */
+  swallowed = 0;
 
   constructor(from: Socket, to: Socket, exhausted: () => void) {
     this.#from = from;
     this.#to = to;
     from.on("data", (data: Buffer) => {
-      if (this.swallows) return;
+      if (this.swallows) {
+        this.swallowed += data.length;
+        return;
+      }
       this.#waiting.push({ data, dueMs: performance.now() + this.#delayMs });
       this.#waitingBytes += data.length;
       if (this.#waitingBytes > waitingMax) from.pause();
@@ -118,6 +123,11 @@ export class Link {
 
   get swallows(): boolean {
     return this.#directions.some((direction) => direction.swallows);
+  }
+
+  /** How many bytes of the client were swallowed. */
+  get swallowed(): number {
+    return this.#directions[0]?.swallowed ?? 0;
   }
 
   cut(): void {

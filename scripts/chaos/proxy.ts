@@ -17,6 +17,7 @@ export class FaultProxy {
   readonly #latencyMs: number;
   readonly #links = new Set<Link>();
   #welcome: Welcome = "forward";
+  readonly #goneHalfOpen: Link[] = [];
   #slow: { readonly delayMs: number; readonly bytesPerSecond: number } | undefined;
 
   private constructor(server: Server, seed: number | string, targetPort: number, latencyMs: number) {
@@ -45,7 +46,10 @@ export class FaultProxy {
       return;
     }
     const server = createConnection({ host: "127.0.0.1", port: targetPort, allowHalfOpen: true, noDelay: true });
-    const link = new Link(client, server, this.#latencyMs, () => this.#links.delete(link));
+    const link = new Link(client, server, this.#latencyMs, () => {
+      this.#links.delete(link);
+      if (link.swallows) this.#goneHalfOpen.push(link);
+    });
     if (this.#slow) link.slow(this.#slow.delayMs, this.#slow.bytesPerSecond);
     this.#links.add(link);
   }
@@ -53,6 +57,11 @@ export class FaultProxy {
   /** How many connections are open and work. */
   get connections(): number {
     return this.#sound().length;
+  }
+
+  /** By half-open connection, how many bytes the client has sent in vain. */
+  get swallowed(): readonly number[] {
+    return [...this.#links, ...this.#goneHalfOpen].filter(({ swallows }) => swallows).map(({ swallowed }) => swallowed);
   }
 
   /** Ends connections in order (FIN), both ways. Answers how many, as the others do. */

@@ -2,7 +2,7 @@ import type pg from "pg";
 import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { loadClient, types } from "./client.ts";
-import { closedError, failureKind, toTidingsError } from "./failure.ts";
+import { closedError, failureKind, isSilence, toTidingsError } from "./failure.ts";
 import { StoreWatch } from "./identity.ts";
 import type { Settings } from "./options.ts";
 
@@ -57,6 +57,10 @@ class PooledConnections implements Connections {
   readonly #reads: pg.Pool;
   readonly #closing = new AbortController();
   readonly #watch: StoreWatch;
+  /** By connection, when it was made or has last answered, by the monotonic clock. */
+  readonly #answeredAtMs = new WeakMap<pg.PoolClient, number>();
+  /** When a statement was sent that was never answered: what has not answered since may be cut off as well. */
+  #silentSinceMs = Number.NEGATIVE_INFINITY;
   #trouble: string | undefined;
 
   constructor(client: Awaited<ReturnType<typeof loadClient>>, settings: Settings, platform: Platform) {
@@ -104,9 +108,7 @@ class PooledConnections implements Connections {
       const replaced = this.#watch.replaced();
       if (replaced) throw replaced;
       try {
-        const { rows } = await this.#reads.query(this.#configOf(statement));
-        this.#trouble = undefined;
-        return rows as Row[];
+        return await this.#ask<Row>(await this.#checkOut(this.#reads), this.#configOf(statement));
       } catch (error) {
         if (signal.aborted) throw closedError(address);
         const ours = toTidingsError(error, address);
@@ -123,23 +125,48 @@ class PooledConnections implements Connections {
     const replaced = this.#watch.replaced();
     if (replaced) return { sent: false, error: replaced };
     try {
-      client = await this.#writes.connect();
+      client = await this.#checkOut(this.#writes);
     } catch (error) {
       this.#trouble = toTidingsError(error, this.#settings.address).message;
       return { sent: false, error };
     }
     try {
-      const rows = inside
-        ? await within<Row>(client, this.#configOf(statement), inside)
-        : await rowsOf<Row>(client, this.#configOf(statement));
-      client.release();
-      this.#trouble = undefined;
-      return { rows };
+      return { rows: await this.#ask<Row>(client, this.#configOf(statement), inside) };
     } catch (error) {
-      client.release(failureKind(error) === "lost" || inside !== undefined);
       return { sent: true, error };
     }
   };
+
+  /** Asks and gives the connection back; one that broke is not used again. */
+  async #ask<Row>(client: pg.PoolClient, config: pg.QueryConfig, inside?: Inside<Row>): Promise<readonly Row[]> {
+    const { clock } = this.#platform;
+    const sentAtMs = clock.monotonic();
+    try {
+      const rows = await (inside ? within<Row>(client, config, inside) : rowsOf<Row>(client, config));
+      this.#answeredAtMs.set(client, clock.monotonic());
+      client.release();
+      this.#trouble = undefined;
+      return rows;
+    } catch (error) {
+      if (isSilence(error)) this.#silentSinceMs = Math.max(this.#silentSinceMs, sentAtMs);
+      client.release(failureKind(error) === "lost" || inside !== undefined);
+      throw error;
+    }
+  }
+
+  /**
+   * A connection that is not known to be silent. One whose way was cut off without a word looks idle, and would be found
+   * out only after another `requestTimeoutMs`.
+   */
+  async #checkOut(pool: pg.Pool): Promise<pg.PoolClient> {
+    for (;;) {
+      const client = await pool.connect();
+      const answeredAtMs = this.#answeredAtMs.get(client);
+      if (answeredAtMs === undefined) this.#answeredAtMs.set(client, this.#platform.clock.monotonic());
+      if (answeredAtMs === undefined || answeredAtMs >= this.#silentSinceMs) return client;
+      client.release(true);
+    }
+  }
 
   /** Without its name a statement is not kept by the connection, which need not be the same one the next time. */
   #configOf({ name, text, values }: Statement): pg.QueryConfig {
@@ -148,7 +175,7 @@ class PooledConnections implements Connections {
   }
 
   async alone<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
-    const client = await this.#reads.connect();
+    const client = await this.#checkOut(this.#reads);
     let broken = true;
     try {
       const result = await work(client);

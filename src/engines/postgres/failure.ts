@@ -38,6 +38,11 @@ export function failureKind(error: unknown): FailureKind {
   return "other";
 }
 
+/** Whether the server has not answered at all for as long as we wait. */
+export function isSilence(error: unknown): boolean {
+  return /Query read timeout/i.test((error as { message?: string } | undefined)?.message ?? "");
+}
+
 /** The server's own words with its code; never the statement, which may hold data. */
 export function describeFailure(error: unknown): string {
   const { code, message } = (error ?? {}) as { code?: string; message?: string };

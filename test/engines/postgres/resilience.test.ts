@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
+import { FaultProxy } from "../../../scripts/chaos/proxy.ts";
 import { hasCode } from "../../../src/errors/tidings-error.ts";
 import {
   client,
@@ -61,7 +62,8 @@ describe("when the server ends connections", { skip: withoutPostgres, concurrenc
       }
     };
     const killer = (async () => {
-      while (running) {
+      // Not for ever: on a machine that is slow enough nothing would ever be acknowledged.
+      for (let ends = 0; running && ends < 100; ends++) {
         await endAll(admin, name);
         await new Promise((resolve) => setTimeout(resolve, 15));
       }
@@ -100,6 +102,33 @@ describe("when the server ends connections", { skip: withoutPostgres, concurrenc
     await publishUntilHeard();
     await endAll(admin, name);
     await publishUntilHeard();
+  });
+});
+
+describe("when all connections are cut off without a word", { skip: withoutPostgres }, () => {
+  it("the first that does not answer is the only one that is tried in vain", async (t) => {
+    const name = await schema(t);
+    const url = new URL(named(name));
+    const proxy = await FaultProxy.listen(Number(url.port), 1);
+    url.port = String(proxy.port);
+    const engine = await open(t, {
+      url: url.href,
+      schema: name,
+      requestTimeoutMs: 500,
+      notify: false,
+      pollMs: 600_000,
+    });
+    t.after(() => proxy.close());
+    await engine.topics.declare([{ name: "orders", partitions: 1 }]);
+    await engine.topics.publish([entry(0)]);
+    await Promise.all(Array.from({ length: 20 }, () => engine.topics.bounds("orders")));
+    assert.ok(proxy.halfOpen("all") >= 4);
+    const lost = await rejection(engine.topics.publish([entry(1)]));
+    assert.equal((lost as { code?: string }).code, "TIDINGS_OUTCOME_UNKNOWN");
+    await engine.topics.publish([entry(2)]);
+    assert.deepEqual(await numbers(engine), [0, 2]);
+    // Those that are given up unused get five bytes of farewell.
+    assert.equal(proxy.swallowed.filter((bytes) => bytes > 5).length, 1);
   });
 });
 
