@@ -21,8 +21,20 @@ describe("npm run crash", () => {
         ["failures", 150],
         ["birth", 60],
       ] as const) {
-        const found = await runHarness("crash", ["--scenario", scenario, "--kills", String(kills)]);
-        const never = Object.entries(found["killPoints"] as Record<string, number>).filter(([, hits]) => hits === 0);
+        let never: readonly string[] | undefined;
+        // When a process comes to a point depends on how fast the machine is: what was missed once is looked for again.
+        for (let seed = 1; seed <= 3 && never?.length !== 0; seed++) {
+          const found = await runHarness("crash", [
+            "--scenario",
+            scenario,
+            "--kills",
+            String(kills),
+            "--seed",
+            String(seed),
+          ]);
+          const missed = Object.entries(found["killPoints"] as Record<string, number>).filter(([, hits]) => hits === 0);
+          never = missed.map(([point]) => point).filter((point) => never?.includes(point) ?? true);
+        }
         assert.deepEqual(never, []);
       }
     },

@@ -23,8 +23,8 @@ export interface Wake {
   close(): Promise<void>;
 }
 
-/** How long changes are gathered before others are told: one signal for many commits. */
-const tellAfterMs = 5;
+/** How often others are told at most: the first change at once, and one signal for all that come soon after. */
+const tellEveryMs = 10;
 /** How often to look while nobody tells. */
 const blindPollMs = 100;
 /** How often the connection that listens is asked whether it is there. */
@@ -44,6 +44,7 @@ export class Wakes implements Wake {
   readonly #collections = new Map<string, Set<() => void>>();
   #untold = { topics: new Set<string>(), collections: new Set<string>() };
   #cancelTell: CancelTimer | undefined;
+  #toldAtMs = Number.NEGATIVE_INFINITY;
   #cancelPoll: CancelTimer | undefined;
   #listener: pg.Client | undefined;
   /** Whether notifications come. */
@@ -84,12 +85,15 @@ export class Wakes implements Wake {
     if (!this.#parts.settings.notify) return;
     for (const topic of topics) this.#untold.topics.add(topic);
     for (const collection of collections) this.#untold.collections.add(collection);
-    this.#cancelTell ??= this.#parts.platform.clock.after(tellAfterMs, () => void this.#tell(), true);
+    const { clock } = this.#parts.platform;
+    const waitMs = Math.max(0, this.#toldAtMs + tellEveryMs - clock.monotonic());
+    this.#cancelTell ??= clock.after(waitMs, () => void this.#tell(), true);
   }
 
   /** A signal that is lost is made up for by the looks of the others: it waits for no sync. */
   async #tell(): Promise<void> {
     this.#cancelTell = undefined;
+    this.#toldAtMs = this.#parts.platform.clock.monotonic();
     const { topics, collections } = this.#untold;
     this.#untold = { topics: new Set(), collections: new Set() };
     const payload = newsOf(this.#me, topics, collections);
