@@ -62,7 +62,7 @@ export const endToEnd: Measurement = {
   name: "end-to-end",
   needs,
   async run(run) {
-    const sizes = { ours: run.size(100_000, 1000), theirs: 0 };
+    const sizes = { ours: run.size(400_000, 1000), theirs: 0 };
     const flow = { inFlight: 500, batch: 1 };
     const peers = among(run, [bare]);
     const results = await compare(run, "end-to-end", flow, peers, sizes);
@@ -106,7 +106,7 @@ export const batched: Measurement = {
   name: "batched",
   needs,
   async run(run) {
-    const sizes = { ours: run.size(100_000, 1000), theirs: run.size(30_000, 500) };
+    const sizes = { ours: run.size(400_000, 1000), theirs: run.size(30_000, 500) };
     const flow = { inFlight: 2, batch: 500 };
     const peers = among(run, [bare, ...queues]);
     const results = await compare(run, "batched", flow, peers, sizes);

@@ -8,6 +8,7 @@ import { backOff, type Connections, type Inside } from "./connections.ts";
 import { describeFailure, failureKind, toTidingsError, unknownOutcome } from "./failure.ts";
 import { takeGroup } from "./group.ts";
 import type { Settings } from "./options.ts";
+import type { Tail } from "../sql/tail.ts";
 import { appendedOf, knownIds, place, type Placed } from "./placing.ts";
 import { type CommitRow, commitStatement } from "./statement.ts";
 import { isThrownByUser, runUserSql } from "./user-sql.ts";
@@ -19,6 +20,8 @@ export interface CommitterParts {
   readonly settings: Settings;
   readonly connections: Connections;
   readonly catalog: Catalog;
+  /** Gets what was appended. */
+  readonly tail: Tail;
   readonly deduplicationWindowMs: number;
   /** Called after each commit that wrote something. */
   readonly committed: (logs: Iterable<number>, collections: ReadonlySet<string>) => void;
@@ -125,6 +128,7 @@ export class Committer {
       return;
     }
     const effective = group.map((call) => effectOf(call, placed));
+    const sentAt = this.#parts.tail.news();
     const sent = await connections.write<CommitRow>(
       commitStatement(effective, placed, settings, deduplicationWindowMs, writer),
       insideOf(effective),
@@ -137,7 +141,21 @@ export class Committer {
     if (row.bad_fences?.includes(fencesOf(group))) return this.#writer.removed();
     const conflicts = conflictsOf(group, row);
     if (conflicts.size > 0) return this.#conflicted(conflicts);
+    this.#keep(placed, row, sentAt);
     this.#succeeded(group, effective, placed, row);
+  }
+
+  /** Who follows a log in this process need not read back what was appended just now. */
+  #keep({ staged }: Placed, row: CommitRow, sentAt: number): void {
+    const { tail, catalog } = this.#parts;
+    let index = 0;
+    for (const [log, drafts] of staged) {
+      const place = catalog.placeOf(log);
+      const [first, appendedAtMs] = [row.nexts?.[index], row.appended_ms?.[index]];
+      if (place && first !== undefined && appendedAtMs !== undefined)
+        tail.add({ log, first, drafts, appendedAtMs }, place, sentAt);
+      index++;
+    }
   }
 
   #succeeded(group: readonly Call[], effective: readonly Call[], placed: Placed, row: CommitRow): void {

@@ -35,6 +35,8 @@ export interface Connections {
   listener(): pg.Client;
   /** A commit was acknowledged when the server's log went so far: it may never be found shorter. */
   acknowledged(reached: number): void;
+  /** Throws TIDINGS_STORE_REPLACED when the store is not the one that this engine was opened on. */
+  check(): void;
   /** Why the last call found nobody; undefined when the server answers. */
   trouble(): string | undefined;
   close(): Promise<void>;
@@ -105,8 +107,7 @@ class PooledConnections implements Connections {
     const untilMs = this.#platform.clock.monotonic() + busyTimeoutMs;
     for (let tries = 0; ; tries++) {
       if (signal.aborted) throw closedError(address);
-      const replaced = this.#watch.replaced();
-      if (replaced) throw replaced;
+      this.check();
       try {
         return await this.#ask<Row>(await this.#checkOut(this.#reads), this.#configOf(statement));
       } catch (error) {
@@ -192,6 +193,11 @@ class PooledConnections implements Connections {
 
   acknowledged(reached: number): void {
     this.#watch.acknowledged(reached);
+  }
+
+  check(): void {
+    const replaced = this.#watch.replaced();
+    if (replaced) throw replaced;
   }
 
   trouble(): string | undefined {

@@ -1,6 +1,7 @@
 import type { Engine, EngineContext, EngineInfo } from "../../ports/engine.ts";
 import type { Topics } from "../../ports/topics.ts";
 import { deduplicationWindowMsDefault } from "../sql/ids.ts";
+import { Tail } from "../sql/tail.ts";
 import { checkSpec } from "../sql/topics.ts";
 import { publishCall, transactCall } from "./call.ts";
 import { postgresCapabilities } from "./capabilities.ts";
@@ -30,6 +31,7 @@ interface Store {
   readonly connections: Connections;
   readonly server: Server;
   readonly catalog: Catalog;
+  readonly tail: Tail;
   readonly committer: Committer;
   readonly wakes: Wakes;
   readonly deduplicationWindowMs: number;
@@ -90,11 +92,13 @@ async function openStore(settings: Settings, context: EngineContext): Promise<St
     throw toTidingsError(error, settings.address);
   });
   const catalog = catalogOf(connections, settings);
-  const wakes = new Wakes({ platform, settings, connections, catalog });
+  const tail = new Tail();
+  const wakes = new Wakes({ platform, settings, connections, catalog, onNews: () => tail.forget() });
   const { deduplicationWindowMs = deduplicationWindowMsDefault } = context;
   const committed = (logs: Iterable<number>, collections: Iterable<string>): void => wakes.own(logs, collections);
-  const committer = new Committer({ platform, settings, connections, catalog, deduplicationWindowMs, committed });
-  return { settings, context, connections, server, catalog, committer, wakes, deduplicationWindowMs, closed: false };
+  const committer = new Committer({ platform, settings, connections, catalog, tail, deduplicationWindowMs, committed });
+  const parts = { settings, context, connections, server, catalog, tail, committer, wakes, deduplicationWindowMs };
+  return { ...parts, closed: false };
 }
 
 /** Waits for a server that is not there yet, no longer than calls do. */
@@ -125,9 +129,9 @@ function guarded<Port extends object>(port: Port, check: Check, writing: readonl
 }
 
 function topicsOf(store: Store, check: Check): Topics {
-  const { connections, catalog, settings, wakes, committer, context } = store;
+  const { connections, catalog, settings, wakes, tail, committer, context } = store;
   const { clock } = context.platform;
-  const reader = guarded(readerOf(connections, catalog, settings, clock), check);
+  const reader = guarded(readerOf(connections, { ...store, watched: () => wakes.watches() }, clock), check);
   const retain = retentionOf(connections, catalog, settings);
   return {
     ...reader,
@@ -166,7 +170,8 @@ function topicsOf(store: Store, check: Check): Topics {
     },
     async retain(topic, rule) {
       check(true);
-      return retain(topic, rule);
+      // What is gone must not be read any more.
+      return retain(topic, rule).finally(() => tail.forget());
     },
     watch: (topic, listener) => wakes.watchTopic(topic, listener),
   };

@@ -2,6 +2,7 @@ import type { Clock } from "../../platform/clock.ts";
 import type { Bounds, ReadLimits, ReadPage } from "../../ports/topics.ts";
 import { corruptRecord, type LogPlace, openChunkText, type OpenChunk } from "../sql/chunk.ts";
 import { holding, type Page, pageOf, take } from "../sql/page.ts";
+import type { Tail } from "../sql/tail.ts";
 import { checkPosition } from "../sql/topics.ts";
 import { type Catalog, logOf } from "./catalog.ts";
 import { contentOfChunk, placeOfChunk, xor } from "./checksums.ts";
@@ -42,8 +43,21 @@ interface Seen {
   readonly rows: readonly ChunkRow[];
 }
 
+/** What a reader works with. */
+interface ReaderParts {
+  readonly catalog: Catalog;
+  readonly settings: Settings;
+  readonly tail: Tail;
+  /** Whether changes by others are looked for. */
+  readonly watched: () => boolean;
+}
+
 /** Looks at all logs that are asked for in one turn with one statement. */
-export function readerOf(connections: Connections, catalog: Catalog, settings: Settings, clock: Clock): Reader {
+export function readerOf(
+  connections: Connections,
+  { catalog, settings, tail, watched }: ReaderParts,
+  clock: Clock,
+): Reader {
   const { read } = connections;
   const look = gathered<Look, Seen>(clock, (looks) => lookAt(connections, settings.schema, looks));
   /** By log, about how many events its last chunks held. */
@@ -52,6 +66,11 @@ export function readerOf(connections: Connections, catalog: Catalog, settings: S
   async function fill(page: EndingPage, log: number, place: LogPlace): Promise<void> {
     let chunks = chunksWanted(page.limits, chunkEvents.get(log));
     for (;;) {
+      // What waits to be written goes first: this is worked on while the server does that.
+      await new Promise<void>((resolve) => clock.soon(() => clock.soon(resolve)));
+      connections.check();
+      takeKept(page, log);
+      if (page.full || page.end) return;
       const { first, rows } = await look({ log, position: page.next, chunks });
       // Retention may have come in between; this is of the same moment as the rows.
       page.next = Math.max(page.next, first);
@@ -73,6 +92,15 @@ export function readerOf(connections: Connections, catalog: Catalog, settings: S
       if (page.end) return;
       chunks = Math.min(chunksMax, chunks * 4);
     }
+  }
+
+  /**
+   * What this process has appended itself need not be read. Who follows the log hears of what others append behind it; who
+   * does not, or has found nothing here, asks the server.
+   */
+  function takeKept(page: EndingPage, log: number): void {
+    for (let kept = tail.at(log, page.next); kept && !page.full; kept = tail.at(log, page.next)) take(page, kept);
+    page.end = page.records.length > 0 && watched() && tail.endsAt(log, page.next);
   }
 
   return {

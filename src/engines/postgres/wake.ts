@@ -12,6 +12,8 @@ export interface WakeParts {
   readonly settings: Settings;
   readonly connections: Connections;
   readonly catalog: Catalog;
+  /** Others may have appended to topics. */
+  readonly onNews: () => void;
 }
 
 /** Calls listeners when something may have changed. */
@@ -58,6 +60,11 @@ export class Wakes implements Wake {
     this.#me = parts.platform.ids.next();
   }
 
+  /** Whether changes by others are looked for. */
+  watches(): boolean {
+    return this.#topics.size + this.#collections.size > 0;
+  }
+
   watchTopic(topic: string, listener: () => void): () => void {
     return this.#watch(this.#topics, topic, listener);
   }
@@ -69,7 +76,7 @@ export class Wakes implements Wake {
   #watch(kind: Map<string, Set<() => void>>, name: string, listener: () => void): () => void {
     // Two calls with one function are two listeners.
     const own = (): void => listener();
-    if (this.#topics.size + this.#collections.size === 0) this.#start();
+    if (!this.watches()) this.#start();
     const listeners = kind.get(name) ?? new Set();
     kind.set(name, listeners.add(own));
     return () => {
@@ -163,6 +170,7 @@ export class Wakes implements Wake {
   #heard(payload: string): void {
     const news = parseNews(payload);
     if (!news || news.from === this.#me) return;
+    if (news.all || news.topics.length > 0) this.#parts.onNews();
     if (news.all) this.#call([...this.#topics.keys()], [...this.#collections.keys()]);
     else this.#call(news.topics, news.collections);
   }
@@ -186,8 +194,10 @@ export class Wakes implements Wake {
         values: [],
       });
       const seen = row?.seen ?? "";
-      if ((seen !== this.#seen || anyway) && !this.#closed)
+      if ((seen !== this.#seen || anyway) && !this.#closed) {
+        this.#parts.onNews();
         this.#call([...this.#topics.keys()], [...this.#collections.keys()]);
+      }
       this.#seen = seen;
     } catch {
       // The calls of the application say that nobody answers.

@@ -1,6 +1,6 @@
 import { TidingsError } from "../../errors/tidings-error.ts";
 import type { EventRecord, StoredRecord } from "../../event/record.ts";
-import { type Draft, payloadKind } from "./draft.ts";
+import { type Draft, payloadKind, payloadOf } from "./draft.ts";
 
 /** The texts of a chunk: events of one partition that were committed together, packed into one row. */
 export interface ChunkText {
@@ -150,9 +150,5 @@ function payload(body: string, ends: readonly number[], index: number, kind: num
   const end = ends[index + 1] as number;
   // All lines but the last end with a comma.
   const line = body.slice((ends[index] as number) + 1, index === ends.length - 2 ? end : end - 1);
-  if (kind === payloadKind.json) return line;
-  if (kind === payloadKind.none) return undefined;
-  return kind === payloadKind.text
-    ? (JSON.parse(line) as string)
-    : new Uint8Array(Buffer.from(line.slice(1, -1), "base64"));
+  return payloadOf(kind, line);
 }

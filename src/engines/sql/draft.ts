@@ -65,6 +65,15 @@ function isJson(text: string): boolean {
   }
 }
 
+/** The payload of a line; bytes are a copy of their own each time. */
+export function payloadOf(kind: number, line: string): EventRecord["data"] {
+  if (kind === payloadKind.json) return line;
+  if (kind === payloadKind.none) return undefined;
+  return kind === payloadKind.text
+    ? (JSON.parse(line) as string)
+    : new Uint8Array(Buffer.from(line.slice(1, -1), "base64"));
+}
+
 function lineOf(kind: number, data: EventRecord["data"]): string {
   if (data === undefined) return "null";
   if (typeof data !== "string")

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { client, entry, numbers, open, rejection, schema, withoutPostgres } from "./support.ts";
+import { client, entry, type FullEngine, numbers, open, rejection, schema, withoutPostgres } from "./support.ts";
 
 const limits = { events: 100, bytes: 1 << 20 };
 
@@ -125,6 +125,38 @@ describe("several members on one Postgres", { skip: withoutPostgres }, () => {
       await one.topics.publish([entry(1)]);
       await heard;
     }
+  });
+
+  it("lets members that append to one partition follow it at once, without a gap and without a repetition", async (t) => {
+    const name = await schema(t);
+    const engines = await Promise.all([0, 1, 2].map(() => open(t, { schema: name })));
+    await engines[0]?.topics.declare([{ name: "orders", partitions: 1 }]);
+    const each = 150;
+    const total = each * engines.length;
+    const follow = async ({ topics }: FullEngine): Promise<string[]> => {
+      let wake = (): void => undefined;
+      const stop = topics.watch("orders", () => wake());
+      const seen: string[] = [];
+      for (let position = 0; position < total;) {
+        const news = new Promise<void>((resolve) => (wake = resolve));
+        const page = await topics.read("orders", 0, position, { events: 40, bytes: 1 << 20 });
+        for (const record of page.records) assert.equal(record.position, seen.push(record.id) - 1);
+        position = page.next;
+        if (page.end && position < total) await news;
+      }
+      stop();
+      return seen;
+    };
+    const followed = Promise.all(engines.map(follow));
+    await Promise.all(
+      engines.map(async ({ topics }, member) => {
+        for (let n = 0; n < each; n += 3)
+          await topics.publish([0, 1, 2].map((more) => entry(member * 1000 + n + more)));
+      }),
+    );
+    const [first, ...others] = await followed;
+    assert.equal(new Set(first).size, total);
+    for (const other of others) assert.deepEqual(other, first);
   });
 });
 

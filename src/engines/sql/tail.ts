@@ -1,0 +1,121 @@
+import type { StoredRecord } from "../../event/record.ts";
+import type { LogPlace, OpenChunk } from "./chunk.ts";
+import { type Draft, payloadOf } from "./draft.ts";
+
+/** Events of one partition that this process has committed. */
+export interface Committed {
+  readonly log: number;
+  /** Position of the first one. */
+  readonly first: number;
+  readonly drafts: readonly Draft[];
+  readonly appendedAtMs: number;
+}
+
+/** How much is kept at most, in bytes; what is read from further back comes from the store. */
+const bytesMax = 1024 * 1024;
+
+interface Kept {
+  readonly log: number;
+  readonly chunk: OpenChunk;
+  readonly bytes: number;
+}
+
+/**
+ * The newest events that this process has appended, so that whoever follows a log in the same process need not read back
+ * what it has just written. Only what is committed, and as durable as was promised, may be added.
+ *
+ * A process does not know what others append. Where it hears that they may have, everything is forgotten: what is kept of a
+ * log never hides what stands behind it.
+ */
+export class Tail {
+  readonly #logs = new Map<number, Kept[]>();
+  /** Everything that is kept, oldest first. */
+  #order: Kept[] = [];
+  #bytes = 0;
+  /** How often something was heard of others. */
+  #news = 0;
+
+  /** To be asked before a commit is sent; `add` takes the answer. */
+  news(): number {
+    return this.#news;
+  }
+
+  /** Others may have appended, or events are gone. */
+  forget(): void {
+    this.#news++;
+    this.#logs.clear();
+    this.#order = [];
+    this.#bytes = 0;
+  }
+
+  /** Keeps what was committed, unless something was heard of others since the commit was sent: they may stand behind it. */
+  add({ log, first, drafts, appendedAtMs }: Committed, place: LogPlace, sentAt: number): void {
+    if (sentAt !== this.#news || drafts.length === 0) return;
+    const kept = this.#logs.get(log) ?? [];
+    if ((kept.at(-1)?.chunk.last ?? first - 1) !== first - 1) this.#drop(log, kept);
+    let bytes = 0;
+    for (const draft of drafts) bytes += draft.bytes;
+    const added = { log, chunk: chunkOf(drafts, first, appendedAtMs, place), bytes };
+    kept.push(added);
+    this.#logs.set(log, kept);
+    this.#order.push(added);
+    this.#bytes += bytes;
+    while (this.#bytes > bytesMax) this.#dropOldest();
+  }
+
+  /** What is kept of the log from this position on; undefined when it has to be read. */
+  at(log: number, position: number): OpenChunk | undefined {
+    const kept = this.#logs.get(log);
+    if (!kept) return undefined;
+    for (let index = kept.length - 1; index >= 0; index--) {
+      const { chunk } = kept[index] as Kept;
+      if (chunk.first <= position) return position <= chunk.last ? chunk : undefined;
+    }
+    return undefined;
+  }
+
+  /** Whether nothing stands at this position or behind it, as far as this process has heard. */
+  endsAt(log: number, position: number): boolean {
+    const last = this.#logs.get(log)?.at(-1)?.chunk.last;
+    return last !== undefined && position === last + 1;
+  }
+
+  /** There is a gap: others have appended. */
+  #drop(log: number, kept: Kept[]): void {
+    for (const { bytes } of kept) this.#bytes -= bytes;
+    kept.length = 0;
+    this.#order = this.#order.filter((each) => each.log !== log);
+  }
+
+  #dropOldest(): void {
+    const oldest = this.#order.shift();
+    if (!oldest) return;
+    this.#bytes -= oldest.bytes;
+    this.#logs.get(oldest.log)?.shift();
+  }
+}
+
+function chunkOf(drafts: readonly Draft[], first: number, appendedAtMs: number, place: LogPlace): OpenChunk {
+  return {
+    first,
+    last: first + drafts.length - 1,
+    bytes: (index) => (drafts[index] as Draft).bytes,
+    record: (index) => recordOf(drafts[index] as Draft, first + index, appendedAtMs, place),
+  };
+}
+
+function recordOf(draft: Draft, position: number, appendedAtMs: number, place: LogPlace): StoredRecord {
+  return {
+    id: draft.id,
+    source: draft.source,
+    type: draft.type,
+    timeMs: draft.timeMs,
+    key: draft.key,
+    attributes: draft.attributes === undefined ? undefined : (JSON.parse(draft.attributes) as Record<string, string>),
+    data: payloadOf(draft.kind, draft.line),
+    topic: place.topic,
+    partition: place.partition,
+    position,
+    appendedAtMs,
+  };
+}
