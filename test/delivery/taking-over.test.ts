@@ -5,7 +5,7 @@ import { service, TerminalError } from "tidings";
 import { collections } from "../../src/delivery/records.ts";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
 import { virtualPlatform } from "../../src/platform/virtual.ts";
-import { bench, drive, Happened, totalsOf } from "./support.ts";
+import { bench, drive, gate, Happened, totalsOf } from "./support.ts";
 
 describe("a partition that is being taken over", () => {
   it("does what operators ask for when it knows what it holds: a key that is paused keeps its events", async () => {
@@ -44,5 +44,47 @@ describe("a partition that is being taken over", () => {
       assert.equal(counts.reduce((sum, { headSeq, nextSeq }) => sum + nextSeq - headSeq, 0), 4); // prettier-ignore
       await drive(second.clock, second.app.stop());
     }
+  });
+
+  it("and was being given up when keys were paused has what waited for its next try in front of what came behind it", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const { clock } = platform;
+    const draining = gate();
+    const keys = ["a", "b", "c", "d", "e", "f"];
+    const seen: string[] = [];
+    let broken = true;
+    const sink = () =>
+      service("sink", { retry: { immediateMs: [3_600_000] } }).on(Happened, async ({ data }) => {
+        if (data.key.startsWith("slow")) return draining.opened;
+        if (broken) throw new Error("not now");
+        seen.push(`${data.key}${data.n}`);
+      });
+    const first = await bench([sink()], { world, platform, memberId: "one" });
+    for (const key of keys) await first.feed(`slow-${key}`, 0);
+    for (const key of keys) await first.feed(key, 1, 2, 3);
+    // Another member joins: one partition is drained, and has left what waits for its next try to whoever comes next.
+    const second = await bench([sink()], { world, platform, memberId: "two" });
+    await second.rest();
+    const engine = await world.open({ platform });
+    const pauses = keys.flatMap((key) =>
+      [0, 1].map((partition) => ({
+        id: `pause-${key}-${partition}`, subscription: "sink/things", partition, by: "test", atMs: 0, kind: "pause-key", key, reason: "looking",
+      })),
+    ); // prettier-ignore
+    const documents = pauses.map((intent) => ({
+      collection: collections.intents, key: `sink/things/${intent.id}`, value: JSON.stringify(intent),
+    })); // prettier-ignore
+    await drive(clock, Promise.resolve(engine.transact?.({ documents })));
+    await second.rest();
+    broken = false;
+    draining.open();
+    await clock.advance(20_000);
+    assert.equal(seen.length, 0);
+    for (const key of keys) await drive(clock, second.app.admin.heldKeys.resume("sink/things", key));
+    await clock.advance(3_700_000);
+    for (const key of keys)
+      assert.deepEqual(seen.filter((one) => one.startsWith(key)), [`${key}1`, `${key}2`, `${key}3`]); // prettier-ignore
+    await drive(clock, Promise.all([first.app.stop(), second.app.stop()]));
   });
 });

@@ -108,14 +108,14 @@ export class Lanes implements DeliveryOwner {
   }
 
   /**
-   * Lets what waits in the lane of a held key wait behind the key, as soon as nothing before it is under way: were it settled
-   * sooner, whoever owns the partition next would find the earlier one behind it. False when the key is not held.
+   * Lets what waits in the lane of a held key wait behind the key, as soon as nothing before it is under way, or left to whoever
+   * owns the partition next: were it settled sooner, that would find the earlier one behind it. False when the key is not held.
    */
   holdBack(lane: Lane): boolean {
     const { held } = this.#options;
     const entry = lane.key === null ? undefined : held.blocks(lane.key);
     if (!entry || isGivenUp(lane.queue[0])) return false;
-    if (lane.busy) return true;
+    if (lane.busy || this.#stopped) return true;
     lane.blocked = undefined;
     this.#door.forget(lane);
     for (const delivery of lane.queue.splice(0)) {
