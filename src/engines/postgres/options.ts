@@ -29,7 +29,7 @@ export interface PostgresOptions {
   readonly groupEventsMax?: number;
   /** Most bytes of one group commit; 2 MiB. */
   readonly groupBytesMax?: number;
-  /** A topic begins a new segment when the current one has so many bytes; 256 MiB. Retention drops whole segments. */
+  /** A topic begins a new segment when the current one has so many bytes; 1 GiB. Retention drops whole segments, and each makes a commit a little slower. */
   readonly segmentBytes?: number;
 }
 
@@ -49,7 +49,7 @@ const numbers = {
   pollMs: 1000,
   groupEventsMax: 2048,
   groupBytesMax: 2 * 1024 * 1024,
-  segmentBytes: 256 * 1024 * 1024,
+  segmentBytes: 1024 * 1024 * 1024,
 };
 const numberNames = Object.keys(numbers) as (keyof typeof numbers)[];
 const flagNames = ["notify", "preparedStatements", "readOnly"] as const;
