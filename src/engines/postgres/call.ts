@@ -23,7 +23,8 @@ export interface Call extends Applied {
   reject(error: Error): void;
 }
 
-const nothing: Applied = { fences: [], checks: [], documents: [], timers: [] };
+const none: readonly never[] = Object.freeze([]);
+const ignore = (): void => undefined;
 const toDraft = (entry: TopicEntry): Draft => draftOf(entry, postgresCapabilities.eventBytesMax);
 
 /** The call of a publish. May throw at once. */
@@ -32,21 +33,37 @@ export function publishCall(
   sinceMs: number,
   submit: (call: Call) => void,
 ): Promise<readonly Appended[]> {
-  const call = publishCallOf(entries);
+  const drafts = entries.map(toDraft);
   return new Promise((resolve, reject) => {
     const settle = (outcome: Outcome): void => {
       if (outcome.committed) resolve(outcome.appended);
-      else reject(idConflict(call.drafts[outcome.conflict.index] as Draft, outcome.conflict.index));
+      else reject(idConflict(drafts[outcome.conflict.index] as Draft, outcome.conflict.index));
     };
-    submit({ ...call, sinceMs, settle, reject });
+    submit(publishOf(drafts, sinceMs, settle, reject));
   });
 }
 
 /** The same for whoever answers it himself. Throws TIDINGS_EVENT_TOO_LARGE. */
 export function publishCallOf(entries: readonly TopicEntry[]): Call {
-  const drafts = entries.map(toDraft);
-  const answer = { sinceMs: 0, settle: () => undefined, reject: () => undefined };
-  return { ...nothing, ...answer, drafts, sql: [], durable: true, patient: false, bytes: bytesOf(drafts) };
+  return publishOf(entries.map(toDraft), 0, ignore, ignore);
+}
+
+/** Without spreads: one of these is made for every publish. */
+function publishOf(drafts: Draft[], sinceMs: number, settle: Call["settle"], reject: Call["reject"]): Call {
+  return {
+    fences: none,
+    checks: none,
+    documents: none,
+    timers: none,
+    drafts,
+    sql: none,
+    durable: true,
+    patient: false,
+    bytes: bytesOf(drafts),
+    sinceMs,
+    settle,
+    reject,
+  };
 }
 
 /** The call of a transaction. */
@@ -64,7 +81,20 @@ export async function transactCall(
   for (const { payload } of applied.timers) bytes += payload?.length ?? 0;
   return new Promise((settle, reject) => {
     // Events are always synced before anybody can see them.
-    submit({ ...applied, drafts, sql, durable: durable || drafts.length > 0, patient, bytes, sinceMs, settle, reject });
+    submit({
+      fences: applied.fences,
+      checks: applied.checks,
+      documents: applied.documents,
+      timers: applied.timers,
+      drafts,
+      sql,
+      durable: durable || drafts.length > 0,
+      patient,
+      bytes,
+      sinceMs,
+      settle,
+      reject,
+    });
   });
 }
 

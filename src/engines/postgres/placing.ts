@@ -67,14 +67,15 @@ export function place(calls: readonly Call[], catalog: Catalog, known: ReadonlyM
       continue;
     }
     const mine: Place[] = [];
-    for (const [index, target] of planned.entries()) {
+    for (let index = 0; index < planned.length; index++) {
+      const target = planned[index] as Planned;
       const draft = call.drafts[index] as Draft;
       if (typeof target !== "number") {
         mine.push(target);
         continue;
       }
-      const drafts = staged.get(target) ?? [];
-      staged.set(target, drafts);
+      let drafts = staged.get(target);
+      if (!drafts) staged.set(target, (drafts = []));
       const behind = drafts.push(draft) - 1;
       mine.push({ log: target, behind });
       if (draft.hash !== undefined) remembered.push({ draft, log: target, behind });
@@ -90,23 +91,29 @@ type Planned = number | Appended | { readonly sameAs: number };
 /** What becomes of the entries of a call; an index when one means another payload, an error when one has no place. */
 function planOf({ drafts }: Call, catalog: Catalog, known: ReadonlyMap<string, KnownId>): Planned[] | number | Error {
   const plan: Planned[] = [];
-  const batch = new Map<string, number>();
-  for (const [index, draft] of drafts.entries()) {
+  let batch: Map<string, number> | undefined;
+  for (let index = 0; index < drafts.length; index++) {
+    const draft = drafts[index] as Draft;
     let log: number;
     try {
       log = logOf(catalog.get(draft.topic), draft.topic, draft.partition);
     } catch (error) {
       return error as Error;
     }
-    const identity = draft.hash === undefined ? undefined : identityOf(draft);
-    const there = identity === undefined ? undefined : known.get(identity);
-    const earlier = identity === undefined ? undefined : batch.get(identity);
+    if (draft.hash === undefined) {
+      plan.push(log);
+      continue;
+    }
+    const identity = identityOf(draft);
+    batch ??= new Map();
+    const there = known.get(identity);
+    const earlier = batch.get(identity);
     const hash = there?.hash ?? (earlier === undefined ? undefined : drafts[earlier]?.hash);
     if (hash !== undefined && hash !== draft.hash) return index;
     if (there) plan.push({ position: there.position, duplicate: true });
     else if (earlier !== undefined) plan.push({ sameAs: earlier });
     else plan.push(log);
-    if (identity !== undefined && earlier === undefined) batch.set(identity, index);
+    if (earlier === undefined) batch.set(identity, index);
   }
   return plan;
 }

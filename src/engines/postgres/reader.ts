@@ -53,11 +53,8 @@ interface ReaderParts {
 }
 
 /** Looks at all logs that are asked for in one turn with one statement. */
-export function readerOf(
-  connections: Connections,
-  { catalog, settings, tail, watched }: ReaderParts,
-  clock: Clock,
-): Reader {
+export function readerOf(connections: Connections, parts: ReaderParts, clock: Clock): Reader {
+  const { catalog, settings } = parts;
   const { read } = connections;
   const look = gathered<Look, Seen>(clock, (looks) => lookAt(connections, settings.schema, looks));
   /** By log, about how many events its last chunks held. */
@@ -66,10 +63,9 @@ export function readerOf(
   async function fill(page: EndingPage, log: number, place: LogPlace): Promise<void> {
     let chunks = chunksWanted(page.limits, chunkEvents.get(log));
     for (;;) {
-      // What waits to be written goes first: this is worked on while the server does that.
-      await new Promise<void>((resolve) => clock.soon(() => clock.soon(resolve)));
+      await afterWrites(clock);
       connections.check();
-      takeKept(page, log);
+      takeKept(page, log, parts);
       if (page.full || page.end) return;
       const { first, rows } = await look({ log, position: page.next, chunks });
       // Retention may have come in between; this is of the same moment as the rows.
@@ -92,15 +88,6 @@ export function readerOf(
       if (page.end) return;
       chunks = Math.min(chunksMax, chunks * 4);
     }
-  }
-
-  /**
-   * What this process has appended itself need not be read. Who follows the log hears of what others append behind it; who
-   * does not, or has found nothing here, asks the server.
-   */
-  function takeKept(page: EndingPage, log: number): void {
-    for (let kept = tail.at(log, page.next); kept && !page.full; kept = tail.at(log, page.next)) take(page, kept);
-    page.end = page.records.length > 0 && watched() && tail.endsAt(log, page.next);
   }
 
   return {
@@ -127,6 +114,18 @@ export function readerOf(
       return rows.map(({ position }) => position);
     },
   };
+}
+
+/** What waits to be written goes first: a page is worked on while the server does that. */
+const afterWrites = (clock: Clock): Promise<void> => new Promise((resolve) => clock.soon(() => clock.soon(resolve)));
+
+/**
+ * What this process has appended itself need not be read. Who follows the log hears of what others append behind it; who does
+ * not, or has found nothing here, asks the server.
+ */
+function takeKept(page: EndingPage, log: number, { tail, watched }: ReaderParts): void {
+  for (let kept = tail.at(log, page.next); kept && !page.full; kept = tail.at(log, page.next)) take(page, kept);
+  page.end = page.records.length > 0 && watched() && tail.endsAt(log, page.next);
 }
 
 /** The newest chunk of a log is in its current segment, or the row it begins with; a connection that cannot see it yet is told where that is. */
