@@ -1,3 +1,4 @@
+import type { Duplex } from "node:stream";
 import type pg from "pg";
 import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
@@ -44,6 +45,9 @@ export interface Connections {
 
 /** How long to wait before the server is asked again: doubles each time. */
 const againMs = { least: 20, most: 1000 };
+/** How long the ends of connections are waited for, and how often that is looked at. */
+const closeMs = 1000;
+const closeStepMs = 5;
 
 /** Opens nothing yet: connections are made when they are needed. Throws TIDINGS_CLIENT_MISSING. */
 export async function connect(settings: Settings, platform: Platform): Promise<Connections> {
@@ -58,6 +62,8 @@ class PooledConnections implements Connections {
   readonly #writes: pg.Pool;
   readonly #reads: pg.Pool;
   readonly #closing = new AbortController();
+  /** Connections whose end has not been seen. */
+  readonly #open = new Set<pg.PoolClient>();
   readonly #watch: StoreWatch;
   /** By connection, when it was made or has last answered, by the monotonic clock. */
   readonly #answeredAtMs = new WeakMap<pg.PoolClient, number>();
@@ -97,7 +103,11 @@ class PooledConnections implements Connections {
     // A connection that breaks while nobody uses it; the next call makes another.
     made.on("error", () => undefined);
     // Nor does one that breaks while it is used end the process: the statement that it carries rejects.
-    made.on("connect", (client) => client.on("error", () => undefined));
+    made.on("connect", (client) => {
+      this.#open.add(client);
+      client.on("error", () => undefined);
+    });
+    made.on("remove", (client: pg.PoolClient) => this.#open.delete(client));
     return made;
   }
 
@@ -165,6 +175,7 @@ class PooledConnections implements Connections {
       const answeredAtMs = this.#answeredAtMs.get(client);
       if (answeredAtMs === undefined) this.#answeredAtMs.set(client, this.#platform.clock.monotonic());
       if (answeredAtMs === undefined || answeredAtMs >= this.#silentSinceMs) return client;
+      cutOff(client);
       client.release(true);
     }
   }
@@ -207,7 +218,16 @@ class PooledConnections implements Connections {
   async close(): Promise<void> {
     this.#closing.abort();
     await Promise.allSettled([this.#writes.end(), this.#reads.end()]);
+    const { clock } = this.#platform;
+    for (const untilMs = clock.monotonic() + closeMs; this.#open.size > 0 && clock.monotonic() < untilMs;)
+      await sleep(clock, closeStepMs);
+    for (const client of this.#open) cutOff(client);
   }
+}
+
+/** Ends a connection whose other end may never say anything again, which would keep the process. The types do not know its socket. */
+function cutOff(client: pg.PoolClient): void {
+  (client as unknown as { readonly connection: { readonly stream: Duplex } }).connection.stream.destroy();
 }
 
 async function rowsOf<Row>(client: pg.PoolClient, statement: pg.QueryConfig): Promise<readonly Row[]> {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { describe, it } from "node:test";
 
 import { FaultProxy } from "../../../scripts/chaos/proxy.ts";
@@ -129,6 +131,43 @@ describe("when all connections are cut off without a word", { skip: withoutPostg
     assert.deepEqual(await numbers(engine), [0, 2]);
     // Those that are given up unused get five bytes of farewell.
     assert.equal(proxy.swallowed.filter((bytes) => bytes > 5).length, 1);
+  });
+
+  it("nothing of them keeps the process when the engine is closed", async (t) => {
+    const name = await schema(t);
+    const url = new URL(named(name));
+    const proxy = await FaultProxy.listen(Number(url.port), 1);
+    url.port = String(proxy.port);
+    const code = `
+      const { postgres } = await import("tidings/postgres");
+      const { systemPlatform } = await import(${JSON.stringify(new URL("../../../src/platform/system.ts", import.meta.url).href)});
+      const engine = await postgres({ url: ${JSON.stringify(url.href)}, schema: "${name}", requestTimeoutMs: 500, pollMs: 600000 }).open({ platform: systemPlatform() });
+      await engine.topics.declare([{ name: "orders", partitions: 1 }]);
+      await Promise.all(Array.from({ length: 20 }, () => engine.topics.bounds("orders")));
+      process.stdout.write("open");
+      process.stdin.once("data", async () => {
+        await engine.topics.bounds("orders");
+        await Promise.all(Array.from({ length: 20 }, () => engine.topics.bounds("orders")));
+        process.stdout.write("again");
+        process.stdin.once("data", async () => {
+          await engine.close();
+          process.stdin.destroy();
+        });
+      });`;
+    const child = spawn(process.execPath, [...process.execArgv, "--input-type=module", "-e", code], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    t.after(async () => {
+      child.kill("SIGKILL");
+      await proxy.close();
+    });
+    const exited = once(child, "exit");
+    for (const word of ["open", "again"]) {
+      assert.equal(String((await once(child.stdout, "data"))[0]), word);
+      assert.ok(proxy.halfOpen("all") >= 4);
+      child.stdin.write("\n");
+    }
+    assert.deepEqual(await exited, [0, null]);
   });
 });
 
