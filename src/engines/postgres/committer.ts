@@ -218,7 +218,8 @@ export class Committer {
     if (hasCode(error, "TIDINGS_UNREACHABLE"))
       return this.#expire("TIDINGS_UNREACHABLE", describeFailure(error.cause ?? error));
     const ours = toTidingsError(error, this.#parts.settings.address);
-    if (failureKind(error) === "full") this.#full = ours.message;
+    // Also where it was not the commit itself that found no room.
+    if (hasCode(ours, "TIDINGS_DISK_FULL")) this.#full = ours.message;
     else if (group.length > 1) {
       // One of them is at fault; apart it shows which.
       this.#alone = Math.max(this.#alone, group.length);

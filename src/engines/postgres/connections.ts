@@ -3,7 +3,7 @@ import type pg from "pg";
 import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { loadClient, types } from "./client.ts";
-import { closedError, failureKind, isSilence, toTidingsError } from "./failure.ts";
+import { closedError, endedBy, failureKind, isSilence, mayEndConnection, toTidingsError } from "./failure.ts";
 import { StoreWatch } from "./identity.ts";
 import type { Settings } from "./options.ts";
 
@@ -158,7 +158,8 @@ class PooledConnections implements Connections {
       client.release();
       this.#trouble = undefined;
       return rows;
-    } catch (error) {
+    } catch (refused) {
+      const error = await whatEnded(client, refused);
       if (isSilence(error)) this.#silentSinceMs = Math.max(this.#silentSinceMs, sentAtMs);
       client.release(failureKind(error) === "lost" || inside !== undefined);
       throw error;
@@ -233,6 +234,16 @@ function cutOff(client: pg.PoolClient): void {
 async function rowsOf<Row>(client: pg.PoolClient, statement: pg.QueryConfig): Promise<readonly Row[]> {
   const { rows } = await client.query(statement);
   return rows as Row[];
+}
+
+/** The error, or that the connection has ended with it. */
+async function whatEnded(client: pg.PoolClient, error: unknown): Promise<unknown> {
+  if (failureKind(error) === "lost" || !mayEndConnection(error)) return error;
+  const ended = await client.query("SELECT 1").then(
+    () => false,
+    (later: unknown) => failureKind(later) === "lost",
+  );
+  return ended ? endedBy(error) : error;
 }
 
 /** A connection on which this fails is not used again, so that nothing of the transaction is left. */

@@ -38,6 +38,21 @@ export function failureKind(error: unknown): FailureKind {
   return "other";
 }
 
+/**
+ * Whether the server may have ended with this, or its side of the connection: one that can write no more of its log, for want
+ * of room, dies of it with the answer that a statement gets that is refused. What the statement has written of the log by
+ * then takes effect when the server starts again. The word is in the server's language.
+ */
+export function mayEndConnection(error: unknown): boolean {
+  const { severity } = (error ?? {}) as { severity?: unknown };
+  return severity !== undefined && severity !== "ERROR";
+}
+
+/** What such a statement fails with when nobody is there any more. */
+export function endedBy(error: unknown): Error {
+  return new Error(`Connection terminated: ${describeFailure(error)}`, { cause: error });
+}
+
 /** Whether the server has not answered at all for as long as we wait. */
 export function isSilence(error: unknown): boolean {
   return /Query read timeout/i.test((error as { message?: string } | undefined)?.message ?? "");

@@ -29,6 +29,8 @@ export async function runUserSql(client: pg.PoolClient, functions: readonly User
 async function callUser(client: pg.PoolClient, fn: UserWork): Promise<void> {
   let open = true;
   let last: Promise<unknown> = Promise.resolve();
+  /** What the server has refused with, to tell it from what the function has met elsewhere. */
+  let refusal: unknown;
   const handle: UserSql = {
     query(text, values = []) {
       if (!open) return Promise.reject(misuse("its SQL handle was used after the function had ended"));
@@ -37,7 +39,7 @@ async function callUser(client: pg.PoolClient, fn: UserWork): Promise<void> {
         return Promise.reject(misuse(`it ran ${forbidden}, and the engine alone begins and ends transactions`));
       // One after the other, also when the function does not wait.
       const result = last.then(() => (values.length === 0 ? client.query(text) : client.query(text, [...values])));
-      last = result.catch(() => undefined);
+      last = result.catch((error: unknown) => void (refusal = error));
       return result;
     },
   };
@@ -51,7 +53,8 @@ async function callUser(client: pg.PoolClient, fn: UserWork): Promise<void> {
         ? cause
         : new Error(`A function of the unit of work's SQL threw: ${String(cause)}`, { cause });
     const kind = failureKind(error);
-    if (kind !== "lost" && kind !== "again") thrownByUsers.add(error);
+    const full = kind === "full" && error === refusal;
+    if (kind !== "lost" && kind !== "again" && !full) thrownByUsers.add(error);
     throw error;
   } finally {
     open = false;
