@@ -4,7 +4,7 @@ import type { Platform } from "../../platform/platform.ts";
 import type { Conflict, Outcome } from "../../ports/transaction.ts";
 import type { Call } from "./call.ts";
 import type { Catalog } from "./catalog.ts";
-import { backOff, type Connections, type Inside } from "./connections.ts";
+import { backOff, type Connections, type Inside, passes } from "./connections.ts";
 import { describeFailure, failureKind, toTidingsError, unknownOutcome } from "./failure.ts";
 import { takeGroup } from "./group.ts";
 import type { Settings } from "./options.ts";
@@ -206,7 +206,7 @@ export class Committer {
       for (const call of group) call.reject(unknownOutcome(settings.address, error));
       return;
     }
-    if (kind === "lost" || kind === "away" || kind === "again") {
+    if (passes(error)) {
       this.#expire(kind === "again" ? "TIDINGS_BUSY" : "TIDINGS_UNREACHABLE", describeFailure(error));
       return backOff(platform, this.#tries++);
     }

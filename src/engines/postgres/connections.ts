@@ -262,7 +262,7 @@ async function within<Row>(
 /** Whether trying again may help, because nothing took effect or because a read may be repeated. */
 export function passes(error: unknown): boolean {
   const kind = failureKind(error);
-  return kind === "lost" || kind === "away" || kind === "again";
+  return kind === "lost" || kind === "away" || kind === "barred" || kind === "again";
 }
 
 /** Waits before another try, so that many members do not ask at once. */

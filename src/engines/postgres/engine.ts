@@ -8,7 +8,7 @@ import { postgresCapabilities } from "./capabilities.ts";
 import { type Catalog, catalogOf } from "./catalog.ts";
 import { Committer } from "./committer.ts";
 import { backOff, connect, type Connections, passes } from "./connections.ts";
-import { closedError, toTidingsError } from "./failure.ts";
+import { closedError, failureKind, toOpeningError } from "./failure.ts";
 import { forgetting } from "./forgetting.ts";
 import { publishIn } from "./joining.ts";
 import { leasesOf } from "./leases.ts";
@@ -89,7 +89,7 @@ async function openStore(settings: Settings, context: EngineContext): Promise<St
   const connections = await connect(settings, platform);
   const server = await reach(connections, settings, context).catch(async (error: unknown) => {
     await connections.close();
-    throw toTidingsError(error, settings.address);
+    throw toOpeningError(error, settings.address);
   });
   const catalog = catalogOf(connections, settings);
   const tail = new Tail();
@@ -108,7 +108,7 @@ async function reach(connections: Connections, settings: Settings, { platform }:
     try {
       return await connections.alone((client) => migrate(client, settings));
     } catch (error) {
-      if (!passes(error) || platform.clock.monotonic() >= untilMs) throw error;
+      if (!passes(error) || failureKind(error) === "barred" || platform.clock.monotonic() >= untilMs) throw error;
       await backOff(platform, tries);
     }
   }

@@ -5,6 +5,7 @@ import type { ErrorCode } from "../../errors/codes.ts";
 export type FailureKind =
   | "lost" // the connection broke: whether the statement took effect is not known
   | "away" // nobody answers, or the server starts, stops, or takes no more connections: nothing took effect
+  | "barred" // the server does not let this role in: nothing took effect
   | "again" // a deadlock, a lock timeout, a serialization failure: nothing took effect
   | "full" // no space left
   | "denied"
@@ -15,7 +16,7 @@ export type FailureKind =
 /** By SQLSTATE, or by the first two characters of it: https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const kinds: Readonly<Record<string, FailureKind>> = {
   "08": "lost", "40": "again", "53100": "full", "53200": "again", "53300": "away", "53400": "again", "55P03": "again", "57014": "again",
-  "57P01": "lost", "57P02": "lost", "57P03": "away", "57P05": "lost", "25006": "read-only", "28": "denied", "42501": "denied", "3D000": "denied",
+  "57P01": "lost", "57P02": "lost", "57P03": "away", "57P05": "lost", "25006": "read-only", "28": "barred", "42501": "denied", "3D000": "barred",
   TD004: "again", "XX001": "corrupt", "XX002": "corrupt", "58030": "full",
 }; // prettier-ignore
 
@@ -77,6 +78,8 @@ export function toTidingsError(error: unknown, address: string): Error {
     case "lost":
     case "away":
       return make("TIDINGS_UNREACHABLE", `The server of ${address} cannot be reached; it is tried again.`);
+    case "barred":
+      return make("TIDINGS_UNREACHABLE", `The server of ${address} does not let this role in; it is tried again.`);
     case "again":
       return make("TIDINGS_BUSY", `A lock of ${address} was held for too long; try again.`);
     case "full":
@@ -94,6 +97,13 @@ export function toTidingsError(error: unknown, address: string): Error {
       break;
   }
   return error instanceof Error ? error : new Error(String(error));
+}
+
+/** Why a store cannot be opened. What a member that runs waits for, another password, an address that is given has from the start. */
+export function toOpeningError(error: unknown, address: string): Error {
+  if (failureKind(error) !== "barred") return toTidingsError(error, address);
+  const sentence = `The server of ${address} does not let this role in: correct the address, or the role. PostgreSQL says: ${describeFailure(error)}.`;
+  return new TidingsError("TIDINGS_ACCESS_DENIED", sentence, { cause: error, details: { address } });
 }
 
 /** The rejection of a write whose answer did not come. */
