@@ -5,7 +5,7 @@ import type { Conflict, Outcome } from "../../ports/transaction.ts";
 import type { Call } from "./call.ts";
 import type { Catalog } from "./catalog.ts";
 import { backOff, type Connections, type Inside, passes } from "./connections.ts";
-import { describeFailure, failureKind, toTidingsError, unknownOutcome } from "./failure.ts";
+import { describeFailure, failureKind, toCallError, toTidingsError, unknownOutcome } from "./failure.ts";
 import { takeGroup } from "./group.ts";
 import type { Settings } from "./options.ts";
 import type { Tail } from "../sql/tail.ts";
@@ -44,7 +44,7 @@ export class Committer {
   #alone = 0;
   #tries = 0;
   #commits = 0;
-  #full: string | undefined;
+  #trouble: string | undefined;
   #idle: (() => void)[] = [];
   readonly #writer: Writer;
 
@@ -86,7 +86,7 @@ export class Committer {
 
   /** Why nothing can be written now. */
   trouble(): string | undefined {
-    return this.#full;
+    return this.#trouble;
   }
 
   #schedule(): void {
@@ -163,7 +163,7 @@ export class Committer {
     this.#alone = Math.max(0, this.#alone - group.length);
     this.#commits++;
     if (row.reached !== null) this.#parts.connections.acknowledged(row.reached);
-    this.#full = undefined;
+    this.#trouble = undefined;
     const logs = [...placed.staged.keys()];
     const nexts = new Map(logs.map((log, index) => [log, row.nexts?.[index] ?? 0]));
     const nextOf = (log: number): number => nexts.get(log) as number;
@@ -207,7 +207,7 @@ export class Committer {
       return;
     }
     if (passes(error)) {
-      this.#expire(kind === "again" ? "TIDINGS_BUSY" : "TIDINGS_UNREACHABLE", describeFailure(error));
+      this.#waitsFor(error);
       return backOff(platform, this.#tries++);
     }
     throw error;
@@ -215,11 +215,10 @@ export class Committer {
 
   #failed(group: readonly Call[], error: unknown): void {
     // A read has waited in vain for a server that is away: nobody in the group is at fault.
-    if (hasCode(error, "TIDINGS_UNREACHABLE"))
-      return this.#expire("TIDINGS_UNREACHABLE", describeFailure(error.cause ?? error));
+    if (hasCode(error, "TIDINGS_UNREACHABLE")) return this.#waitsFor(error.cause ?? error);
     const ours = toTidingsError(error, this.#parts.settings.address);
     // Also where it was not the commit itself that found no room.
-    if (hasCode(ours, "TIDINGS_DISK_FULL")) this.#full = ours.message;
+    if (hasCode(ours, "TIDINGS_DISK_FULL")) this.#trouble = ours.message;
     else if (group.length > 1) {
       // One of them is at fault; apart it shows which.
       this.#alone = Math.max(this.#alone, group.length);
@@ -230,18 +229,23 @@ export class Committer {
     for (const call of group) call.reject(ours);
   }
 
-  /** Rejects what has waited too long. */
-  #expire(code: "TIDINGS_BUSY" | "TIDINGS_UNREACHABLE", why: string): void {
+  /** Rejects what has waited too long for this to pass. */
+  #waitsFor(error: unknown): void {
     const { settings, platform } = this.#parts;
+    const kind = failureKind(error);
+    const code = kind === "again" ? "TIDINGS_BUSY" : "TIDINGS_UNREACHABLE";
+    const why = describeFailure(error);
+    // It answers, so that nobody but who writes notices.
+    if (kind === "read-only") this.#trouble = toCallError(error, settings.address).message;
     const before = platform.clock.monotonic() - settings.busyTimeoutMs;
     const late = this.#queue.filter(({ sinceMs }) => sinceMs <= before);
     if (late.length === 0) return;
     this.#leave(late);
     const sentence = `Nothing was written to ${settings.address} for ${settings.busyTimeoutMs} ms: ${why}. Try again.`;
-    const error = new TidingsError(code, sentence, {
+    const refusal = new TidingsError(code, sentence, {
       details: { address: settings.address, waitedMs: settings.busyTimeoutMs },
     });
-    for (const call of late) call.reject(error);
+    for (const call of late) call.reject(refusal);
   }
 
   #leave(calls: readonly Call[]): void {

@@ -3,7 +3,7 @@ import type pg from "pg";
 import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { loadClient, types } from "./client.ts";
-import { closedError, endedBy, failureKind, isSilence, mayEndConnection, toTidingsError } from "./failure.ts";
+import { closedError, endedBy, failureKind, isSilence, mayEndConnection, toCallError } from "./failure.ts";
 import { StoreWatch } from "./identity.ts";
 import type { Settings } from "./options.ts";
 
@@ -122,7 +122,7 @@ class PooledConnections implements Connections {
         return await this.#ask<Row>(await this.#checkOut(this.#reads), this.#configOf(statement));
       } catch (error) {
         if (signal.aborted) throw closedError(address);
-        const ours = toTidingsError(error, address);
+        const ours = toCallError(error, address);
         if (!passes(error)) throw ours;
         this.#trouble = ours.message;
         if (this.#platform.clock.monotonic() >= untilMs) throw ours;
@@ -138,7 +138,7 @@ class PooledConnections implements Connections {
     try {
       client = await this.#checkOut(this.#writes);
     } catch (error) {
-      this.#trouble = toTidingsError(error, this.#settings.address).message;
+      this.#trouble = toCallError(error, this.#settings.address).message;
       return { sent: false, error };
     }
     try {
@@ -262,7 +262,7 @@ async function within<Row>(
 /** Whether trying again may help, because nothing took effect or because a read may be repeated. */
 export function passes(error: unknown): boolean {
   const kind = failureKind(error);
-  return kind === "lost" || kind === "away" || kind === "barred" || kind === "again";
+  return kind === "lost" || kind === "away" || kind === "again" || kind === "barred" || kind === "read-only";
 }
 
 /** Waits before another try, so that many members do not ask at once. */

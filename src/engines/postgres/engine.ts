@@ -1,3 +1,4 @@
+import { isTidingsError } from "../../errors/tidings-error.ts";
 import type { Engine, EngineContext, EngineInfo } from "../../ports/engine.ts";
 import type { Topics } from "../../ports/topics.ts";
 import { deduplicationWindowMsDefault } from "../sql/ids.ts";
@@ -8,7 +9,7 @@ import { postgresCapabilities } from "./capabilities.ts";
 import { type Catalog, catalogOf } from "./catalog.ts";
 import { Committer } from "./committer.ts";
 import { backOff, connect, type Connections, passes } from "./connections.ts";
-import { closedError, failureKind, toOpeningError } from "./failure.ts";
+import { closedError, toTidingsError } from "./failure.ts";
 import { forgetting } from "./forgetting.ts";
 import { publishIn } from "./joining.ts";
 import { leasesOf } from "./leases.ts";
@@ -89,7 +90,7 @@ async function openStore(settings: Settings, context: EngineContext): Promise<St
   const connections = await connect(settings, platform);
   const server = await reach(connections, settings, context).catch(async (error: unknown) => {
     await connections.close();
-    throw toOpeningError(error, settings.address);
+    throw toTidingsError(error, settings.address);
   });
   const catalog = catalogOf(connections, settings);
   const tail = new Tail();
@@ -108,7 +109,10 @@ async function reach(connections: Connections, settings: Settings, { platform }:
     try {
       return await connections.alone((client) => migrate(client, settings));
     } catch (error) {
-      if (!passes(error) || failureKind(error) === "barred" || platform.clock.monotonic() >= untilMs) throw error;
+      // A wrong password, and a standby, are waited for only where they have come about.
+      const ours = toTidingsError(error, settings.address);
+      const waits = passes(error) && isTidingsError(ours) && ours.retryable;
+      if (!waits || platform.clock.monotonic() >= untilMs) throw ours;
       await backOff(platform, tries);
     }
   }

@@ -79,7 +79,10 @@ export function toTidingsError(error: unknown, address: string): Error {
     case "away":
       return make("TIDINGS_UNREACHABLE", `The server of ${address} cannot be reached; it is tried again.`);
     case "barred":
-      return make("TIDINGS_UNREACHABLE", `The server of ${address} does not let this role in; it is tried again.`);
+      return make(
+        "TIDINGS_ACCESS_DENIED",
+        `The server of ${address} does not let this role in: correct the address, or the role.`,
+      );
     case "again":
       return make("TIDINGS_BUSY", `A lock of ${address} was held for too long; try again.`);
     case "full":
@@ -99,11 +102,13 @@ export function toTidingsError(error: unknown, address: string): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
 
-/** Why a store cannot be opened. What a member that runs waits for, another password, an address that is given has from the start. */
-export function toOpeningError(error: unknown, address: string): Error {
-  if (failureKind(error) !== "barred") return toTidingsError(error, address);
-  const sentence = `The server of ${address} does not let this role in: correct the address, or the role. PostgreSQL says: ${describeFailure(error)}.`;
-  return new TidingsError("TIDINGS_ACCESS_DENIED", sentence, { cause: error, details: { address } });
+/** The same of a call to an engine that runs: a server that lets it in no more, or that takes no writes for a while, is one that is away. */
+export function toCallError(error: unknown, address: string): Error {
+  const kind = failureKind(error);
+  if (kind !== "barred" && kind !== "read-only") return toTidingsError(error, address);
+  const what = kind === "barred" ? "does not let this role in" : "takes no writes; it may be a standby";
+  const sentence = `The server of ${address} ${what}; it is tried again. PostgreSQL says: ${describeFailure(error)}.`;
+  return new TidingsError("TIDINGS_UNREACHABLE", sentence, { cause: error, details: { address } });
 }
 
 /** The rejection of a write whose answer did not come. */

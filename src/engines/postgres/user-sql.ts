@@ -53,8 +53,8 @@ async function callUser(client: pg.PoolClient, fn: UserWork): Promise<void> {
         ? cause
         : new Error(`A function of the unit of work's SQL threw: ${String(cause)}`, { cause });
     const kind = failureKind(error);
-    const full = kind === "full" && error === refusal;
-    if (kind !== "lost" && kind !== "again" && !full) thrownByUsers.add(error);
+    const unfit = error === refusal && (kind === "full" || kind === "read-only");
+    if (kind !== "lost" && kind !== "again" && !unfit) thrownByUsers.add(error);
     throw error;
   } finally {
     open = false;

@@ -1,4 +1,4 @@
-// What becomes of an engine that its server does not let in: for want of connections, or because its password is another one now.
+// What becomes of an engine that its server turns away: for want of connections, for its password, or as a standby.
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { inspect } from "node:util";
@@ -144,50 +144,76 @@ describe("an engine whose role has no connection left", { skip: withoutPostgres 
   });
 });
 
-describe("an engine whose password is changed while it runs", { skip: withoutPostgres }, () => {
-  it("says so, names no secret, burns no attempt, and goes on when it is right again", async (t) => {
+/** What a running member waits for as for a server that is away. */
+const passing = [
+  {
+    what: "lets its role in no more, because the password is another one now,",
+    begin: `PASSWORD '${wrong}'`,
+    end: `PASSWORD '${right}'`,
+    says: /does not let this role in.* password authentication failed for user .*\(28P01\)/,
+    refuses: /Nothing was written to .* password authentication failed for user .*\(28P01\)/,
+  },
+  {
+    what: "takes no writes, as a standby,",
+    begin: "SET default_transaction_read_only = on",
+    end: "SET default_transaction_read_only = off",
+    says: /takes no writes; it may be a standby.* read-only transaction \(25006\)/,
+    refuses: /Nothing was written to .* read-only transaction \(25006\)/,
+  },
+];
+
+const jobs = topic("jobs", { key: (data: { n: number }) => `${data.n}` });
+const Job = jobs.event("turned.away", { data: z.object({ n: z.number() }) });
+
+describe("a running member whose server", { skip: withoutPostgres }, () => {
+  for (const { what, begin, end, says, refuses } of passing)
+    it(`${what} says so and no secret, burns no attempt, and goes on by itself`, async (t) => {
+      const role = await roleOf(t);
+      const attempts: number[] = [];
+      const { promise: finished, resolve: finish } = Promise.withResolvers<void>();
+      const worker = service("worker", { from: "start" }).on(Job, async (_, ctx) => {
+        attempts.push(ctx.attempt);
+        await finished;
+        ctx.state("done").set("k", 1);
+      });
+      const url = `${role.url}?schema=${role.schema}&busyTimeoutMs=500`;
+      const app = tidings({ name: "x", url, services: [worker], topics: [jobs], logger: silentLogger });
+      await app.start();
+      afterwards(t, () => app.stop());
+      await app.publish(Job, { n: 0 });
+      await until("it is handled", () => attempts.length === 1);
+      await role.set(begin);
+      assert.ok((await role.endAll()) > 0);
+      const said: unknown[] = [];
+      const refused = async (): Promise<string | undefined> => {
+        const error = await rejection(app.publish(Job, { n: 1 }));
+        said.push(error.stack, error.cause, error);
+        return error.code;
+      };
+      // The first one may be on a connection that ends with it.
+      await until("it is refused for good", async () => (await refused()) === "TIDINGS_UNREACHABLE");
+      assert.match(inspect(said), refuses);
+      finish();
+      await until("the engine and the deliveries say why", async () => {
+        const { status, engine, subscriptions } = await app.health();
+        said.push(engine.trouble, subscriptions[0]?.reason);
+        assert.equal(status, "red");
+        return [engine.trouble, subscriptions[0]?.reason].every((text) => says.test(text ?? ""));
+      });
+      for (const text of [inspect(said, { depth: 9 }), JSON.stringify(said)]) assert.doesNotMatch(text, /secret/);
+      await role.set(end);
+      // What was made before keeps its settings.
+      await role.endAll();
+      await until("it publishes", () => app.publish(Job, { n: 2 }).then(() => true, () => false)); // prettier-ignore
+      await app.settled({ timeoutMs: 20_000 });
+      await until("all is well", async () => (await app.health()).status === "green");
+      assert.deepEqual(new Set(attempts), new Set([1]));
+    });
+
+  it("takes no writes is told so at once when a store is to be made there", async (t) => {
     const role = await roleOf(t);
-    const jobs = topic("jobs", { key: (data: { n: number }) => `${data.n}` });
-    const Job = jobs.event("turned.away", { data: z.object({ n: z.number() }) });
-    const attempts: number[] = [];
-    const { promise: finished, resolve: finish } = Promise.withResolvers<void>();
-    const worker = service("worker", { from: "start" }).on(Job, async (_, ctx) => {
-      attempts.push(ctx.attempt);
-      await finished;
-      ctx.state("done").set("k", 1);
-    });
-    const url = new URL(role.url);
-    for (const [name, value] of [["schema", role.schema], ["busyTimeoutMs", "500"]] as const) url.searchParams.set(name, value); // prettier-ignore
-    const app = tidings({ name: "x", url: url.href, services: [worker], topics: [jobs], logger: silentLogger });
-    await app.start();
-    afterwards(t, () => app.stop());
-    await app.publish(Job, { n: 0 });
-    await until("it is handled", () => attempts.length === 1);
-    await role.set(`PASSWORD '${wrong}'`);
-    assert.ok((await role.endAll()) > 0);
-    const said: unknown[] = [];
-    const refused = async (): Promise<string | undefined> => {
-      const error = await rejection(app.publish(Job, { n: 1 }));
-      said.push(error.stack, error.cause, error);
-      return error.code;
-    };
-    // The first one may be on a connection that ends with it.
-    await until("it is refused for good", async () => (await refused()) === "TIDINGS_UNREACHABLE");
-    finish();
-    await until("deliveries wait", async () => {
-      const { status, engine, subscriptions } = await app.health();
-      said.push(engine.trouble, subscriptions[0]?.reason);
-      assert.equal(status, "red");
-      return [engine.trouble, subscriptions[0]?.reason].every((text) =>
-        /does not let this role in.* password authentication failed for user .*\(28P01\)/.test(text ?? ""),
-      );
-    });
-    assert.match(inspect(said), /Nothing was written to .* password authentication failed for user/);
-    for (const text of [inspect(said, { depth: 9 }), JSON.stringify(said)]) assert.doesNotMatch(text, /secret/);
-    await role.set(`PASSWORD '${right}'`);
-    await until("it publishes", () => app.publish(Job, { n: 2 }).then(() => true, () => false)); // prettier-ignore
-    await app.settled({ timeoutMs: 20_000 });
-    await until("all is well", async () => (await app.health()).status === "green");
-    assert.ok(attempts.every((attempt) => attempt === 1), attempts.join()); // prettier-ignore
+    await role.set("SET default_transaction_read_only = on");
+    const refused = await rejection(postgres({ url: role.url, schema: role.schema }).open({ platform }));
+    assert.equal(refused.code, "TIDINGS_READ_ONLY");
   });
 });
