@@ -51,8 +51,8 @@ export const deliveryBugs: readonly PlantedBug[] = [
       "Deaths under an event that runs alone are not added up, so that an event that kills its process is never parked.",
     caughtBy: ["I7"],
     file: "src/delivery/commit/claims.ts",
-    find: "this.#suspects.set(solo.position, solo.stalls + 1);",
-    replace: "this.#suspects.set(solo.position, 1);",
+    find: "lives ? solo.stalls : solo.stalls + 1);",
+    replace: "lives ? solo.stalls : 1);",
     budget: { harness: "sim", seeds: 100 },
   },
   {

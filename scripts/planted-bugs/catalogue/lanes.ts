@@ -67,8 +67,8 @@ export const laneBugs: readonly PlantedBug[] = [
       "Events behind a paused key are held while an earlier one is not committed, so that a crash turns them around.",
     caughtBy: ["I9"],
     file: lanes,
-    find: "    if (lane.busy) return true;\n",
-    replace: "",
+    find: "if (lane.busy || this.#stopped) return true;",
+    replace: "if (this.#stopped) return true;",
     budget: { harness: "sim", seeds: 300 },
   },
   {
