@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import { closest } from "../src/lib/closest.ts";
+import { serverKinds } from "./chaos/catalog.ts";
 import { budgetText, type HarnessName, harnessNames, type PlantedBug } from "./planted-bugs/bug.ts";
 import { catalogue } from "./planted-bugs/catalogue.ts";
 import { staleBugs } from "./planted-bugs/patch.ts";
@@ -66,6 +67,12 @@ function list(bugs: readonly PlantedBug[], json: boolean): void {
   }
 }
 
+/** What the chaos harness needs and is not there. */
+function serversNotInstalled(bugs: readonly PlantedBug[]): readonly string[] {
+  const engines = new Set(bugs.flatMap(({ budget }) => (budget.harness === "chaos" ? [budget.engine] : [])));
+  return [...engines].filter((name) => !serverKinds.find((kind) => kind.name === name)?.service.find());
+}
+
 async function main(): Promise<number> {
   const { help, json, list: only, bugs, seed, jobs } = read();
   if (help) {
@@ -79,7 +86,10 @@ async function main(): Promise<number> {
   // Before anything runs: a bug that is not planted would survive for nothing.
   const stale = staleBugs(root, bugs);
   for (const problem of stale) console.error(problem);
-  if (stale.length > 0) return 2;
+  const absent = serversNotInstalled(bugs);
+  for (const name of absent)
+    console.error(`${name} is not installed: npm run services -- up ${name} installs it, and --harness leaves it out.`);
+  if (stale.length + absent.length > 0) return 2;
   const startedAt = performance.now();
   const say = (text: string): void => void process.stderr.write(`planted-bugs: ${text}\n`);
   const results = await runAll({ root, bugs, seed, jobs, say });

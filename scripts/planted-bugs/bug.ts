@@ -5,10 +5,21 @@ import type { InvariantId } from "../../src/testing/check/violation.ts";
 export type Budget =
   | { readonly harness: "sim"; readonly seeds: number }
   | { readonly harness: "crash"; readonly scenario: string; readonly kills: number }
-  | { readonly harness: "power-cut"; readonly images: number };
+  | { readonly harness: "power-cut"; readonly images: number }
+  | {
+      readonly harness: "chaos";
+      /** One with a server. */
+      readonly engine: string;
+      /** Each from another seed: when exactly a fault hits is up to the machine. */
+      readonly runs: number;
+      readonly scale: number;
+      readonly events: number;
+      /** The kinds of faults. */
+      readonly only: readonly string[];
+    };
 
 export type HarnessName = Budget["harness"];
-export const harnessNames: readonly HarnessName[] = ["sim", "crash", "power-cut"];
+export const harnessNames: readonly HarnessName[] = ["sim", "crash", "power-cut", "chaos"];
 
 /**
  * What a harness may call a violation: an invariant of the checker. Beside these the crash harness says FILE of what is
@@ -37,5 +48,7 @@ export interface PlantedBug {
 export function budgetText(budget: Budget): string {
   if (budget.harness === "sim") return `sim, ${budget.seeds} seeds`;
   if (budget.harness === "power-cut") return `power-cut, ${budget.images} images`;
+  if (budget.harness === "chaos")
+    return `chaos ${budget.engine}, ${budget.runs} ${budget.runs === 1 ? "run" : "runs"} of scale ${budget.scale}, ${budget.events} events, ${budget.only.join(", ")}`;
   return `crash ${budget.scenario}, ${budget.kills} kills`;
 }

@@ -5,6 +5,7 @@ import { deliveryBugs } from "./catalogue/delivery.ts";
 import { heldBugs } from "./catalogue/held.ts";
 import { laneBugs } from "./catalogue/lanes.ts";
 import { memoryBugs } from "./catalogue/memory.ts";
+import { postgresBugs } from "./catalogue/postgres.ts";
 import { sqliteBugs } from "./catalogue/sqlite.ts";
 
 export const catalogue: readonly PlantedBug[] = [
@@ -14,4 +15,5 @@ export const catalogue: readonly PlantedBug[] = [
   ...heldBugs,
   ...memoryBugs,
   ...sqliteBugs,
+  ...postgresBugs,
 ];

@@ -16,8 +16,8 @@ export interface Outcome {
   readonly seconds: number;
 }
 
-/** A harness that is still at work after this hangs. */
-const timeoutMs = 180_000;
+/** A harness that is still at work after this hangs. Where a real server dies and comes back, all of it takes longer. */
+const timeoutMsOf = ({ harness }: Budget): number => (harness === "chaos" ? 420_000 : 180_000);
 
 const living = new Set<ChildProcess>();
 // Nothing outlives the command.
@@ -41,6 +41,7 @@ export async function runHarness(folder: string, budget: Budget, seed: number): 
     },
   );
   living.add(child);
+  const timeoutMs = timeoutMsOf(budget);
   let late = false;
   const timer = setTimeout(() => {
     late = true;
@@ -64,6 +65,16 @@ function environment(): NodeJS.ProcessEnv {
 function commandOf(budget: Budget): string[] {
   if (budget.harness === "sim") return ["scripts/sim.ts", `--seeds=${budget.seeds}`, "--workers=1", "--shrink=0"];
   if (budget.harness === "power-cut") return ["scripts/power-cut.ts", `--images=${budget.images}`, "--workers=1"];
+  if (budget.harness === "chaos") {
+    const { engine, scale, events, only } = budget;
+    return [
+      "scripts/chaos.ts",
+      `--engine=${engine}`,
+      `--scale=${scale}`,
+      `--events=${events}`,
+      `--only=${only.join(",")}`,
+    ];
+  }
   return ["scripts/crash.ts", `--scenario=${budget.scenario}`, `--kills=${budget.kills}`];
 }
 
@@ -102,10 +113,10 @@ function ofSim(lines: readonly (Line | undefined)[]): Found {
   return { violations, words };
 }
 
-/** By invariant in the last line, in words on the standard error. */
+/** By invariant in the last line, in words on the standard error, behind the scenario, or the engine and the time. */
 function ofCrash({ invariants }: Line, told: readonly string[]): Found {
   const violations = (invariants ?? {}) as Record<string, number>;
-  return { violations, words: told.map((text) => text.replace(/^[\w-]+: /, "")) };
+  return { violations, words: told.map((text) => text.replace(/^[\w-]+(?: [\d.]+ s)?: /, "")) };
 }
 
 /** What is lost and what else is wrong, in words behind the name of each image. */

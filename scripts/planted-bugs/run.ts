@@ -49,7 +49,7 @@ export async function runAll({ root, bugs, seed, jobs, say }: RunOptions): Promi
   const copies = Array.from({ length: jobs }, () => copySources(root));
   try {
     await share(copies, budgets, async (budget, { folder }) => {
-      const outcome = await runHarness(folder, budget, seed);
+      const outcome = await runControl(folder, budget, seed);
       if (outcome.broken)
         throw new BrokenHarnessError(`Without a bug, ${budgetText(budget)} has no result: ${outcome.broken}`);
       const control = judgeControl(budget, outcome);
@@ -91,6 +91,20 @@ async function share<Item>(
   for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason as Error;
 }
 
+/** All of a budget, up to the first run in which something is found. */
+async function runControl(folder: string, budget: Budget, seed: number): Promise<Outcome> {
+  // The simulator takes all its seeds at once.
+  if (budget.harness !== "chaos") return runHarness(folder, budget, seed);
+  let seconds = 0;
+  let outcome: Outcome | undefined;
+  for (const part of partsOf(budget, seed)) {
+    outcome = await runHarness(folder, part.budget, part.seed);
+    seconds += outcome.seconds;
+    if (outcome.broken !== undefined || saidOf(outcome.violations)) break;
+  }
+  return { ...(outcome as Outcome), seconds };
+}
+
 /** So many seeds of the simulator are tried before a look whether the bug is found: most are, long before their budget ends. */
 const seedsAtOnce = 20;
 
@@ -119,8 +133,12 @@ interface Part {
   readonly upTo: Budget;
 }
 
-/** A budget of seeds in parts, each from another seed on; any other budget as it is. */
+/** A budget of seeds or runs in parts, each from another seed on; any other budget as it is. */
 export function partsOf(budget: Budget, seed: number): readonly Part[] {
+  if (budget.harness === "chaos")
+    return Array.from({ length: budget.runs }, (_, done) => {
+      return { budget: { ...budget, runs: 1 }, seed: seed + done, upTo: { ...budget, runs: done + 1 } };
+    });
   if (budget.harness !== "sim") return [{ budget, seed, upTo: budget }];
   return Array.from({ length: Math.ceil(budget.seeds / seedsAtOnce) }, (_, i) => {
     const done = i * seedsAtOnce;
@@ -165,14 +183,22 @@ function saidOf(violations: Outcome["violations"]): string {
 export function controlBudgets(budgets: readonly Budget[]): readonly Budget[] {
   const largest = new Map<string, Budget>();
   for (const budget of budgets) {
-    const name = budget.harness === "crash" ? `crash ${budget.scenario}` : budget.harness;
+    const name = kindOf(budget);
     const before = largest.get(name);
     if (!before || sizeOf(budget) > sizeOf(before)) largest.set(name, budget);
   }
   return [...largest.values()];
 }
 
+/** Budgets of one kind differ in nothing but their size. */
+function kindOf(budget: Budget): string {
+  if (budget.harness === "crash") return `crash ${budget.scenario}`;
+  if (budget.harness === "chaos") return `chaos ${budget.engine} ${budget.only.join()}`;
+  return budget.harness;
+}
+
 function sizeOf(budget: Budget): number {
   if (budget.harness === "sim") return budget.seeds;
+  if (budget.harness === "chaos") return budget.runs * budget.scale;
   return budget.harness === "crash" ? budget.kills : budget.images;
 }

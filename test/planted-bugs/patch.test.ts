@@ -52,7 +52,7 @@ describe("the catalogue", () => {
   it("has at least 25 bugs, each with a name of its own and an invariant that there is", () => {
     assert.ok(catalogue.length >= 25);
     assert.equal(new Set(catalogue.map(({ name }) => name)).size, catalogue.length);
-    const kinds = { sim: [], crash: ["FILE"], "power-cut": ["LOST", "WRONG"] } as const;
+    const kinds = { sim: [], crash: ["FILE"], "power-cut": ["LOST", "WRONG"], chaos: [] } as const;
     for (const { name, caughtBy, budget } of catalogue) {
       assert.ok(caughtBy.length > 0, name);
       const more: readonly string[] = kinds[budget.harness];

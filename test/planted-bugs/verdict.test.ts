@@ -56,6 +56,14 @@ describe("the verdict of a harness", () => {
     assert.deepEqual(verdictOf(lines({ images: 3, lost: 0, violations: 0 }), "", 0).violations, {});
   });
 
+  it("is read from the last line of the chaos harness and its standard error, behind the time", () => {
+    const last = { engine: "postgres", faults: 3, lost: 0, doubled: 2, invariants: { I8: 2 } };
+    const verdict = verdictOf(lines(last), "postgres 1.5 s: kill\npostgres 61.0 s: I8: Done twice.\n", 1);
+    assert.deepEqual(verdict.violations, { I8: 2 });
+    assert.ok(verdict.words.includes("I8: Done twice."));
+    assert.deepEqual(verdictOf(lines({ ...last, doubled: 0, invariants: {} }), "", 0).violations, {});
+  });
+
   it("is none without a line, and where line and exit status disagree", () => {
     assert.match(verdictOf("", "at x\nSyntaxError: no such export\n", 1).broken ?? "", /without a result: SyntaxError/);
     assert.match(verdictOf(lines({ kills: 3, invariants: {} }), "", 1).broken ?? "", /it ended with 1/);
@@ -92,6 +100,14 @@ describe("a bug", () => {
         [47, { harness: "sim", seeds: 10 }, { harness: "sim", seeds: 50 }],
       ],
     );
+    const chaos = { harness: "chaos", engine: "postgres", runs: 2, scale: 1, events: 10, only: ["kill"] } as const;
+    assert.deepEqual(
+      partsOf(chaos, 7).map(({ budget, seed, upTo }) => [seed, budget, upTo]),
+      [
+        [7, { ...chaos, runs: 1 }, { ...chaos, runs: 1 }],
+        [8, { ...chaos, runs: 1 }, chaos],
+      ],
+    );
     const images = { harness: "power-cut", images: 50 } as const;
     assert.deepEqual(partsOf(images, 7), [{ budget: images, seed: 7, upTo: images }]);
   });
@@ -102,6 +118,12 @@ describe("a bug", () => {
       { harness: "sim", seeds: 30 },
       crash,
     ]);
+    const chaos = { harness: "chaos", engine: "postgres", runs: 2, scale: 0.1, events: 100, only: ["kill"] } as const;
+    const others = [
+      { ...chaos, scale: 0.4 },
+      { ...chaos, only: ["cut"] },
+    ] as const;
+    assert.deepEqual(controlBudgets([chaos, ...others]), others);
     assert.equal(judgeControl(crash, outcome).good, true);
     assert.equal(judgeControl(crash, { ...outcome, violations: { I1: 1 } }).good, false);
     assert.equal(judgeControl(crash, { ...outcome, broken: "it fell over" }).good, false);
