@@ -155,13 +155,13 @@ class PooledConnections implements Connections {
     try {
       const rows = await (inside ? within<Row>(client, config, inside) : rowsOf<Row>(client, config));
       this.#answeredAtMs.set(client, clock.monotonic());
-      client.release();
+      client.release(this.#watch.isUnsure(client));
       this.#trouble = undefined;
       return rows;
     } catch (refused) {
       const error = await whatEnded(client, refused);
       if (isSilence(error)) this.#silentSinceMs = Math.max(this.#silentSinceMs, sentAtMs);
-      client.release(failureKind(error) === "lost" || inside !== undefined);
+      client.release(failureKind(error) === "lost" || inside !== undefined || this.#watch.isUnsure(client));
       throw error;
     }
   }
@@ -192,7 +192,7 @@ class PooledConnections implements Connections {
     let broken = true;
     try {
       const result = await work(client);
-      broken = false;
+      broken = this.#watch.isUnsure(client);
       return result;
     } finally {
       client.release(broken);

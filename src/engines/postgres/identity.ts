@@ -23,6 +23,8 @@ export class StoreWatch {
   /** How far the log went at the last commit that was acknowledged. */
   #acknowledged = 0;
   #replaced: TidingsError | undefined;
+  /** Connections to a standby, of which nothing could be compared. */
+  readonly #unsure = new WeakSet<pg.ClientBase>();
 
   constructor(settings: Settings) {
     this.#settings = settings;
@@ -40,8 +42,11 @@ export class StoreWatch {
       [`"${schema}".meta`],
     );
     const [found] = rows;
-    // A standby takes no writes, which the first one of them says.
-    if (!found || found.history === null) return;
+    // A standby takes no writes, which the first one of them says. What it is when it is promoted, the next connection says.
+    if (!found || found.history === null) {
+      if (this.#first) this.#unsure.add(client);
+      return;
+    }
     const store = found.meta ? await storeOf(client, schema) : null;
     this.#compare({ history: found.history, store, reached: found.reached }, acknowledged);
   }
@@ -55,6 +60,11 @@ export class StoreWatch {
       throw this.#stop(`its history has branched off (timeline ${before.history} is now ${now.history})`);
     if ((now.reached ?? 0) < acknowledged) throw this.#stop("it was set back to an earlier state");
     this.#first = { ...now, store: now.store ?? before?.store ?? null };
+  }
+
+  /** Whether a connection is to be used no more than once: another store may be behind it by then. */
+  isUnsure(client: pg.ClientBase): boolean {
+    return this.#unsure.has(client);
   }
 
   /** A commit was acknowledged when the log went so far. */

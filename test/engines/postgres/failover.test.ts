@@ -78,7 +78,14 @@ describe("a member whose server comes back", { skip: withoutPostgres, timeout: 2
     renameSync(`${data}-standby`, data);
     writeFileSync(join(data, "standby.signal"), "");
     await server.start();
+    // Connections that were made while it was a standby are there when it is none any more.
+    const waiting = rejection(engine.topics.publish([entry(98)]));
+    await until("it waits for a server that takes writes", async () => {
+      await engine.topics.bounds("orders");
+      return /takes no writes/.test(engine.trouble() ?? "");
+    });
     await (await client(t, url)).query("SELECT pg_promote()");
+    assert.equal((await waiting).code, "TIDINGS_STORE_REPLACED");
     await stopsForGood(engine);
     const next = await open(t, { url });
     assert.deepEqual(await numbers(next), [1]);
