@@ -1,6 +1,7 @@
 // A server that is killed, stopped and started again: one of scripts/services, with data of its own in a temporary folder.
 import { type ChildProcess, spawn } from "node:child_process";
 import { chmodSync, chownSync, closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { once } from "node:events";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -97,7 +98,11 @@ export class RunningServer {
   /** SIGKILL to all its processes, at once. Resolves when none is left. */
   async kill(): Promise<void> {
     const pids = this.pids();
+    const child = this.#child;
+    // One that was not fetched yet has a number still, and the next server takes it for one that runs on its data.
+    const fetched = child && child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined;
     this.#signalAll("SIGKILL");
+    await fetched;
     while (pids.some((pid) => beginningOf(pid) !== undefined)) await sleep(10);
     this.#child = undefined;
   }
