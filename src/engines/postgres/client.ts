@@ -15,6 +15,12 @@ export async function loadClient(): Promise<typeof pg> {
   }
 }
 
+/**
+ * Begins a transaction that sees what others have committed until then, whatever the role, the database or a pooler has as
+ * the default: what stands under a lock is looked at only when one has the lock.
+ */
+export const begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
 const bigint = 20;
 const bigintArray = 1016;
 const integerArray = 1007;

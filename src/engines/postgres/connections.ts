@@ -2,8 +2,16 @@ import type { Duplex } from "node:stream";
 import type pg from "pg";
 import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { loadClient, types } from "./client.ts";
-import { closedError, endedBy, failureKind, isSilence, mayEndConnection, toCallError } from "./failure.ts";
+import { begin, loadClient, types } from "./client.ts";
+import {
+  closedError,
+  endedBy,
+  failureKind,
+  isSilence,
+  isWrongIsolation,
+  mayEndConnection,
+  toCallError,
+} from "./failure.ts";
 import { StoreWatch } from "./identity.ts";
 import type { Settings } from "./options.ts";
 
@@ -67,6 +75,8 @@ class PooledConnections implements Connections {
   readonly #watch: StoreWatch;
   /** By connection, when it was made or has last answered, by the monotonic clock. */
   readonly #answeredAtMs = new WeakMap<pg.PoolClient, number>();
+  /** Those whose transactions see the past only, unless they are begun otherwise. */
+  readonly #backward = new WeakSet<pg.PoolClient>();
   /** When a statement was sent that was never answered: what has not answered since may be cut off as well. */
   #silentSinceMs = Number.NEGATIVE_INFINITY;
   #trouble: string | undefined;
@@ -93,6 +103,7 @@ class PooledConnections implements Connections {
       let failure: Error | undefined;
       try {
         await this.#watch.check(client);
+        if (await seesPastOnly(client)) this.#backward.add(client);
       } catch (error) {
         failure = error as Error;
       }
@@ -152,8 +163,9 @@ class PooledConnections implements Connections {
   async #ask<Row>(client: pg.PoolClient, config: pg.QueryConfig, inside?: Inside<Row>): Promise<readonly Row[]> {
     const { clock } = this.#platform;
     const sentAtMs = clock.monotonic();
+    const around = inside ?? (this.#backward.has(client) ? nothingAround : undefined);
     try {
-      const rows = await (inside ? within<Row>(client, config, inside) : rowsOf<Row>(client, config));
+      const rows = await (around ? within<Row>(client, config, around) : rowsOf<Row>(client, config));
       this.#answeredAtMs.set(client, clock.monotonic());
       client.release(this.#watch.isUnsure(client));
       this.#trouble = undefined;
@@ -161,7 +173,8 @@ class PooledConnections implements Connections {
     } catch (refused) {
       const error = await whatEnded(client, refused);
       if (isSilence(error)) this.#silentSinceMs = Math.max(this.#silentSinceMs, sentAtMs);
-      client.release(failureKind(error) === "lost" || inside !== undefined || this.#watch.isUnsure(client));
+      const unfit = around !== undefined || isWrongIsolation(error) || this.#watch.isUnsure(client);
+      client.release(failureKind(error) === "lost" || unfit);
       throw error;
     }
   }
@@ -246,13 +259,20 @@ async function whatEnded(client: pg.PoolClient, error: unknown): Promise<unknown
   return ended ? endedBy(error) : error;
 }
 
+const nothingAround: Inside<unknown> = { before: () => Promise.resolve(), commits: () => true };
+
+async function seesPastOnly(client: pg.PoolClient): Promise<boolean> {
+  const { rows } = await client.query<{ level: string }>("SELECT current_setting('transaction_isolation') AS level");
+  return !rows[0]?.level.startsWith("read ");
+}
+
 /** A connection on which this fails is not used again, so that nothing of the transaction is left. */
 async function within<Row>(
   client: pg.PoolClient,
   statement: pg.QueryConfig,
   inside: Inside<Row>,
 ): Promise<readonly Row[]> {
-  await client.query("BEGIN");
+  await client.query(begin);
   await inside.before(client);
   const rows = await rowsOf<Row>(client, statement);
   await client.query(inside.commits(rows) ? "COMMIT" : "ROLLBACK");

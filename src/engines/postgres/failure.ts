@@ -59,6 +59,11 @@ export function isSilence(error: unknown): boolean {
   return /Query read timeout/i.test((error as { message?: string } | undefined)?.message ?? "");
 }
 
+/** Whether the transaction saw the past only: see `sees_commits` in schema/commit.ts. */
+export function isWrongIsolation(error: unknown): boolean {
+  return (error as { code?: unknown } | undefined)?.code === "TD005";
+}
+
 /** The server's own words with its code; never the statement, which may hold data. */
 export function describeFailure(error: unknown): string {
   const { code, message } = (error ?? {}) as { code?: string; message?: string };
@@ -74,6 +79,8 @@ export function toTidingsError(error: unknown, address: string): Error {
       cause: error,
       details: { address },
     });
+  if (isWrongIsolation(error))
+    return make("TIDINGS_TRANSACTION_MISUSE", `What writes to ${address} must be READ COMMITTED; leave the level of its transactions alone.`); // prettier-ignore
   switch (failureKind(error)) {
     case "lost":
     case "away":

@@ -74,9 +74,13 @@ async function inTransaction(handle: unknown): Promise<Handle> {
       `app.publishIn takes a client of pg on which you have run BEGIN: ${what}.`,
     );
   if (typeof client?.query !== "function") throw misuse("this has no query function");
-  const began = await client.query("SELECT now() <> statement_timestamp() AS began");
-  const rows = began.rows as { began: boolean }[];
+  const { rows } = await client.query(
+    "SELECT now() <> statement_timestamp() AS began, current_setting('transaction_isolation') AS level",
+  );
+  const [found] = rows as { began: boolean; level: string }[];
   // Inside a transaction now() is its beginning, which lies before this statement.
-  if (rows[0]?.began !== true) throw misuse("no transaction is open on it");
+  if (found?.began !== true) throw misuse("no transaction is open on it");
+  // One that sees the past only does not know where the newest event stands. Said here, it need not be rolled back for that.
+  if (!found.level.startsWith("read ")) throw misuse(`its transaction is ${found.level} and must be read committed`);
   return client as Handle;
 }

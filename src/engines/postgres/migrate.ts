@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { TidingsError } from "../../errors/tidings-error.ts";
+import { begin } from "./client.ts";
 import type { Settings } from "./options.ts";
 import { lockOf, migrations, schemaVersion, sqlOf } from "./schema/migrations.ts";
 
@@ -22,7 +23,7 @@ export async function migrate(client: pg.PoolClient, settings: Settings): Promis
   const server = await checkServer(client, settings);
   if ((await versionOf(client, settings)) === schemaVersion) return server;
   if (settings.readOnly) throw missing(settings);
-  await client.query("BEGIN");
+  await client.query(begin);
   try {
     await client.query("SELECT pg_advisory_xact_lock($1, -1)", [lockOf(settings.schema)]);
     const version = await versionOf(client, settings);

@@ -1,6 +1,7 @@
 import type { TopicSpec } from "../../ports/topics.ts";
 import { checkSame, missingOf } from "../sql/topics.ts";
 import type { Catalog } from "./catalog.ts";
+import { begin } from "./client.ts";
 import type { Connections } from "./connections.ts";
 import { failureKind, toTidingsError } from "./failure.ts";
 import type { Settings } from "./options.ts";
@@ -19,7 +20,7 @@ export async function declare(
   const { schema } = settings;
   try {
     await connections.alone(async (client) => {
-      await client.query("BEGIN");
+      await client.query(begin);
       try {
         await client.query("SELECT pg_advisory_xact_lock($1, -1)", [lockOf(schema)]);
         for (const { name, partitions } of missing)

@@ -23,6 +23,15 @@ const chunkPlace = placement.chunk("h.log", "h.next + c.behind", "c.count", "h.a
  * bucket alone; whoever may make a document takes it shared.
  */
 export const commitFunction = `
+-- Under a lock one must see what was committed before it was got. A transaction that sees the past only would place events
+-- where others stand: a lock on a row that is not changed does not tell it so.
+CREATE FUNCTION {schema}.sees_commits() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+    RAISE EXCEPTION USING ERRCODE = 'TD005', MESSAGE = 'the transaction is ' || current_setting('transaction_isolation') || ' and not read committed';
+  END IF;
+END $$;
+
 CREATE FUNCTION {schema}.commit(
   durable boolean, lock_ms integer,
   fence_leases text[], fence_tokens bigint[],
@@ -44,7 +53,9 @@ DECLARE
   segments integer[];
   offset_bytes integer := 1;
   touched bigint;
+  waits text := current_setting('lock_timeout');
 BEGIN
+  PERFORM {schema}.sees_commits();
   at_ms := {schema}.now_ms();
   -- Commits that need not survive a power cut wait for no sync; all others do, whatever the role's settings say.
   IF NOT durable THEN PERFORM set_config('synchronous_commit', 'off', true);
@@ -168,17 +179,22 @@ BEGIN
       ORDER BY c.place;
   END IF;
   IF durable THEN reached := pg_current_wal_insert_lsn() - '0/0'::pg_lsn; END IF;
+  -- The transaction may be the user's, whose statements to come wait as before.
+  PERFORM set_config('lock_timeout', waits, true);
 END $$;
 `;
 
-/** Leases. Times are those of the server. What they write need not survive a power cut: see the port. */
+/**
+ * Leases. Times are those of the server. What they write need not survive a power cut: see the port. They wait for a commit
+ * that uses a lease, but not for ever for one that hangs: whoever gives up asking leaves a backend that waits on.
+ */
 export const leaseFunctions = `
 CREATE FUNCTION {schema}.acquire_leases(names text[], owners text[], ttls bigint[])
 RETURNS TABLE (place bigint, token bigint, expires_ms bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE wanted record; now_ms bigint := {schema}.now_ms();
 BEGIN
-  PERFORM set_config('synchronous_commit', 'off', true);
+  PERFORM set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '5s', true);
   FOR wanted IN SELECT * FROM unnest(names, owners, ttls) WITH ORDINALITY AS w(name, owner, ttl, place) ORDER BY w.name, w.place LOOP
     RETURN QUERY
       INSERT INTO {schema}.lease AS l (name, owner, token, expires_ms) VALUES (wanted.name, wanted.owner, 1, now_ms + wanted.ttl)
@@ -194,7 +210,7 @@ RETURNS TABLE (place bigint, expires_ms bigint) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE now_ms bigint := {schema}.now_ms();
 BEGIN
-  PERFORM set_config('synchronous_commit', 'off', true);
+  PERFORM set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '5s', true);
   PERFORM 1 FROM {schema}.lease l WHERE l.name = ANY (names) ORDER BY l.name FOR NO KEY UPDATE;
   RETURN QUERY
     WITH held AS (
@@ -208,7 +224,7 @@ END $$;
 
 CREATE FUNCTION {schema}.release_leases(names text[], owners text[], tokens bigint[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  PERFORM set_config('synchronous_commit', 'off', true);
+  PERFORM set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '5s', true);
   PERFORM 1 FROM {schema}.lease l WHERE l.name = ANY (names) ORDER BY l.name FOR NO KEY UPDATE;
   UPDATE {schema}.lease l SET owner = NULL, expires_ms = 0
     FROM unnest(names, owners, tokens) AS w(name, owner, token)
@@ -222,7 +238,9 @@ CREATE FUNCTION {schema}.add_segment(of_topic integer) RETURNS integer LANGUAGE 
 DECLARE made integer;
 BEGIN
   INSERT INTO {schema}.segment (topic, created_ms) VALUES (of_topic, {schema}.now_ms()) RETURNING id INTO made;
-  EXECUTE format('CREATE TABLE {schema}.%I (LIKE {schema}.chunk INCLUDING STORAGE INCLUDING COMPRESSION, CHECK (segment = %s), PRIMARY KEY (log, last))', 'chunk_' || made, made);
+  -- Servers before 14 know of no other compression, nor of the word.
+  EXECUTE format('CREATE TABLE {schema}.%I (LIKE {schema}.chunk INCLUDING STORAGE %s, CHECK (segment = %s), PRIMARY KEY (log, last))',
+    'chunk_' || made, CASE WHEN current_setting('server_version_num')::integer >= 140000 THEN 'INCLUDING COMPRESSION' ELSE '' END, made);
   EXECUTE format('ALTER TABLE {schema}.chunk ATTACH PARTITION {schema}.%I FOR VALUES IN (%s)', 'chunk_' || made, made);
   RETURN made;
 END $$;
@@ -249,6 +267,7 @@ END $$;
 CREATE FUNCTION {schema}.rotate_topic(of_topic integer) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE made integer; begun integer;
 BEGIN
+  PERFORM {schema}.sees_commits();
   made := {schema}.add_segment(of_topic);
   PERFORM 1 FROM {schema}.log l WHERE l.topic = of_topic ORDER BY l.id FOR UPDATE;
   PERFORM {schema}.begin_log(l.id, made, c.last, c.appended_ms) FROM {schema}.log l
