@@ -36,11 +36,15 @@ interface Look {
   readonly log: number;
   readonly position: number;
   readonly chunks: number;
+  /** Chunks that begin behind so many bytes come without their texts. */
+  readonly bytes: number;
 }
+/** A row of a look; one that is too far behind has no texts. */
+type SeenRow = ChunkRow | (Omit<ChunkRow, "header" | "body"> & { readonly header: null; readonly body: null });
 interface Seen {
   /** Where the log began at that moment. */
   readonly first: number;
-  readonly rows: readonly ChunkRow[];
+  readonly rows: readonly SeenRow[];
 }
 
 /** What a reader works with. */
@@ -67,10 +71,13 @@ export function readerOf(connections: Connections, parts: ReaderParts, clock: Cl
       connections.check();
       takeKept(page, log, parts);
       if (page.full || page.end) return;
-      const { first, rows } = await look({ log, position: page.next, chunks });
+      const bytes = Math.max(1, page.limits.bytes - page.bytes);
+      const { first, rows } = await look({ log, position: page.next, chunks, bytes });
       // Retention may have come in between; this is of the same moment as the rows.
       page.next = Math.max(page.next, first);
       for (const row of rows) {
+        // There is more, and no room for it. The first row of a look has its texts always.
+        if (row.body === null) return;
         const chunk = openRow(row, page.next, place);
         if (!chunk) {
           if (page.records.length > 0) return; // What was read is good; the next read meets what is wrong here.
@@ -148,11 +155,15 @@ const positionsText = (schema: string): string => `
   WHERE l.topic = $1 ORDER BY l.partition`;
 
 async function lookAt({ read }: Connections, schema: string, looks: readonly Look[]): Promise<readonly Seen[]> {
-  const rows = await read<ChunkRow & { readonly place: number; readonly first: number }>({
+  const rows = await read<SeenRow & { readonly place: number; readonly first: number }>({
     name: "tidings_read",
-    text: `SELECT w.place - 1 AS place, l.first, c.* FROM unnest($1::int[], $2::bigint[], $3::int[]) WITH ORDINALITY AS w(log, position, chunks, place)
+    text: `SELECT w.place - 1 AS place, l.first, c.log, c.last, c.count, c.appended_ms, c.checksum,
+        CASE WHEN c.till - c.size < w.bytes THEN c.header END AS header, CASE WHEN c.till - c.size < w.bytes THEN c.body END AS body
+      FROM unnest($1::int[], $2::bigint[], $3::int[], $4::bigint[]) WITH ORDINALITY AS w(log, position, chunks, bytes, place)
       JOIN "${schema}".log l ON l.id = w.log
       LEFT JOIN LATERAL (
+        SELECT c.*, octet_length(c.header) + octet_length(c.body) AS size,
+          sum(octet_length(c.header) + octet_length(c.body)) OVER (ORDER BY c.last) AS till FROM (
         SELECT c.* FROM (
           SELECT g.segment FROM "${schema}".segment_log g WHERE g.log = w.log AND g.segment >= coalesce(
             (SELECT max(b.segment) FROM "${schema}".segment_log b WHERE b.log = w.log AND b.first <= greatest(w.position, l.first)), 0)
@@ -160,11 +171,16 @@ async function lookAt({ read }: Connections, schema: string, looks: readonly Loo
         CROSS JOIN LATERAL (
           SELECT n.log, n.last, n.count, n.appended_ms, n.checksum, n.header, n.body FROM "${schema}".chunk n
           WHERE n.segment = s.segment AND n.log = w.log AND n.last >= greatest(w.position, l.first) AND n.count > 0 ORDER BY n.last LIMIT w.chunks) AS c
-        LIMIT w.chunks) AS c ON true
+        LIMIT w.chunks) AS c) AS c ON true
       ORDER BY w.place, c.last`,
-    values: [looks.map(({ log }) => log), looks.map(({ position }) => position), looks.map(({ chunks }) => chunks)],
+    values: [
+      looks.map(({ log }) => log),
+      looks.map(({ position }) => position),
+      looks.map(({ chunks }) => chunks),
+      looks.map(({ bytes }) => Math.min(Number.MAX_SAFE_INTEGER, Math.ceil(bytes))),
+    ],
   });
-  const seen = looks.map(() => ({ first: 0, rows: [] as ChunkRow[] }));
+  const seen = looks.map(() => ({ first: 0, rows: [] as SeenRow[] }));
   for (const row of rows) {
     const at = seen[row.place];
     if (!at) continue;
@@ -174,7 +190,7 @@ async function lookAt({ read }: Connections, schema: string, looks: readonly Loo
   return seen;
 }
 
-/** Enough for the limits, judged by the chunks before; never so much that it were too large for memory. */
+/** Enough for the events, judged by the chunks before; how many bytes of them come is up to the look. */
 function chunksWanted({ events }: ReadLimits, eventsPerChunk: number | undefined): number {
   if (eventsPerChunk === undefined) return chunksFirst;
   return Math.min(chunksMax, Math.max(2, Math.ceil(events / eventsPerChunk) + 1));
