@@ -72,7 +72,10 @@ export const errorCatalogue = Object.freeze({
   TIDINGS_UNREACHABLE: entry("The server of an engine cannot be reached.", 6, true),
   TIDINGS_ACCESS_DENIED: entry("The server refuses the credentials, or the role lacks a permission.", 4),
   TIDINGS_SERVER_TOO_OLD: entry("The server is older than what the engine needs.", 2),
-  TIDINGS_SERVER_UNSAFE: entry("The server is set so that a power cut loses what was acknowledged.", 2),
+  TIDINGS_SERVER_UNSAFE: entry(
+    "The server or the database is set so that what is acknowledged could be lost, or not be taken.",
+    2,
+  ),
   TIDINGS_STORE_REPLACED: entry(
     "The store is another one than before, or was set back; the process must be started again.",
     9,

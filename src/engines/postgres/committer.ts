@@ -33,6 +33,7 @@ const lingerMax = 16;
 
 /** Raised while writing: somebody came in between. Nothing was written, and a look shows what there is now. */
 const looksAgain: readonly unknown[] = ["TD001", "TD002"];
+const looksMax = 4;
 
 /** Gathers calls into groups and commits one after the other: one statement, one transaction, one sync each. */
 export class Committer {
@@ -191,7 +192,8 @@ export class Committer {
 
   async #notCommitted(group: readonly Call[], wasSent: boolean, error: unknown): Promise<void> {
     const { settings, platform } = this.#parts;
-    if (looksAgain.includes((error as { code?: unknown }).code)) return;
+    // It mostly shows at once what has come in between, and nobody is to wait for that.
+    if (looksAgain.includes((error as { code?: unknown }).code) && this.#tries++ < looksMax) return;
     const kind = failureKind(error);
     if (isThrownByUser(error)) {
       this.#leave(group);

@@ -102,8 +102,8 @@ class PooledConnections implements Connections {
     const verify = async (client: pg.PoolClient, done: (error?: Error) => void): Promise<void> => {
       let failure: Error | undefined;
       try {
-        await this.#watch.check(client);
-        if (await seesPastOnly(client)) this.#backward.add(client);
+        const level = await this.#watch.check(client);
+        if (!level.startsWith("read ")) this.#backward.add(client);
       } catch (error) {
         failure = error as Error;
       }
@@ -260,11 +260,6 @@ async function whatEnded(client: pg.PoolClient, error: unknown): Promise<unknown
 }
 
 const nothingAround: Inside<unknown> = { before: () => Promise.resolve(), commits: () => true };
-
-async function seesPastOnly(client: pg.PoolClient): Promise<boolean> {
-  const { rows } = await client.query<{ level: string }>("SELECT current_setting('transaction_isolation') AS level");
-  return !rows[0]?.level.startsWith("read ");
-}
 
 /** A connection on which this fails is not used again, so that nothing of the transaction is left. */
 async function within<Row>(

@@ -17,7 +17,7 @@ export type FailureKind =
 const kinds: Readonly<Record<string, FailureKind>> = {
   "08": "lost", "40": "again", "53100": "full", "53200": "again", "53300": "away", "53400": "again", "55P03": "again", "57014": "again",
   "57P01": "lost", "57P02": "lost", "57P03": "away", "57P05": "lost", "25006": "read-only", "28": "barred", "42501": "denied", "3D000": "barred",
-  TD004: "again", "XX001": "corrupt", "XX002": "corrupt", "58030": "full",
+  TD001: "again", TD002: "again", TD004: "again", "XX001": "corrupt", "XX002": "corrupt", "58030": "full",
 }; // prettier-ignore
 
 /** Errors of the socket while it connects: nothing was sent. */

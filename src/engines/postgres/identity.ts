@@ -30,25 +30,30 @@ export class StoreWatch {
     this.#settings = settings;
   }
 
-  /** To be called with each connection before it is used. Throws TIDINGS_STORE_REPLACED. */
-  async check(client: pg.ClientBase): Promise<void> {
+  /**
+   * To be called with each connection before it is used; answers with the isolation level that its transactions have by
+   * default. Throws TIDINGS_STORE_REPLACED.
+   */
+  async check(client: pg.ClientBase): Promise<string> {
     const { schema } = this.#settings;
     // What is acknowledged while this is asked may lie behind the answer.
     const acknowledged = this.#acknowledged;
-    const { rows } = await client.query<Identity & { meta: boolean }>(
+    const { rows } = await client.query<Identity & { meta: boolean; level: string }>(
       `SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END AS history,
         CASE WHEN pg_is_in_recovery() THEN NULL ELSE (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint END AS reached,
-        to_regclass($1) IS NOT NULL AS meta, NULL AS store`,
+        to_regclass($1) IS NOT NULL AS meta, NULL AS store, current_setting('transaction_isolation') AS level`,
       [`"${schema}".meta`],
     );
     const [found] = rows;
+    if (!found) throw new Error("The server does not say which it is.");
     // A standby takes no writes, which the first one of them says. What it is when it is promoted, the next connection says.
-    if (!found || found.history === null) {
+    if (found.history === null) {
       if (this.#first) this.#unsure.add(client);
-      return;
+      return found.level;
     }
     const store = found.meta ? await storeOf(client, schema) : null;
     this.#compare({ history: found.history, store, reached: found.reached }, acknowledged);
+    return found.level;
   }
 
   #compare(now: Identity, acknowledged: number): void {

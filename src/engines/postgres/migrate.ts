@@ -45,9 +45,12 @@ export async function migrate(client: pg.PoolClient, settings: Settings): Promis
 }
 
 async function checkServer(client: pg.PoolClient, { address }: Settings): Promise<Server> {
-  const { rows } = await client.query<Server & { number: number; fsync: string; full_page_writes: string }>(
+  const { rows } = await client.query<
+    Server & { number: number; fsync: string; full_page_writes: string; encoding: string }
+  >(
     `SELECT current_setting('server_version') AS version, current_setting('server_version_num')::integer AS number, current_user AS user,
-      current_database() AS database, current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes`,
+      current_database() AS database, current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
+      current_setting('server_encoding') AS encoding`,
   );
   const [found] = rows;
   if (!found) throw new Error("The server does not say what it is.");
@@ -65,6 +68,12 @@ async function checkServer(client: pg.PoolClient, { address }: Settings): Promis
         `The server of ${address} runs with ${name} = ${found[name]}: a power cut loses what was acknowledged. Set it to on.`,
         { details: { address, setting: name } },
       );
+  if (found.encoding !== "UTF8")
+    throw new TidingsError(
+      "TIDINGS_SERVER_UNSAFE",
+      `The database "${database}" of ${address} has the encoding ${found.encoding}, which has no place for most characters: make one with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.`,
+      { details: { address, setting: "server_encoding" } },
+    );
   return { version, user, database };
 }
 

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import type { Settings } from "./options.ts";
 
 /** What was changed, as members tell it to each other. */
@@ -10,16 +11,22 @@ export interface News {
   readonly all?: boolean;
 }
 
-/** Longest payload of a notification that every server takes. */
+/** Longest payload of a notification that every server takes, in bytes. */
 const payloadMax = 7000;
 
-/** The channel of a schema. */
-export const channelOf = ({ schema }: Settings): string => `tidings_${schema}`;
+/** Longest name that the server takes. */
+const nameMax = 63;
+
+/** The channel of a schema: what it takes for the name of a schema is too long for that of its channel. */
+export function channelOf({ schema }: Pick<Settings, "schema">): string {
+  const channel = `tidings_${schema}`;
+  return channel.length <= nameMax ? channel : `tidings_${hash("sha256", schema).slice(0, 32)}`;
+}
 
 /** The payload of a notification. */
 export function newsOf(from: string, topics: Iterable<string>, collections: Iterable<string>): string {
   const payload = JSON.stringify({ from, topics: [...topics], collections: [...collections] } satisfies News);
-  return payload.length <= payloadMax
+  return Buffer.byteLength(payload) <= payloadMax
     ? payload
     : JSON.stringify({ from, topics: [], collections: [], all: true } satisfies News);
 }

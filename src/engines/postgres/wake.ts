@@ -52,6 +52,8 @@ export class Wakes implements Wake {
   /** Whether notifications come. */
   #hears = false;
   #seen = "";
+  /** The last look has seen a change. */
+  #changed = false;
   #closed = false;
 
   constructor(parts: WakeParts) {
@@ -188,7 +190,7 @@ export class Wakes implements Wake {
     try {
       const [row] = await connections.read<{ seen: string }>({
         name: "tidings_look",
-        text: `SELECT (SELECT last_value::text FROM "${settings.schema}".writes) || ' ' || coalesce((SELECT string_agg(n.next::text, ' ' ORDER BY l.id)
+        text: `SELECT (SELECT last_value::text || is_called::text FROM "${settings.schema}".writes) || ' ' || coalesce((SELECT string_agg(n.next::text, ' ' ORDER BY l.id)
           FROM "${settings.schema}".log l LEFT JOIN LATERAL (SELECT c.last + 1 AS next FROM "${settings.schema}".chunk c
           WHERE c.segment = l.segment AND c.log = l.id ORDER BY c.last DESC LIMIT 1) AS n ON true), '') AS seen`,
         values: [],
@@ -198,6 +200,9 @@ export class Wakes implements Wake {
         this.#parts.onNews();
         this.#call([...this.#topics.keys()], [...this.#collections.keys()]);
       }
+      // The sequence rises before its commit can be seen: who looked in between has to be called again.
+      else if (this.#changed && !this.#closed) this.#call([], [...this.#collections.keys()]);
+      this.#changed = seen !== this.#seen;
       this.#seen = seen;
     } catch {
       // The calls of the application say that nobody answers.

@@ -14,7 +14,7 @@ export const writerPrefix = "writer/";
 
 /**
  * Says who writes. A statement whose answer did not come may be on its way still, or in a server that hangs: before anything
- * else is written, the token is changed, which waits for what has begun and voids what has not.
+ * else is written, its lease is given back, which waits for what has begun and voids what has not.
  */
 export class Writer {
   readonly #leases: Leases;
@@ -30,7 +30,8 @@ export class Writer {
   /** What every commit is fenced with. Rejects with TIDINGS_UNREACHABLE when the server is away for too long. */
   async fence(): Promise<Fence> {
     if (this.#lease && this.#inDoubt) await this.#leases.release([this.#lease]);
-    if (!this.#lease || this.#inDoubt) this.#lease = await this.#acquire(this.#lease?.name);
+    // Always another one: of a lease that was removed meanwhile the tokens would begin anew.
+    if (!this.#lease || this.#inDoubt) this.#lease = await this.#acquire();
     this.#inDoubt = false;
     return { lease: this.#lease.name, token: this.#lease.token };
   }
@@ -40,13 +41,13 @@ export class Writer {
     this.#inDoubt = true;
   }
 
-  /** The lease is there no more: another one is made, since the tokens of this one would begin anew. */
+  /** The lease is there no more: another one is made. */
   removed(): void {
     this.#lease = undefined;
   }
 
-  async #acquire(known: string | undefined): Promise<Lease> {
-    const name = known ?? `${writerPrefix}${this.#platform.ids.next()}`;
+  async #acquire(): Promise<Lease> {
+    const name = `${writerPrefix}${this.#platform.ids.next()}`;
     const [lease] = await this.#leases.acquire([{ name, owner: name, ttlMs }]);
     if (lease) return lease;
     throw new TidingsError("TIDINGS_BUSY", `The lease ${name} is held by somebody else; try again.`);

@@ -3,9 +3,12 @@ const forbidden = new Set([
   "BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "SAVEPOINT", "RELEASE", "PREPARE", "PRAGMA", "ATTACH", "DETACH", "VACUUM",
 ]); // prettier-ignore
 
-/** Everything of SQL that may hide a semicolon or a keyword: comments, strings, quoted names; and what is left. */
+/**
+ * Everything of SQL that may hide a semicolon or a keyword: comments, strings (two kinds of them PostgreSQL's own), quoted names;
+ * and what is left.
+ */
 const token =
-  /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|'(?:[^']|'')*'?|"(?:[^"]|"")*"?|`(?:[^`]|``)*`?|\[[^\]]*\]?|[A-Za-z_][A-Za-z0-9_$]*|;|[^\s]/g;
+  /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)|\$([A-Za-z_][A-Za-z0-9_]*)?\$[\s\S]*?(?:\$\1\$|$)|[Ee]'(?:[^'\\]|\\[\s\S]|'')*'?|'(?:[^']|'')*'?|"(?:[^"]|"")*"?|`(?:[^`]|``)*`?|\[[^\]]*\]?|[A-Za-z_][A-Za-z0-9_$]*|;|[^\s]/g;
 
 /** The first statement of the text that user SQL may not run, by its keyword; undefined when all are fine. */
 export function forbiddenStatement(sql: string): string | undefined {

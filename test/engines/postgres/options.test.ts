@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as fc from "fast-check";
 
+import { channelOf, newsOf } from "../../../src/engines/postgres/news.ts";
 import { parsePostgresUrl, postgres, postgresFromUrl } from "../../../src/engines/postgres/index.ts";
 import { fromColumn, toColumn } from "../../../src/engines/postgres/text.ts";
 
@@ -44,12 +45,43 @@ describe("options of postgres()", () => {
   });
 });
 
+describe("the channel of a schema", () => {
+  it("has a name that the server takes, whatever the schema is called", () => {
+    const [one, other] = ["a", "b"].map((end) => channelOf({ schema: "s".repeat(62) + end }));
+    for (const schema of ["events", "s".repeat(55), "s".repeat(56)])
+      assert.ok(channelOf({ schema }).length <= 63, channelOf({ schema }));
+    assert.notEqual(one, other);
+  });
+
+  it("is told no more than the server takes", () => {
+    for (const letter of ["a", "é", "€"]) {
+      const collections = Array.from({ length: 100 }, (_, n) => letter.repeat(55) + String(n));
+      assert.ok(Buffer.byteLength(newsOf("me", [], collections)) < 8000);
+    }
+  });
+});
+
 describe("texts in columns", () => {
-  it("hold every character, NUL too, and come back as they were", () => {
+  it("hold every character, NUL and halves of pairs too, and come back as they were", () => {
+    const unit = fc.constantFrom(
+      "a",
+      "\0",
+      "\u{10FFFF}",
+      "0",
+      "1",
+      "2",
+      "d800",
+      "é",
+      "\ud800",
+      "\udfff",
+      "\ud83d",
+      "\ude00",
+    );
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom("a", "\0", "\u{10FFFF}", "0", "1", "é") }), (text) => {
+      fc.property(fc.string({ unit }), (text) => {
         const column = toColumn(text);
         assert.ok(!column.includes("\0"));
+        assert.ok(column.isWellFormed());
         assert.equal(fromColumn(column), text);
       }),
     );

@@ -116,7 +116,6 @@ BEGIN
       RAISE EXCEPTION USING ERRCODE = 'TD002', MESSAGE = 'a document has come or gone meanwhile';
     END IF;
     offset_bytes := offset_bytes + (SELECT coalesce(sum(l), 0) FROM unnest(doc_lengths) AS l);
-    PERFORM nextval('{schema}.writes');
   END IF;
 
   IF timer_queues IS NOT NULL THEN
@@ -178,6 +177,8 @@ BEGIN
       JOIN unnest(logs, nexts, appended_ms, segments) AS h(log, next, at, segment) ON h.log = c.log
       ORDER BY c.place;
   END IF;
+  -- Seen at once: as late as can be, so that hardly anybody looks between it and the commit.
+  IF doc_collections IS NOT NULL THEN PERFORM nextval('{schema}.writes'); END IF;
   IF durable THEN reached := pg_current_wal_insert_lsn() - '0/0'::pg_lsn; END IF;
   -- The transaction may be the user's, whose statements to come wait as before.
   PERFORM set_config('lock_timeout', waits, true);
