@@ -131,7 +131,7 @@ export class Committer {
     const effective = group.map((call) => effectOf(call, placed));
     const sentAt = this.#parts.tail.news();
     const sent = await connections.write<CommitRow>(
-      commitStatement(effective, placed, settings, deduplicationWindowMs, writer),
+      commitStatement(effective, placed, settings, deduplicationWindowMs, writer, connections.expected()),
       insideOf(effective),
     );
     if ("error" in sent) return this.#notCommitted(group, sent.sent, sent.error);
@@ -194,6 +194,7 @@ export class Committer {
     const { settings, platform } = this.#parts;
     // It mostly shows at once what has come in between, and nobody is to wait for that.
     if (looksAgain.includes((error as { code?: unknown }).code) && this.#tries++ < looksMax) return;
+    if ((error as { code?: unknown }).code === "TD006") throw this.#parts.connections.setBack();
     const kind = failureKind(error);
     if (isThrownByUser(error)) {
       this.#leave(group);

@@ -12,7 +12,7 @@ import {
   mayEndConnection,
   toCallError,
 } from "./failure.ts";
-import { StoreWatch } from "./identity.ts";
+import { type Expected, StoreWatch } from "./identity.ts";
 import type { Settings } from "./options.ts";
 
 /** A statement with its values; the name makes it a prepared one. */
@@ -44,6 +44,12 @@ export interface Connections {
   listener(): pg.Client;
   /** A commit was acknowledged when the server's log went so far: it may never be found shorter. */
   acknowledged(reached: number): void;
+  /** What a server is to show at least that is asked from now on: behind a pooler a connection can come to lead to another. */
+  expected(): Expected;
+  /** Throws TIDINGS_STORE_REPLACED when a server has shown less than was expected before it was asked. */
+  compare(shown: Expected, expected: Expected): void;
+  /** Nothing is done any more; the error to say so with. */
+  setBack(): Error;
   /** Throws TIDINGS_STORE_REPLACED when the store is not the one that this engine was opened on. */
   check(): void;
   /** Why the last call found nobody; undefined when the server answers. */
@@ -218,6 +224,18 @@ class PooledConnections implements Connections {
 
   acknowledged(reached: number): void {
     this.#watch.acknowledged(reached);
+  }
+
+  expected(): Expected {
+    return this.#watch.expected();
+  }
+
+  compare(shown: Expected, expected: Expected): void {
+    this.#watch.compare(shown, expected);
+  }
+
+  setBack(): Error {
+    return this.#watch.setBack();
   }
 
   check(): void {

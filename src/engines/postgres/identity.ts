@@ -12,6 +12,13 @@ interface Identity {
   readonly reached: number | null;
 }
 
+/** What a server is to show at least. */
+export type Expected = Pick<Identity, "history" | "reached">;
+
+/** What shows which history of a cluster this is, and how far it goes; null on a standby. */
+export const historyColumns = `CASE WHEN pg_is_in_recovery() THEN NULL ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END AS history,
+        CASE WHEN pg_is_in_recovery() THEN NULL ELSE (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint END AS reached`;
+
 /**
  * Watches that every connection leads to the same store, and that nothing is gone of what it has acknowledged. Members keep
  * positions in memory: on a store that was set back they would wait for positions to come that other events have then, and
@@ -39,8 +46,7 @@ export class StoreWatch {
     // What is acknowledged while this is asked may lie behind the answer.
     const acknowledged = this.#acknowledged;
     const { rows } = await client.query<Identity & { meta: boolean; level: string }>(
-      `SELECT CASE WHEN pg_is_in_recovery() THEN NULL ELSE left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) END AS history,
-        CASE WHEN pg_is_in_recovery() THEN NULL ELSE (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint END AS reached,
+      `SELECT ${historyColumns},
         to_regclass($1) IS NOT NULL AS meta, NULL AS store, current_setting('transaction_isolation') AS level`,
       [`"${schema}".meta`],
     );
@@ -54,6 +60,21 @@ export class StoreWatch {
     const store = found.meta ? await storeOf(client, schema) : null;
     this.#compare({ history: found.history, store, reached: found.reached }, acknowledged);
     return found.level;
+  }
+
+  /** What every answer from now on is to be compared with. */
+  expected(): Expected {
+    return { history: this.#first?.history ?? null, reached: this.#acknowledged };
+  }
+
+  /** What a server has shown that was asked after `expected`. Throws TIDINGS_STORE_REPLACED. */
+  compare(now: Expected, expected: Expected): void {
+    if (now.history !== null) this.#compare({ ...now, store: this.#first?.store ?? null }, expected.reached ?? 0);
+  }
+
+  /** The server has said that it is not what was expected. */
+  setBack(): TidingsError {
+    return this.#replaced ?? this.#stop("it was set back to an earlier state, or its history has branched off");
   }
 
   #compare(now: Identity, acknowledged: number): void {

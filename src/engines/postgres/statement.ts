@@ -6,6 +6,7 @@ import { checksumOfTimer, contentOfChunk, contentOfDocument } from "./checksums.
 import type { Statement } from "./connections.ts";
 import { documentKind, foldDocuments, type FoldedDocument, foldTimers } from "./folding.ts";
 import { nameOf } from "./group.ts";
+import type { Expected } from "./identity.ts";
 import type { Settings } from "./options.ts";
 import type { Placed } from "./placing.ts";
 import { toColumn } from "./text.ts";
@@ -35,6 +36,7 @@ export function commitStatement(
   settings: Settings,
   deduplicationWindowMs: number,
   writer?: Fence,
+  expected?: Expected,
 ): Statement {
   const texts: Buffer[] = [];
   // Most calls of a full group only publish: there is nothing to look for in them.
@@ -42,6 +44,8 @@ export function commitStatement(
   const values = [
     calls.some(({ durable }) => durable),
     Math.ceil(settings.busyTimeoutMs / lockTries),
+    expected?.history ?? null,
+    expected?.reached ?? null,
     ...fenceValues(transactions, writer),
     ...lockValues(transactions),
     ...checkValues(transactions),
@@ -59,7 +63,7 @@ function isTransaction({ fences, checks, documents, timers }: Call): boolean {
 }
 
 const casts = [
-  "boolean", "integer", "text[]", "bigint[]", "integer[]", "integer[]", "text[]", "text[]", "text[]", "text[]", "bigint[]",
+  "boolean", "integer", "text", "bigint", "text[]", "bigint[]", "integer[]", "integer[]", "text[]", "text[]", "text[]", "text[]", "bigint[]",
   "text[]", "text[]", "integer[]", "integer[]", "bigint[]", "integer[]", "text[]", "text[]", "bigint[]", "bigint[]", "bigint[]", "integer[]",
   "text[]", "text[]", "text[]", "integer[]", "integer[]", "bigint", "integer[]", "integer[]",
   "integer[]", "integer[]", "integer[]", "bigint[]", "integer[]", "integer[]", "bytea",

@@ -3,6 +3,7 @@ import { type CancelTimer, sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Catalog } from "./catalog.ts";
 import { backOff, type Connections } from "./connections.ts";
+import { type Expected, historyColumns } from "./identity.ts";
 import { channelOf, newsOf, parseNews } from "./news.ts";
 import type { Settings } from "./options.ts";
 
@@ -187,14 +188,16 @@ export class Wakes implements Wake {
   /** Whether anything was written, by anybody: the heads of the logs and a sequence that rises with each commit. */
   async #look(anyway: boolean): Promise<void> {
     const { connections, settings } = this.#parts;
+    const expected = connections.expected();
     try {
-      const [row] = await connections.read<{ seen: string }>({
+      const [row] = await connections.read<{ seen: string } & Expected>({
         name: "tidings_look",
         text: `SELECT (SELECT last_value::text || is_called::text FROM "${settings.schema}".writes) || ' ' || coalesce((SELECT string_agg(n.next::text, ' ' ORDER BY l.id)
           FROM "${settings.schema}".log l LEFT JOIN LATERAL (SELECT c.last + 1 AS next FROM "${settings.schema}".chunk c
-          WHERE c.segment = l.segment AND c.log = l.id ORDER BY c.last DESC LIMIT 1) AS n ON true), '') AS seen`,
+          WHERE c.segment = l.segment AND c.log = l.id ORDER BY c.last DESC LIMIT 1) AS n ON true), '') AS seen, ${historyColumns}`,
         values: [],
       });
+      if (row) connections.compare(row, expected);
       const seen = row?.seen ?? "";
       if ((seen !== this.#seen || anyway) && !this.#closed) {
         this.#parts.onNews();

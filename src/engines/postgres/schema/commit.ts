@@ -33,7 +33,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION {schema}.commit(
-  durable boolean, lock_ms integer,
+  durable boolean, lock_ms integer, known_history text, known_reached bigint,
   fence_leases text[], fence_tokens bigint[],
   absent_buckets integer[], insert_buckets integer[],
   lock_collections text[], lock_keys text[],
@@ -56,6 +56,12 @@ DECLARE
   waits text := current_setting('lock_timeout');
 BEGIN
   PERFORM {schema}.sees_commits();
+  -- A pooler keeps the connection when another server, or another state of it, takes the place of the one behind it.
+  IF known_history IS NOT NULL AND NOT pg_is_in_recovery() THEN
+    IF known_history <> left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) OR pg_current_wal_insert_lsn() - '0/0'::pg_lsn < known_reached THEN
+      RAISE EXCEPTION USING ERRCODE = 'TD006', MESSAGE = 'this is another history of the store';
+    END IF;
+  END IF;
   at_ms := {schema}.now_ms();
   -- Commits that need not survive a power cut wait for no sync; all others do, whatever the role's settings say.
   IF NOT durable THEN PERFORM set_config('synchronous_commit', 'off', true);
