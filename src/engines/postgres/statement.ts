@@ -23,8 +23,12 @@ export interface CommitRow {
   readonly reached: number | null;
 }
 
-/** So often a commit asks for its locks before it gives up. */
+/**
+ * So often a commit asks for its locks before it gives up, and so long at most each time: it keeps those who renew the leases that
+ * it is fenced with waiting. One inside of a transaction of the user asks once, for that would have to begin again.
+ */
 const lockTries = 4;
+const lockMsMax = 2500;
 
 /** Over how many locks the documents that do not exist are spread. */
 const buckets = 64;
@@ -43,7 +47,7 @@ export function commitStatement(
   const transactions = calls.filter(isTransaction);
   const values = [
     calls.some(({ durable }) => durable),
-    Math.ceil(settings.busyTimeoutMs / lockTries),
+    writer ? Math.ceil(Math.min(lockMsMax, settings.busyTimeoutMs / lockTries)) : Math.ceil(settings.busyTimeoutMs),
     expected?.history ?? null,
     expected?.reached ?? null,
     ...fenceValues(transactions, writer),

@@ -91,6 +91,18 @@ describe("a transaction that sees the past only", { skip: withoutPostgres }, () 
     assert.equal((await numbers(engine)).at(-1), 3);
   });
 
+  it("waits for another one that has the partition, as long as calls wait", async (t) => {
+    const engine = await open(t, { schema: await schema(t), busyTimeoutMs: 4000 });
+    await engine.topics.declare([{ name: "orders", partitions: 1 }]);
+    const [one, other] = [await client(t), await client(t)];
+    for (const user of [one, other]) await user.query("BEGIN");
+    await engine.topics.publishIn?.(one, [entry(1)]);
+    setTimeout(() => void one.query("COMMIT"), 1800);
+    await engine.topics.publishIn?.(other, [entry(2)]);
+    await other.query("COMMIT");
+    assert.deepEqual(await numbers(engine), [1, 2]);
+  });
+
   it("leaves the waiting of a user's transaction as it was", async (t) => {
     const engine = await open(t, { schema: await schema(t) });
     await engine.topics.declare([{ name: "orders", partitions: 1 }]);
