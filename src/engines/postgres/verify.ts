@@ -7,6 +7,8 @@ import { fromColumn } from "./text.ts";
 
 /** So many rows are checked with one statement, so that no snapshot is held for long. */
 const rowsPerStep = 200;
+/** Chunks come with about so many bytes at most, or with one of them. */
+const bytesPerStep = 16 * 1024 * 1024;
 
 interface VerifyOptions {
   readonly signal?: AbortSignal;
@@ -48,7 +50,10 @@ async function* chunkPages({ read }: Connections, schema: string): AsyncGenerato
     for (let after = first - 1; ;) {
       const rows = await read<ChunkRow>({
         name: "tidings_verify_chunks",
-        text: `SELECT log, last, count, appended_ms, checksum, header, body FROM "${schema}".chunk WHERE log = $1 AND last > $2 ORDER BY last, segment LIMIT ${rowsPerStep}`,
+        text: `SELECT log, last, count, appended_ms, checksum, header, body FROM (
+            SELECT *, sum(octet_length(header) + octet_length(body)) OVER (ORDER BY last, segment) - octet_length(header) - octet_length(body) AS before
+            FROM (SELECT * FROM "${schema}".chunk WHERE log = $1 AND last > $2 ORDER BY last, segment LIMIT ${rowsPerStep}) AS c) AS c
+          WHERE before < ${bytesPerStep} ORDER BY last, segment`,
         values: [id, after],
       });
       const problems: VerifyProblem[] = [];
@@ -60,7 +65,7 @@ async function* chunkPages({ read }: Connections, schema: string): AsyncGenerato
       }
       yield { checked: rows.reduce((sum, { count }) => sum + count, 0), problems };
       const last = rows.at(-1);
-      if (!last || rows.length < rowsPerStep) break;
+      if (!last) break;
       after = last.last;
     }
   }
