@@ -132,7 +132,7 @@ export class Committer {
     const sentAt = this.#parts.tail.news();
     const sent = await connections.write<CommitRow>(
       commitStatement(effective, placed, settings, deduplicationWindowMs, writer, connections.expected()),
-      insideOf(effective),
+      this.#insideOf(effective),
     );
     if ("error" in sent) return this.#notCommitted(group, sent.sent, sent.error);
     const [row] = sent.rows;
@@ -144,6 +144,16 @@ export class Committer {
     if (conflicts.size > 0) return this.#conflicted(conflicts);
     this.#keep(placed, row, sentAt);
     this.#succeeded(group, effective, placed, row);
+  }
+
+  /** SQL of the user runs before the commit statement, so that what that locks is not locked for as long as the user takes. */
+  #insideOf([call]: readonly Call[]): Inside<CommitRow> | undefined {
+    if (!call || call.sql.length === 0) return undefined;
+    const limits = { clock: this.#parts.platform.clock, withinMs: this.#parts.settings.requestTimeoutMs };
+    return {
+      before: (client) => runUserSql(client, call.sql, limits),
+      commits: ([row]) => row !== undefined && row.bad_fences === null && row.bad_checks === null,
+    };
   }
 
   /** Who follows a log in this process need not read back what was appended just now. */
@@ -258,15 +268,6 @@ export class Committer {
 }
 
 const fencesOf = (group: readonly Call[]): number => group.reduce((sum, { fences }) => sum + fences.length, 0);
-
-/** SQL of the user runs before the commit statement, so that what that locks is not locked for as long as the user takes. */
-function insideOf([call]: readonly Call[]): Inside<CommitRow> | undefined {
-  if (!call || call.sql.length === 0) return undefined;
-  return {
-    before: (client) => runUserSql(client, call.sql),
-    commits: ([row]) => row !== undefined && row.bad_fences === null && row.bad_checks === null,
-  };
-}
 
 function topicsOf(group: readonly Call[]): ReadonlySet<string> {
   const topics = new Set<string>();

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { TidingsError } from "../../errors/tidings-error.ts";
 import type { UserWork } from "../../ports/transaction.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { forbiddenStatement } from "../sql/statements.ts";
 import { failureKind } from "./failure.ts";
 
@@ -22,11 +23,24 @@ export function isThrownByUser(error: unknown): error is Error {
 }
 
 /** Calls the functions one after the other. What one throws is told apart by `isThrownByUser`, unless the server is at fault. */
-export async function runUserSql(client: pg.PoolClient, functions: readonly UserWork[]): Promise<void> {
-  for (const fn of functions) await callUser(client, fn);
+export async function runUserSql(
+  client: pg.PoolClient,
+  functions: readonly UserWork[],
+  { clock, withinMs }: { readonly clock: Clock; readonly withinMs: number },
+): Promise<void> {
+  // One that waits for what is to be written behind it, such as a publish, would wait for itself, and everybody with it.
+  const late = Promise.withResolvers<never>();
+  late.promise.catch(() => undefined);
+  const what = `it did not end within ${withinMs} ms; it must not wait for anything else that the application writes`;
+  const cancel = clock.after(withinMs, () => late.reject(misuse(what)));
+  try {
+    for (const fn of functions) await callUser(client, fn, late.promise);
+  } finally {
+    cancel();
+  }
 }
 
-async function callUser(client: pg.PoolClient, fn: UserWork): Promise<void> {
+async function callUser(client: pg.PoolClient, fn: UserWork, late: Promise<never>): Promise<void> {
   let open = true;
   let last: Promise<unknown> = Promise.resolve();
   /** What the server has refused with, to tell it from what the function has met elsewhere. */
@@ -44,9 +58,9 @@ async function callUser(client: pg.PoolClient, fn: UserWork): Promise<void> {
     },
   };
   try {
-    await fn(handle);
+    await Promise.race([fn(handle), late]);
     open = false;
-    await last;
+    await Promise.race([last, late]);
   } catch (cause) {
     const error =
       cause instanceof Error

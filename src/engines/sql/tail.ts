@@ -67,11 +67,15 @@ export class Tail {
   at(log: number, position: number): OpenChunk | undefined {
     const kept = this.#logs.get(log);
     if (!kept) return undefined;
-    for (let index = kept.length - 1; index >= 0; index--) {
-      const { chunk } = kept[index] as Kept;
-      if (chunk.first <= position) return position <= chunk.last ? chunk : undefined;
+    // They follow one another without a gap, and may be thousands.
+    let [low, high] = [0, kept.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((kept[middle] as Kept).chunk.last < position) low = middle + 1;
+      else high = middle;
     }
-    return undefined;
+    const found = kept[low]?.chunk;
+    return found && found.first <= position ? found : undefined;
   }
 
   /** Whether nothing stands at this position or behind it, as far as this process has heard. */

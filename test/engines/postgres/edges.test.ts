@@ -33,6 +33,26 @@ describe("a Postgres store", { skip: withoutPostgres }, () => {
     assert.deepEqual(await numbers(engine), [2]);
   });
 
+  it("gives up SQL of the user that waits for what comes behind it, and goes on", async (t) => {
+    const name = await schema(t);
+    const engine = await open(t, { schema: name, requestTimeoutMs: 500 });
+    await engine.topics.declare([{ name: "orders", partitions: 1 }]);
+    const behind: Promise<unknown>[] = [];
+    const sql = async (handle: unknown): Promise<void> => {
+      const db = handle as { query(text: string): Promise<unknown> };
+      await db.query(`CREATE TABLE "${name}".mine ()`);
+      behind.push(engine.topics.publish([entry(2)]));
+      await behind[0];
+      await db.query("SELECT 1");
+    };
+    const error = await rejection(engine.transact({ publish: [entry(1)], sql: [sql] }));
+    assert.equal(error.code, "TIDINGS_TRANSACTION_MISUSE");
+    await Promise.all(behind);
+    assert.deepEqual(await numbers(engine), [2]);
+    const { rows } = await (await client(t)).query("SELECT to_regclass($1) AS made", [`"${name}".mine`]);
+    assert.deepEqual(rows, [{ made: null }]);
+  });
+
   it("may have a schema with the longest of names, and is joined and heard all the same", async (t) => {
     const name = `t_${randomUUID().replaceAll("-", "")}`.padEnd(63, "x");
     const engine = await open(t, { schema: name, pollMs: 60_000 });
