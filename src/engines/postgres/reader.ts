@@ -73,26 +73,11 @@ export function readerOf(connections: Connections, parts: ReaderParts, clock: Cl
       if (page.full || page.end) return;
       const bytes = Math.max(1, page.limits.bytes - page.bytes);
       const { first, rows } = await look({ log, position: page.next, chunks, bytes });
-      // Retention may have come in between; this is of the same moment as the rows.
+      // Retention may have come in between; this is of the same moment as the rows. The next read says what is lost.
+      if (first > page.next && page.records.length > 0) return;
       page.next = Math.max(page.next, first);
-      for (const row of rows) {
-        // There is more, and no room for it. The first row of a look has its texts always.
-        if (row.body === null) return;
-        const chunk = openRow(row, page.next, place);
-        if (!chunk) {
-          if (page.records.length > 0) return; // What was read is good; the next read meets what is wrong here.
-          throw corruptRecord(place, page.next);
-        }
-        take(page, chunk);
-        if (page.full) {
-          page.end = page.next > chunk.last && row === rows.at(-1) && rows.length < chunks;
-          return;
-        }
-      }
-      const last = rows.at(-1);
-      if (last) chunkEvents.set(log, rows.reduce((sum, { count }) => sum + count, 0) / rows.length);
-      page.end = rows.length < chunks;
-      if (page.end) return;
+      if (rows.length > 0) chunkEvents.set(log, rows.reduce((sum, { count }) => sum + count, 0) / rows.length);
+      if (takeRows(page, rows, chunks, place)) return;
       chunks = Math.min(chunksMax, chunks * 4);
     }
   }
@@ -188,6 +173,26 @@ async function lookAt({ read }: Connections, schema: string, looks: readonly Loo
     if (row.last !== null) at.rows.push(row);
   }
   return seen;
+}
+
+/** Takes what there is room for from the rows of a look for so many chunks; true when no more is to be looked for. */
+function takeRows(page: EndingPage, rows: readonly SeenRow[], chunks: number, place: LogPlace): boolean {
+  for (const row of rows) {
+    // There is more, and no room for it. The first row of a look has its texts always.
+    if (row.body === null) return true;
+    const chunk = openRow(row, page.next, place);
+    if (!chunk) {
+      if (page.records.length > 0) return true; // What was read is good; the next read meets what is wrong here.
+      throw corruptRecord(place, page.next);
+    }
+    take(page, chunk);
+    if (page.full) {
+      page.end = page.next > chunk.last && row === rows.at(-1) && rows.length < chunks;
+      return true;
+    }
+  }
+  page.end = rows.length < chunks;
+  return page.end;
 }
 
 /** Enough for the events, judged by the chunks before; how many bytes of them come is up to the look. */

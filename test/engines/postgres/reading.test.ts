@@ -26,6 +26,24 @@ async function counted(t: TestContext): Promise<{ readonly url: string; readonly
   return { url: url.href, bytes: () => bytes };
 }
 
+describe("what is gone by retention behind what a member has appended itself", { skip: withoutPostgres }, () => {
+  it("is reported as lost by the next read, and not left out of this one", async (t) => {
+    const name = await schema(t);
+    const member = await open(t, { schema: name, notify: false, pollMs: 600_000 });
+    const other = await open(t, { schema: name });
+    await member.topics.declare([{ name: "orders", partitions: 1 }]);
+    await member.topics.publish([entry(0)]);
+    for (const n of [1, 2]) await other.topics.publish([entry(n)]);
+    await other.topics.retain("orders", { appendedBeforeMs: Date.now() + 60_000 });
+    await other.topics.publish([entry(3)]);
+    const limits = { events: 10, bytes: 1 << 20 };
+    const first = await member.topics.read("orders", 0, 0, limits);
+    const second = await member.topics.read("orders", 0, first.next, limits);
+    const positions = [first, second].map(({ records }) => records.map(({ position }) => position));
+    assert.deepEqual([positions, first.lost, second.lost], [[[0], [3]], 0, 2]);
+  });
+});
+
 describe("events of a megabyte behind small ones", { skip: withoutPostgres }, () => {
   it("come as many at a time as the reader has room for", async (t) => {
     const name = await schema(t);
