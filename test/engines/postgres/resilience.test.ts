@@ -33,9 +33,15 @@ describe("when the server ends connections", { skip: withoutPostgres, concurrenc
     await engine.topics.declare([{ name: "orders", partitions: 1 }]);
     for (let n = 0; n < 10; n++) {
       await engine.topics.publish([entry(n)]);
+      const pids = "SELECT pid FROM pg_stat_activity WHERE application_name = $1";
+      const ended = await admin.query<{ pid: number }>(pids, [name]);
       assert.ok((await endAll(admin, name)) > 0);
+      await until("they are gone", async () => {
+        const { rows } = await admin.query<{ pid: number }>(pids, [name]);
+        return !rows.some(({ pid }) => ended.rows.some((one) => one.pid === pid));
+      });
       // The news of the end comes as an event of the socket.
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
     assert.deepEqual(await numbers(engine), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });

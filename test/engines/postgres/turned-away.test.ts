@@ -197,8 +197,9 @@ describe("a running member whose server", { skip: withoutPostgres }, () => {
       await until("the engine and the deliveries say why", async () => {
         const { status, engine, subscriptions } = await app.health();
         said.push(engine.trouble, subscriptions[0]?.reason);
-        assert.equal(status, "red");
-        return [engine.trouble, subscriptions[0]?.reason].every((text) => says.test(text ?? ""));
+        // One that was let in just before lives on.
+        if (status !== "red") await role.endAll();
+        return status === "red" && [engine.trouble, subscriptions[0]?.reason].every((text) => says.test(text ?? ""));
       });
       for (const text of [inspect(said, { depth: 9 }), JSON.stringify(said)]) assert.doesNotMatch(text, /secret/);
       await role.set(end);
