@@ -109,7 +109,8 @@ export class Session {
     work.then(over, over);
     for (let quiet = 0; !done; quiet++) {
       await turn();
-      if (this.clock.soonPending() > 0 || process.handlers.running().length > 0) quiet = 0;
+      // One that waits for a commit waits for time to pass.
+      if (this.clock.soonPending() > 0 || process.handlers.running().some((run) => !run.waitsForCommit())) quiet = 0;
       if (quiet < quietTurns) continue;
       if (!process.alive())
         throw new TidingsError("TIDINGS_OUTCOME_UNKNOWN", "The process died before the call was answered.");
