@@ -1,6 +1,6 @@
 // npm run chaos -- [--engine NAME --scale X --seed S --json]: a real server that dies, hangs and is cut off, and a count of
 // the damage.
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -8,6 +8,7 @@ import { serverKinds } from "./chaos/catalog.ts";
 import { type Size, sizeOf } from "./chaos/plan.ts";
 import { type ChaosResult, runChaos } from "./chaos/run.ts";
 import type { ServerKind } from "./chaos/server.ts";
+import { isUsageError, sourceOf, UsageError } from "./usage.ts";
 
 const resumeWithinMsDefault = 30_000;
 
@@ -23,8 +24,6 @@ const usage = `npm run chaos -- [--engine NAME --scale X --events N --seed S --o
   --keep              leaves the files behind also when nothing is wrong, and says where they are
   --source DIR        members and publishers run this copy of src/ (else TIDINGS_SOURCE, else the repository's)
 `;
-
-class UsageError extends Error {}
 
 function read() {
   const { values } = parseArgs({
@@ -48,14 +47,10 @@ function read() {
   const seed = Number(values.seed);
   if (!Number.isSafeInteger(seed)) throw new UsageError("--seed takes a whole number.");
   const events = values.events === undefined ? {} : { events: numberOf("events", values.events) };
-  const given = values.source ?? process.env["TIDINGS_SOURCE"];
-  const source = given ? resolve(given) : undefined;
-  if (source !== undefined && !existsSync(join(source, "index.ts")))
-    throw new UsageError(`--source takes a copy of src/, and there is no index.ts in ${source}.`);
   const size: Size = { ...sizeOf(scale), ...events };
   const resumeWithinMs = numberOf("resume-within", values["resume-within"]);
   const only = values.only?.split(",").map((name) => name.trim());
-  return { ...values, chosen, scale, size, seed, source, resumeWithinMs, only };
+  return { ...values, chosen, scale, size, seed, source: sourceOf(values.source), resumeWithinMs, only };
 }
 
 function numberOf(name: string, text: string): number {
@@ -136,8 +131,7 @@ for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(name, 
 try {
   process.exitCode = await main();
 } catch (error) {
-  const misused =
-    error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") === true;
+  const misused = isUsageError(error);
   console.error(misused ? `${(error as Error).message}\n\n${usage}` : error);
   process.exitCode = misused ? 2 : 1;
 }

@@ -1,5 +1,5 @@
 // npm run crash -- [--scenario NAME --kills N --seed S --json]: real processes, a real file, SIGKILL, and a count of the damage.
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -8,6 +8,7 @@ import { failures } from "./crash/failures.ts";
 import { hitsWanted, KillPoints, rarestOf } from "./crash/points.ts";
 import type { Scenario, ScenarioResult } from "./crash/scenario.ts";
 import { shop } from "./crash/shop.ts";
+import { isUsageError, sourceOf, UsageError } from "./usage.ts";
 
 const scenarios: readonly Scenario[] = [counter, shop, fleet, failures, birth];
 
@@ -23,8 +24,6 @@ const usage = `npm run crash -- [--scenario NAME --kills N --seed S --json --kee
   --source DIR     the processes run this copy of src/ (else TIDINGS_SOURCE, else the repository's)
   --driver NAME    the library through which the processes open their file: ${drivers.join(", ")} (the first)
 `;
-
-class UsageError extends Error {}
 
 function read() {
   const { values } = parseArgs({
@@ -49,11 +48,7 @@ function read() {
   if (!Number.isInteger(seed)) throw new UsageError("--seed takes a whole number.");
   if (values.driver !== undefined && !drivers.includes(values.driver))
     throw new UsageError(`--driver takes ${drivers.join(" or ")}.`);
-  const given = values.source ?? process.env["TIDINGS_SOURCE"];
-  const source = given ? resolve(given) : undefined;
-  if (source !== undefined && !existsSync(join(source, "index.ts")))
-    throw new UsageError(`--source takes a copy of src/, and there is no index.ts in ${source}.`);
-  return { ...values, chosen, kills, seed, source };
+  return { ...values, chosen, kills, seed, source: sourceOf(values.source) };
 }
 
 type Options = ReturnType<typeof read>;
@@ -170,8 +165,7 @@ function textOf(line: Readonly<Record<string, unknown>>): string {
 try {
   process.exitCode = await main();
 } catch (error) {
-  const misused =
-    error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") === true;
+  const misused = isUsageError(error);
   console.error(misused ? `${(error as Error).message}\n\n${usage}` : error);
   process.exitCode = misused ? 2 : 1;
 }

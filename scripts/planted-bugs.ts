@@ -9,6 +9,7 @@ import { budgetText, type HarnessName, harnessNames, type PlantedBug } from "./p
 import { catalogue } from "./planted-bugs/catalogue.ts";
 import { staleBugs } from "./planted-bugs/patch.ts";
 import { BrokenHarnessError, runAll } from "./planted-bugs/run.ts";
+import { isUsageError, UsageError } from "./usage.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
@@ -26,8 +27,6 @@ budget; without a bug the harnesses must find nothing. The exit status is 1 when
 `;
 
 /** A mistake in the command line, in a sentence that says how to mend it. */
-class UsageError extends Error {}
-
 function read() {
   const { values } = parseArgs({
     options: {
@@ -133,8 +132,7 @@ for (const [signal, status] of [
 try {
   process.exitCode = await main();
 } catch (error) {
-  const misused =
-    error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") === true;
+  const misused = isUsageError(error);
   const told = misused || error instanceof BrokenHarnessError;
   console.error(told ? `${(error as Error).message}${misused ? `\n\n${usage}` : ""}` : error);
   process.exitCode = told ? 2 : 1;

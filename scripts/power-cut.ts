@@ -3,13 +3,14 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, relative, resolve } from "node:path";
 
-import { type Options, readOptions, usage, UsageError } from "./power-cut/options.ts";
+import { type Options, readOptions, usage } from "./power-cut/options.ts";
 import { momentsOf, moreOf, nameOf, planOf, type Spec } from "./power-cut/plan.ts";
 import { tryAll } from "./power-cut/pool.ts";
 import { readRecording, record } from "./power-cut/record.ts";
 import { ensureStrace, Unable } from "./power-cut/strace.ts";
 import { Incomplete } from "./power-cut/trace.ts";
 import type { Tried } from "./power-cut/worker.ts";
+import { isUsageError } from "./usage.ts";
 
 const root = resolve(import.meta.dirname, "..");
 /** A recording has more moments than images are tried of it; more of them are recorded for more images. */
@@ -179,8 +180,7 @@ function textOf(line: Readonly<Record<string, number>>): string {
 try {
   process.exitCode = await main();
 } catch (error) {
-  const misused =
-    error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") === true;
+  const misused = isUsageError(error);
   const told = misused || error instanceof Unable;
   console.error(told ? `${(error as Error).message}${misused ? `\n\n${usage}` : ""}` : error);
   process.exitCode = misused ? 2 : 1;

@@ -7,6 +7,7 @@ import { catalog, serviceNamed } from "./services/catalog.ts";
 import { down, names, up } from "./services/lifecycle.ts";
 import { folder, urls } from "./services/records.ts";
 import { type Service, ServiceError } from "./services/service.ts";
+import { isUsageError, UsageError } from "./usage.ts";
 
 const usage = `npm run services -- up NAME... | down [NAME...] | status [--json]
 
@@ -19,8 +20,6 @@ Services: ${names.join(", ")}. They go on when the command has ended; .services/
 `;
 
 const verbs = ["up", "down", "status"] as const;
-
-class UsageError extends Error {}
 
 async function main(): Promise<void> {
   const { verb, wanted, json } = read();
@@ -50,8 +49,7 @@ function read() {
 try {
   await main();
 } catch (error) {
-  const misused =
-    error instanceof UsageError || (error as { code?: string }).code?.startsWith("ERR_PARSE_ARGS") === true;
+  const misused = isUsageError(error);
   const known = misused || error instanceof ServiceError;
   console.error(known && error instanceof Error ? error.message : error);
   if (misused) console.error(`\n${usage}`);

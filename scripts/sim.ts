@@ -9,6 +9,7 @@ import { checkFaultKinds, faultKinds, seedNumber, type SimulationReport } from "
 import { isFirstKind } from "../src/testing/sim/fault-kinds.ts";
 import { flags } from "./launch/run.mjs";
 import { add, commandOf, nothing, type SimSum, type SimTask } from "./sim/lines.ts";
+import { isUsageError, UsageError } from "./usage.ts";
 
 const kinds = Object.keys(faultKinds);
 
@@ -29,8 +30,6 @@ Seeds may be many millions of steps: a hundred seeds are about half a million.
 
 /** Seeds that one process runs before it answers: few enough to see progress, many enough to warm up. */
 const chunk = 50;
-
-class UsageError extends Error {}
 
 interface Options {
   readonly tasks: readonly SimTask[];
@@ -155,8 +154,7 @@ try {
   process.exitCode = await main();
 } catch (error) {
   const { code } = error as { readonly code?: string };
-  const misused =
-    error instanceof UsageError || code === "TIDINGS_INVALID_OPTION" || code?.startsWith("ERR_PARSE_ARGS") === true;
+  const misused = isUsageError(error) || code === "TIDINGS_INVALID_OPTION";
   process.stderr.write(misused ? `${(error as Error).message}\n\n${usage}` : `${(error as Error).stack}\n`);
   process.exitCode = misused ? 2 : 1;
 }

@@ -1,8 +1,9 @@
 // The command line of the harness.
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
+import { sourceOf, UsageError } from "../usage.ts";
 import { type Spec, specOf } from "./plan.ts";
 
 const drivers: readonly string[] = ["node:sqlite", "better-sqlite3"];
@@ -24,9 +25,6 @@ anything is lost or wrong.
   --keep           keeps the recording, also when nothing is wrong
   --prepare        installs strace where it is missing, and does nothing else
 `;
-
-/** A mistake in the command line, in a sentence that says how to mend it. */
-export class UsageError extends Error {}
 
 export interface Options {
   readonly images: number;
@@ -60,7 +58,6 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
       help: { type: "boolean", short: "h", default: false },
     },
   });
-  const source = values.source ?? environment["TIDINGS_SOURCE"];
   if (values.image !== undefined && values.recording === undefined)
     throw new UsageError("--image takes an image of a recording: name its folder with --recording.");
   if (values.driver !== undefined && !drivers.includes(values.driver))
@@ -74,7 +71,7 @@ export function readOptions(args: readonly string[], environment: NodeJS.Process
     prepare: values.prepare,
     help: values.help,
     driver: values.driver,
-    source: source === undefined || source === "" ? undefined : sourceFolder(source),
+    source: sourceOf(values.source, environment),
     recording: values.recording === undefined ? undefined : recordingFolder(values.recording),
     image: values.image === undefined ? undefined : imageOf(values.image),
   };
@@ -84,13 +81,6 @@ function wholeNumber(option: string, text: string, least: number): number {
   const number = Number(text);
   if (text.trim() !== "" && Number.isSafeInteger(number) && number >= least) return number;
   throw new UsageError(`${option} takes a whole number of at least ${least}, not "${text}".`);
-}
-
-/** The folder that holds index.ts. */
-function sourceFolder(text: string): string {
-  const found = [resolve(text), resolve(text, "src")].find((folder) => isFile(join(folder, "index.ts")));
-  if (found !== undefined) return found;
-  throw new UsageError(`--source: there is no index.ts in ${resolve(text)}, nor in a folder src of it.`);
 }
 
 function recordingFolder(text: string): string {
@@ -106,5 +96,3 @@ function imageOf(text: string): Spec {
   if (spec) return spec;
   throw new UsageError(`--image takes a name such as 1234.torn-512.7, as a violation gives it, not "${text}".`);
 }
-
-const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;

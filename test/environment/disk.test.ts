@@ -6,16 +6,15 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { smallDisk, without, withoutRoot, withoutStrace } from "../lib/machine.ts";
+import { smallDisk, without, withoutRoot, withoutSmallDisk, withoutStrace } from "../lib/machine.ts";
 import { assertPromises, folder, Worker } from "./support.ts";
 
 /** A log that is copied into the file and begun anew all the time, so that the disk gets full at each of these. */
 const small = "checkpointBytes=65536&walRestartBytes=262144&walBytesMax=1048576";
 
-describe("an application whose disk gets full", { timeout: 180_000 }, () => {
+describe("an application whose disk gets full", { skip: withoutSmallDisk(), timeout: 180_000 }, () => {
   it("refuses with a code, is red, and goes on without a restart when there is space, again and again", async (t) => {
     const disk = smallDisk(t, 24);
-    if (disk === undefined) return;
     const path = join(disk, "worker.db");
     const worker = new Worker(t, { path, options: small, pad: 500 });
     await worker.until("it publishes", () => worker.count("ack") > 50);

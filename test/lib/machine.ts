@@ -35,8 +35,20 @@ export function withoutPackage(name: string): string | false {
   }
 }
 
-/** A small disk of its own; undefined where none can be mounted, and then the test is skipped with the reason. */
-export function smallDisk(t: TestContext, megabytes: number): string | undefined {
+/** Whether a small disk can be mounted here. */
+export function withoutSmallDisk(): string | false {
+  const above = mkdtempSync(join(tmpdir(), "tidings-disk-"));
+  try {
+    const problem = mountAt(above, 1);
+    if (problem === undefined) spawnSync("umount", ["-l", above]);
+    return problem !== undefined && missing(`no small disk can be mounted here: ${problem}`);
+  } finally {
+    rmSync(above, { recursive: true, force: true });
+  }
+}
+
+/** A small disk of its own, for tests that `withoutSmallDisk` does not skip. */
+export function smallDisk(t: TestContext, megabytes: number): string {
   const above = mkdtempSync(join(tmpdir(), "tidings-disk-"));
   const place = join(above, "disk");
   mkdirSync(place);
@@ -45,9 +57,14 @@ export function smallDisk(t: TestContext, megabytes: number): string | undefined
     spawnSync("umount", ["-l", place]);
     rmSync(above, { recursive: true, force: true });
   });
+  const problem = mountAt(place, megabytes);
+  if (problem !== undefined) throw new Error(problem);
+  return place;
+}
+
+/** Undefined when it is mounted, else why it is not. */
+function mountAt(place: string, megabytes: number): string | undefined {
   const options = ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", place];
   const { status, stderr } = spawnSync("mount", options, { encoding: "utf8" });
-  if (status === 0) return place;
-  t.skip(missing(`no small disk can be mounted here: ${stderr?.trim() || "mount is missing or needs root"}`));
-  return undefined;
+  return status === 0 ? undefined : stderr?.trim() || "mount is missing or needs root";
 }

@@ -2,7 +2,7 @@ import type { Lease, Leases } from "../../ports/leases.ts";
 import { endOfPrefix } from "../sql/prefix.ts";
 import type { Connections } from "./connections.ts";
 import type { Settings } from "./options.ts";
-import { fromColumn, toColumn } from "./text.ts";
+import { behindAll, fromColumn, toColumn } from "./text.ts";
 
 /**
  * Leases by the clock of the server. They do not wait behind commits: who holds one says so by its token in the commit.
@@ -56,7 +56,7 @@ export function leasesOf({ read }: Connections, { schema }: Settings): Leases {
         name: "tidings_leases",
         text: `SELECT name, owner, token, expires_ms FROM "${schema}".lease
           WHERE name >= $1 AND name < $2 AND owner IS NOT NULL AND expires_ms > "${schema}".now_ms() ORDER BY name`,
-        values: [from, endOfPrefix(from) ?? "\u{10FFFF}\u{10FFFF}"],
+        values: [from, endOfPrefix(from) ?? behindAll],
       });
       return rows.map(({ name, owner, token, expires_ms: expiresAtMs }) => ({
         name: fromColumn(name),

@@ -1,5 +1,5 @@
-import { TidingsError } from "../../errors/tidings-error.ts";
-import { checkOptions } from "../../lib/options.ts";
+import type { TidingsError } from "../../errors/tidings-error.ts";
+import { checkFlags, checkOptions, invalidOption, numbersOf, valueOfText } from "../../lib/options.ts";
 
 /** Options of the Postgres engine. */
 export interface PostgresOptions {
@@ -51,6 +51,7 @@ const numbers = {
   groupBytesMax: 2 * 1024 * 1024,
   segmentBytes: 1024 * 1024 * 1024,
 };
+const where = "postgres()";
 const numberNames = Object.keys(numbers) as (keyof typeof numbers)[];
 const flagNames = ["notify", "preparedStatements", "readOnly"] as const;
 const textNames = ["schema", "listenUrl"] as const;
@@ -62,21 +63,14 @@ const clientNames = [
 
 /** Checks options and fills in the defaults. Throws TIDINGS_INVALID_OPTION. */
 export function settingsOf(options: PostgresOptions): Settings {
-  checkOptions("postgres()", options, ["url", ...ownNames]);
+  checkOptions(where, options, ["url", ...ownNames]);
   const { url, schema = "tidings", listenUrl, notify = true, preparedStatements = true, readOnly = false } = options;
   const address = checkUrl("url", url);
   if (listenUrl !== undefined) checkUrl("listenUrl", listenUrl);
   if (typeof schema !== "string" || !/^[a-z_][a-z0-9_]{0,62}$/.test(schema) || schema.startsWith("pg_"))
     throw invalid("schema", "is a name of lower-case letters, digits and _ that does not begin with pg_");
-  for (const name of flagNames)
-    if (options[name] !== undefined && typeof options[name] !== "boolean") throw invalid(name, "is true or false");
-  const filled = { ...numbers };
-  for (const name of numberNames) {
-    const value = options[name];
-    if (value === undefined) continue;
-    if (typeof value !== "number" || !(value > 0)) throw invalid(name, "is a number greater than 0");
-    filled[name] = value;
-  }
+  checkFlags(where, options, flagNames);
+  const filled = numbersOf(where, options, numbers);
   if (filled.connectionsMax < 2) throw invalid("connectionsMax", "is at least 2");
   return {
     url, schema, notify, preparedStatements, readOnly, ...filled, listenUrl: listenUrl ?? url, pollMs: options.pollMs,
@@ -91,10 +85,7 @@ export function parsePostgresUrl(address: string): PostgresOptions {
   for (const [name, text] of Array.from(url.searchParams)) {
     if (!ownNames.includes(name)) continue;
     url.searchParams.delete(name);
-    if ((numberNames as readonly string[]).includes(name)) options[name] = Number(text);
-    else if ((flagNames as readonly string[]).includes(name))
-      options[name] = text === "true" ? true : text === "false" ? false : text; // prettier-ignore
-    else options[name] = text;
+    options[name] = valueOfText(name, text, { numbers: numberNames, flags: flagNames });
   }
   return { ...options, url: url.href };
 }
@@ -122,8 +113,4 @@ function parse(option: string, text: string): URL {
   }
 }
 
-function invalid(option: string, sentence: string): TidingsError {
-  return new TidingsError("TIDINGS_INVALID_OPTION", `The option "${option}" of postgres() ${sentence}.`, {
-    details: { option },
-  });
-}
+const invalid = (option: string, sentence: string): TidingsError => invalidOption(where, option, sentence);

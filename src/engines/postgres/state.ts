@@ -5,7 +5,7 @@ import { contentOfDocument, placeOfDocument, xor } from "./checksums.ts";
 import type { Connections } from "./connections.ts";
 import { gathered } from "./gather.ts";
 import type { Settings } from "./options.ts";
-import { fromColumn, toColumn } from "./text.ts";
+import { behindAll, fromColumn, toColumn } from "./text.ts";
 import type { Clock } from "../../platform/clock.ts";
 
 interface DocumentRow {
@@ -15,9 +15,6 @@ interface DocumentRow {
   readonly checksum: number;
   readonly value: string;
 }
-
-/** Behind every key there is: keys hold U+10FFFF only before a digit, see `text.ts`. */
-const behindAll = "\u{10FFFF}\u{10FFFF}";
 
 /** Reads documents; those that are asked for in one turn are one statement. */
 export function stateOf({ read }: Connections, { schema }: Settings, clock: Clock): Omit<State, "watch"> {

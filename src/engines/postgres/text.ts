@@ -4,6 +4,9 @@
  */
 const escape = "\u{10FFFF}";
 
+/** Behind every key and name there is: these hold the character only before a digit. */
+export const behindAll = escape + escape;
+
 const special = new RegExp(`${escape}(0|1|2d[89a-f][0-9a-f]{2})`, "gu");
 
 /** The text as it stands in a column. */

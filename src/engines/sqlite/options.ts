@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { TidingsError } from "../../errors/tidings-error.ts";
-import { checkOptions } from "../../lib/options.ts";
+import type { TidingsError } from "../../errors/tidings-error.ts";
+import { checkFlags, checkOptions, invalidOption, numbersOf, valueOfText } from "../../lib/options.ts";
 import { type BindingName, bindingNames } from "./binding.ts";
 
 /** Options of the embedded engine. */
@@ -50,12 +50,13 @@ const numbers = {
   pollMs: 25,
   cacheBytes: 8 * 1024 * 1024,
 };
+const where = "sqlite()";
 const numberNames = Object.keys(numbers) as (keyof typeof numbers)[];
 const flagNames = ["readOnly", "exclusive"] as const;
 
 /** Checks options and fills in the defaults. Throws TIDINGS_INVALID_OPTION. */
 export function settingsOf(options: SqliteOptions): Settings {
-  checkOptions("sqlite()", options, ["path", "binding", ...flagNames, ...numberNames]);
+  checkOptions(where, options, ["path", "binding", ...flagNames, ...numberNames]);
   const { path, binding = "node:sqlite", readOnly = false, exclusive = false } = options;
   if (typeof path !== "string" || path === "") throw invalid("path", "is the file's name, such as shop.db");
   if (path.startsWith(":memory:") || path.startsWith("file:")) {
@@ -64,16 +65,8 @@ export function settingsOf(options: SqliteOptions): Settings {
   if (typeof binding === "string" && !bindingNames.includes(binding)) {
     throw invalid("binding", `is ${bindingNames.map((name) => `"${name}"`).join(" or ")}, or an open handle of it`);
   }
-  for (const name of flagNames) {
-    if (options[name] !== undefined && typeof options[name] !== "boolean") throw invalid(name, "is true or false");
-  }
-  const filled = { ...numbers };
-  for (const name of numberNames) {
-    const value = options[name];
-    if (value === undefined) continue;
-    if (typeof value !== "number" || !(value > 0)) throw invalid(name, "is a number greater than 0");
-    filled[name] = value;
-  }
+  checkFlags(where, options, flagNames);
+  const filled = numbersOf(where, options, numbers);
   if (filled.walRestartBytes > filled.walBytesMax) throw invalid("walRestartBytes", "is at most walBytesMax");
   return { path: resolve(path), binding, readOnly, exclusive, ...filled };
 }
@@ -85,16 +78,9 @@ export function parseSqliteUrl(url: string): SqliteOptions {
   const options: Record<string, unknown> = { path: decodeURIComponent(match[1] as string) };
   for (const [name, text] of new URLSearchParams(match[2] ?? "")) {
     if (name === "path") throw invalid("path", "stands before the question mark of the url");
-    if ((numberNames as readonly string[]).includes(name)) options[name] = Number(text);
-    else if ((flagNames as readonly string[]).includes(name))
-      options[name] = text === "true" ? true : text === "false" ? false : text;
-    else options[name] = text;
+    options[name] = valueOfText(name, text, { numbers: numberNames, flags: flagNames });
   }
   return options as unknown as SqliteOptions;
 }
 
-function invalid(option: string, sentence: string): TidingsError {
-  return new TidingsError("TIDINGS_INVALID_OPTION", `The option "${option}" of sqlite() ${sentence}.`, {
-    details: { option },
-  });
-}
+const invalid = (option: string, sentence: string): TidingsError => invalidOption(where, option, sentence);

@@ -11,7 +11,7 @@ import { silentLogger } from "../../../src/delivery/log.ts";
 import { postgres, type UserSql } from "../../../src/engines/postgres/index.ts";
 import type { Engine } from "../../../src/ports/engine.ts";
 import { afterwards } from "../../lib/afterwards.ts";
-import { smallDisk, withoutRoot } from "../../lib/machine.ts";
+import { smallDisk, withoutRoot, withoutSmallDisk } from "../../lib/machine.ts";
 import { fill, serverOn } from "./small-disk.ts";
 import { client, entry, open, platform, rejection, until, withoutPostgres } from "./support.ts";
 
@@ -149,78 +149,79 @@ async function assertPromises(t: TestContext, server: RunningServer, works: Work
   );
 }
 
-describe("an application whose server", { skip: withoutPostgres || withoutRoot(), timeout: 300_000 }, () => {
-  it("has no room for data refuses with a code, is red, and goes on by itself when there is some, again and again", async (t) => {
-    const disk = smallDisk(t, 96);
-    if (disk === undefined) return;
-    const server = await serverOn(t, disk, "data");
-    const works = await Works.started(t, server, 20_000);
-    for (let round = 0; round < 3; round++) {
+describe(
+  "an application whose server",
+  { skip: withoutPostgres || withoutRoot() || withoutSmallDisk(), timeout: 300_000 },
+  () => {
+    it("has no room for data refuses with a code, is red, and goes on by itself when there is some, again and again", async (t) => {
+      const disk = smallDisk(t, 96);
+      const server = await serverOn(t, disk, "data");
+      const works = await Works.started(t, server, 20_000);
+      for (let round = 0; round < 3; round++) {
+        await works.publishUntil("it publishes", (code) => code === undefined);
+        await until("all is well", () => works.isWell());
+        const release = works.hold();
+        for (const _ of ["one with SQL of its own", "one without"])
+          await works.publishUntil("there is something to handle", (code) => code === undefined);
+        const makeRoom = fill(disk);
+        await works.refusedTimes(3);
+        const full = await works.troubles();
+        assert.equal(full.status, "red");
+        assert.match(full.engine, /The disk of the server .* is full; nothing was written\./);
+        assert.deepEqual(await numbersIn(works.app.engine, "jobs"), works.acknowledged);
+        release();
+        await until("deliveries are red", async () => (await works.troubles()).deliveries.includes("is full"));
+        makeRoom();
+      }
+      await works.publishUntil("it publishes again", (code) => code === undefined);
+      await until("it is green again", () => works.isWell());
+      assert.deepEqual([...new Set(works.refused.values())], ["TIDINGS_DISK_FULL"]);
+      await assertPromises(t, server, works);
+    });
+
+    it("dies because there is no room for its log says what is not known, is red, and goes on when that runs again", async (t) => {
+      const disk = smallDisk(t, 80);
+      const server = await serverOn(t, disk, "log");
+      const works = await Works.started(t, server, 400_000);
       await works.publishUntil("it publishes", (code) => code === undefined);
       await until("all is well", () => works.isWell());
+      // So that it is a publish that finds no room.
       const release = works.hold();
-      for (const _ of ["one with SQL of its own", "one without"])
-        await works.publishUntil("there is something to handle", (code) => code === undefined);
       const makeRoom = fill(disk);
       await works.refusedTimes(3);
-      const full = await works.troubles();
-      assert.equal(full.status, "red");
-      assert.match(full.engine, /The disk of the server .* is full; nothing was written\./);
-      assert.deepEqual(await numbersIn(works.app.engine, "jobs"), works.acknowledged);
+      assert.equal((await works.troubles()).status, "red");
       release();
-      await until("deliveries are red", async () => (await works.troubles()).deliveries.includes("is full"));
       makeRoom();
-    }
-    await works.publishUntil("it publishes again", (code) => code === undefined);
-    await until("it is green again", () => works.isWell());
-    assert.deepEqual([...new Set(works.refused.values())], ["TIDINGS_DISK_FULL"]);
-    await assertPromises(t, server, works);
-  });
+      // As whoever looks after the server does it.
+      await server.kill();
+      await server.start();
+      await works.publishUntil("it publishes again", (code) => code === undefined);
+      await until("it is green again", () => works.isWell());
+      // Some of what was written to the log before it ended may be there: nobody may say that nothing was written.
+      const codes = new Set(works.refused.values());
+      t.diagnostic([...codes].join());
+      assert.ok(!codes.has("TIDINGS_DISK_FULL"));
+      await assertPromises(t, server, works);
+    });
 
-  it("dies because there is no room for its log says what is not known, is red, and goes on when that runs again", async (t) => {
-    const disk = smallDisk(t, 80);
-    if (disk === undefined) return;
-    const server = await serverOn(t, disk, "log");
-    const works = await Works.started(t, server, 400_000);
-    await works.publishUntil("it publishes", (code) => code === undefined);
-    await until("all is well", () => works.isWell());
-    // So that it is a publish that finds no room.
-    const release = works.hold();
-    const makeRoom = fill(disk);
-    await works.refusedTimes(3);
-    assert.equal((await works.troubles()).status, "red");
-    release();
-    makeRoom();
-    // As whoever looks after the server does it.
-    await server.kill();
-    await server.start();
-    await works.publishUntil("it publishes again", (code) => code === undefined);
-    await until("it is green again", () => works.isWell());
-    // Some of what was written to the log before it ended may be there: nobody may say that nothing was written.
-    const codes = new Set(works.refused.values());
-    t.diagnostic([...codes].join());
-    assert.ok(!codes.has("TIDINGS_DISK_FULL"));
-    await assertPromises(t, server, works);
-  });
-
-  it("is full when it begins says so, whatever needs the room, and begins when there is some", async (t) => {
-    const disk = smallDisk(t, 96);
-    if (disk === undefined) return;
-    const server = await serverOn(t, disk, "data");
-    const url = kind.url(server, server.port, { requestTimeoutMs: 5000 });
-    const engine = await open(t, { url });
-    await engine.topics.declare([{ name: "orders", partitions: 1 }]);
-    const makeRoom = fill(disk);
-    const other = postgres({ url, schema: "other" });
-    assert.equal((await rejection(other.open({ platform }))).code, "TIDINGS_DISK_FULL");
-    // Before its first commit it says who it is, and there is no room for that either.
-    assert.equal((await rejection(engine.topics.publish([entry(1)]))).code, "TIDINGS_DISK_FULL");
-    assert.match(engine.trouble() ?? "", /is full/);
-    makeRoom();
-    await engine.topics.publish([entry(2)]);
-    assert.equal(engine.trouble(), undefined);
-    assert.deepEqual((await engine.topics.read("orders", 0, 0, { events: 9, bytes: 1 << 20 })).records.map(({ id }) => id), ["id-2"]); // prettier-ignore
-    const opened = await open(t, { url, schema: "other" });
-    assert.deepEqual(await opened.topics.list(), []);
-  });
-});
+    it("is full when it begins says so, whatever needs the room, and begins when there is some", async (t) => {
+      const disk = smallDisk(t, 96);
+      const server = await serverOn(t, disk, "data");
+      const url = kind.url(server, server.port, { requestTimeoutMs: 5000 });
+      const engine = await open(t, { url });
+      await engine.topics.declare([{ name: "orders", partitions: 1 }]);
+      const makeRoom = fill(disk);
+      const other = postgres({ url, schema: "other" });
+      assert.equal((await rejection(other.open({ platform }))).code, "TIDINGS_DISK_FULL");
+      // Before its first commit it says who it is, and there is no room for that either.
+      assert.equal((await rejection(engine.topics.publish([entry(1)]))).code, "TIDINGS_DISK_FULL");
+      assert.match(engine.trouble() ?? "", /is full/);
+      makeRoom();
+      await engine.topics.publish([entry(2)]);
+      assert.equal(engine.trouble(), undefined);
+      assert.deepEqual((await engine.topics.read("orders", 0, 0, { events: 9, bytes: 1 << 20 })).records.map(({ id }) => id), ["id-2"]); // prettier-ignore
+      const opened = await open(t, { url, schema: "other" });
+      assert.deepEqual(await opened.topics.list(), []);
+    });
+  },
+);

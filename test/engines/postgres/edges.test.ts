@@ -107,10 +107,6 @@ describe("a Postgres store", { skip: withoutPostgres }, () => {
   it("is not made in a database that has no place for most characters", async (t) => {
     const name = `t_${randomUUID().replaceAll("-", "")}`;
     const admin = await client(t);
-    const { rows } = await admin.query(
-      "SELECT rolcreatedb OR rolsuper AS may FROM pg_roles WHERE rolname = current_user",
-    );
-    if (!(rows as { may: boolean }[])[0]?.may) return t.skip("the role may not make a database");
     await admin.query(`CREATE DATABASE ${name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0`);
     afterwards(t, () => admin.query(`DROP DATABASE ${name} WITH (FORCE)`));
     const url = new URL(serviceUrl("postgres"));
