@@ -12,15 +12,14 @@ const engines: Readonly<Record<string, (url: string) => Promise<EngineFactory>>>
     const { sqliteFromUrl } = await import("../engines/sqlite/factory.ts");
     return sqliteFromUrl(url);
   },
-  async postgres(url) {
-    const { postgresFromUrl } = await import("../engines/postgres/factory.ts");
-    return postgresFromUrl(url);
-  },
-  async postgresql(url) {
-    const { postgresFromUrl } = await import("../engines/postgres/factory.ts");
-    return postgresFromUrl(url);
-  },
+  postgres,
+  postgresql: postgres,
 };
+
+async function postgres(url: string): Promise<EngineFactory> {
+  const { postgresFromUrl } = await import("../engines/postgres/factory.ts");
+  return postgresFromUrl(url);
+}
 
 /** The engine of a URL. Throws TIDINGS_UNKNOWN_ENGINE, and what the engine says of the rest of the URL. */
 export async function engineOfUrl(url: string, extra: { readonly readOnly?: boolean } = {}): Promise<EngineFactory> {
