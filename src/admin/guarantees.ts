@@ -49,7 +49,7 @@ const above = {
     "test/app/retention.test.ts › that is forced pauses a subscription that has lost events, and says how many",
   ],
   P4: [
-    "test/delivery/crash.test.ts › what was running runs again alone, and every effect happens once",
+    "test/delivery/crash.test.ts › what was running runs again first, and every effect happens once",
     "test/delivery/unit-of-work.test.ts › loses no update when many keys write one document",
     "test/delivery/crash.test.ts › another member takes over, and the paused one that comes back changes nothing",
   ],

@@ -94,8 +94,8 @@ describe("beside a subscription", () => {
     let lives = 0;
     const at: number[] = [];
     let dead = { is: false };
-    // Five events kill, each three times alone, and the first of them once among others.
-    for (let life = 0; life < 18; life++) {
+    // Five events kill, each three times alone, once among a few, and the first of them once among all.
+    for (let life = 0; life < 24; life++) {
       const mine = { is: false };
       dead = mine;
       const deadly = sick((ctx) => {

@@ -17,7 +17,7 @@ const counter = (before?: (n: number) => Promise<void> | void) =>
     .on(Followed, () => undefined);
 
 describe("after the death of a process", () => {
-  it("what was running runs again alone, and every effect happens once", async () => {
+  it("what was running runs again first, and every effect happens once", async () => {
     const world = memoryWorld();
     const platform = virtualPlatform();
     const waiting = gate();

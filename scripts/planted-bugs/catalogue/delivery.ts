@@ -64,4 +64,14 @@ export const deliveryBugs: readonly PlantedBug[] = [
     replace: "        void claims;\n",
     budget: { harness: "sim", seeds: 100 },
   },
+  {
+    name: "suspects-not-named",
+    breaks:
+      "Suspects run together without being named before, so that the next owner runs them together again, and so on for ever.",
+    caughtBy: ["I7"],
+    file: "src/delivery/commit/claims.ts",
+    find: "  announce(): Promise<void> {\n    return this.#write(this.#claimTo(this.#asked));\n",
+    replace: "  announce(): Promise<void> {\n    return Promise.resolve();\n",
+    budget: { harness: "sim", seeds: 100 },
+  },
 ];

@@ -145,6 +145,11 @@ export class Claims {
     await this.#write(this.#claimTo(position + 1));
   }
 
+  /** Names everybody who is suspected, before some of them run together: a death under them leaves these to run alone. */
+  announce(): Promise<void> {
+    return this.#write(this.#claimTo(this.#asked));
+  }
+
   /** The one that was to run alone has not killed anybody: it has come to an end, or has not begun. It stays claimed. Never rejects. */
   async acquit(): Promise<void> {
     if (!this.#alone) return;

@@ -23,6 +23,10 @@ export interface AloneRuns {
   /** Gives its slot back, and its turn at a hot document. */
   release(delivery: Delivery): void;
   abandon(delivery: Delivery): void;
+  /** The lane is looked at again as soon as something may start. */
+  goOn(lane: Lane): void;
+  /** Whether nothing of the partition may start for now: the subscription is paused, or an event blocks its partition. */
+  heldUp(): boolean;
   stopped(): boolean;
 }
 
@@ -140,22 +144,24 @@ export class Alone {
     this.#runs.begin(delivery);
   }
 
-  /** What is given up without a run waits for nobody. */
+  /** What is given up without a run waits for no guard. */
   #admits(delivery: Delivery): boolean {
-    if (delivery.commitError !== undefined) return true;
     const { held, door } = this.#options;
-    return delivery.held ? held.admits(delivery) : door.admits(delivery, delivery.lane as Lane);
+    if (delivery.held) return delivery.commitError !== undefined || held.admits(delivery);
+    if (this.#runs.heldUp()) return false;
+    return delivery.commitError !== undefined || door.admits(delivery, delivery.lane as Lane);
   }
 
-  /** Its guards let others through before it: it waits for its turn there, and is what it was. */
+  /** Others came first, to its guards or to what holds up the partition: it waits for its turn there, and is what it was. */
   #waitAgain(delivery: Delivery): void {
     const { lane } = delivery;
     this.#runs.release(delivery);
-    if (lane) {
-      lane.queue.unshift(delivery);
-      void this.#options.claims.acquit();
-    }
     this.tell(delivery);
+    if (!lane) return;
+    lane.queue.unshift(delivery);
+    void this.#options.claims.acquit();
+    // What waits for a guard is woken by it.
+    if (this.#runs.heldUp()) this.#runs.goOn(lane);
   }
 
   #putBack(delivery: Delivery): void {

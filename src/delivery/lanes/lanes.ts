@@ -84,6 +84,7 @@ export class Lanes implements DeliveryOwner {
         this.#blocking.add(delivery);
         this.#alone.outlived(delivery);
       },
+      heldUp: () => this.isHeldUp(),
       stopped: () => this.#stopped,
     };
     this.#alone = new Alone({ ...options, door: this.#door }, runs);
@@ -131,21 +132,20 @@ export class Lanes implements DeliveryOwner {
     return this.#runningCount;
   }
 
-  /** Whether nothing of the partition goes on before one event does. */
-  isBlocked(): boolean {
-    return this.#blocking.size > 0;
+  /** Whether nothing of the partition may start for now: the subscription is paused, or an event blocks its partition. */
+  isHeldUp(): boolean {
+    return this.#blocking.size > 0 || this.#runtime.paused();
   }
 
   /** Starts whatever may start. */
   dispatch(): void {
-    const { claims } = this.#options;
-    const runtime = this.#runtime;
+    const { claims, runtime } = this.#options;
     if (this.#dispatching || this.#stopped || this.#ready.first() === undefined || runtime.paused()) return;
     if (!runtime.gate.open(this.#dispatchLater) || !runtime.turns.enter(this.#dispatchLater)) return;
     this.#dispatching = true;
     let started = 0;
     for (let lane = this.#ready.first(); lane; lane = this.#ready.first()) {
-      if (this.#stopped || this.isBlocked() || runtime.paused()) break;
+      if (this.#stopped || this.isHeldUp()) break;
       const delivery = lane.queue[0];
       if (delivery === undefined || lane.blocked || this.holdBack(lane)) {
         this.#ready.shift();

@@ -10,6 +10,7 @@ import type { SubscriptionRuntime } from "../runtime.ts";
 import type { Ingest } from "./ingest.ts";
 import { LastOwners } from "./last-owners.ts";
 import { stalledError } from "../failure/stalled.ts";
+import { SuspectGroup } from "./suspect-group.ts";
 
 /** What is needed to run the suspects of a partition. */
 export interface SuspectsOptions {
@@ -29,9 +30,10 @@ export interface SuspectsOptions {
 }
 
 /**
- * Whatever the last owner had claimed and not settled may have killed it: each of these runs alone. Only a death during
- * such a run counts as a stall; after too many the event is parked and the others go on. Once it shows that the last owner
- * lives and has only lost the partition, the rest runs as ever.
+ * Whatever the last owner had claimed and not settled may have killed it: these run before anything else of the process, a few
+ * together, and whom a second death leaves under suspicion alone. Only a death during a run alone counts as a stall; after too
+ * many the event is parked and the others go on. Once it shows that the last owner lives and has only lost the partition,
+ * the rest runs as ever.
  */
 export async function runSuspects(options: SuspectsOptions): Promise<void> {
   const { claimed, claims, document, heldSuspects, runtime } = options;
@@ -62,6 +64,7 @@ async function runClaimed(
   lastOwners: LastOwners | undefined,
 ): Promise<void> {
   const { runtime, progress, number, claims, lanes } = options;
+  const group = new SuspectGroup({ ...options, mustWait: (delivery) => mustWait(delivery, options) });
   let found = 0;
   // Claims reach ahead of what is published: what comes from now on cannot have killed anybody, and is not to wait alone.
   const bounds = await runtime.engine.topics.bounds(runtime.topic);
@@ -76,6 +79,7 @@ async function runClaimed(
     // Gone by retention: the fetch loop will say so.
     if (page.lost > 0 || page.records.length === 0) break;
     for (const record of page.records) {
+      if (group.has(record.key)) found += await group.run();
       if (options.stopped()) return;
       const delivery = await options.ingest.takeOnce(record);
       if (!delivery) continue;
@@ -85,20 +89,30 @@ async function runClaimed(
       const failures = claimed.failures?.[record.position];
       if (failures !== undefined) delivery.tries = { ...delivery.tries, failures };
       if (isSuspect) recall(delivery, claimed, options);
-      if (!isSuspect || mustWait(delivery, options)) lanes.enqueue(delivery);
-      else {
-        found += 1;
-        await runtime.gate.alone(() => lanes.runAlone(delivery));
-      }
+      if (!isSuspect) lanes.enqueue(delivery);
+      else if (isNamed) found += (await group.run()) + (await runNamed(delivery, options));
+      else if (group.add(delivery)) found += await group.run();
     }
   }
+  found += await group.run();
   if (!options.stopped()) claims.inherited();
   if (found > 0) {
     runtime.log.warn(
       { subscription: runtime.name, partition: number, events: found },
-      "events that were running when a process died were run one at a time",
+      "events that were running when a process died were run before anything else",
     );
   }
+}
+
+/** Runs a suspect with nothing beside it, if it need not wait. Returns how many ran. */
+async function runNamed(delivery: Delivery, options: SuspectsOptions): Promise<number> {
+  const { lanes, runtime } = options;
+  if (mustWait(delivery, options)) {
+    lanes.enqueue(delivery);
+    return 0;
+  }
+  await runtime.gate.alone(() => lanes.runAlone(delivery));
+  return 1;
 }
 
 /**
@@ -106,9 +120,9 @@ async function runClaimed(
  * behind it in its lane must not overtake it, and is not let through a guard first: it might be the probe for which the one
  * before it waits.
  */
-function mustWait(delivery: Delivery, { lanes, runtime }: SuspectsOptions): boolean {
+function mustWait(delivery: Delivery, { lanes }: SuspectsOptions): boolean {
   const isBehind = (lanes.find(delivery.record.key)?.queue.length ?? 0) > 0;
-  if (isBehind || lanes.isBlocked() || runtime.paused()) return true;
+  if (isBehind || lanes.isHeldUp()) return true;
   return delivery.commitError === undefined && refusing(delivery) !== undefined;
 }
 
