@@ -11,6 +11,8 @@ export interface Capabilities {
   readonly sharedByProcesses: boolean;
   /** Whether publishes, state, timers and positions commit in one transaction (`Engine.transact`). */
   readonly transactions: boolean;
+  /** Whether a publish of several events is all or nothing also when the engine or the process fails in the midst of it. */
+  readonly atomicPublish: boolean;
   /** Whether a unit of work may run the user's own SQL (`Transaction.sql`). */
   readonly userSql: boolean;
   /** Whether an event id given by the caller is checked for duplicates at publish. */

@@ -6,6 +6,7 @@ export const memoryCapabilities: Capabilities = Object.freeze({
   persistent: false,
   sharedByProcesses: false,
   transactions: true,
+  atomicPublish: true,
   userSql: false,
   publishDeduplication: true,
   seekByTime: true,

@@ -6,6 +6,7 @@ export const postgresCapabilities: Capabilities = Object.freeze({
   persistent: true,
   sharedByProcesses: true,
   transactions: true,
+  atomicPublish: true,
   userSql: true,
   publishDeduplication: true,
   seekByTime: true,

@@ -6,6 +6,7 @@ export const sqliteCapabilities: Capabilities = Object.freeze({
   persistent: true,
   sharedByProcesses: true,
   transactions: true,
+  atomicPublish: true,
   userSql: true,
   publishDeduplication: true,
   seekByTime: true,
