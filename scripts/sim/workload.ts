@@ -112,6 +112,7 @@ export const ownSimulation: SimulationOptions = {
   services,
   topics: [work, notes, done],
   workload: publish,
+  apart: true,
   expect,
   check: (end: SimulationEnd): Promise<readonly Violation[]> => checkLedger(end, servicesOfSeed(end.seed)),
 };

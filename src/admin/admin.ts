@@ -11,6 +11,7 @@ import { type Diagnosis, diagnose, type DoctorLimits } from "./doctor.ts";
 import { type EventStory, findEvent, type FindOptions } from "./find-event.ts";
 import { type Guarantee, guarantees } from "./guarantees.ts";
 import { type HeldKeysAdmin, heldKeysAdmin } from "./held-keys.ts";
+import { type OutboxAdmin, outboxAdmin } from "./outbox.ts";
 import { type PublishedEvent, publisherOf, type RawEvent } from "./publish.ts";
 import { readEvents, type ReadOptions } from "./read-events.ts";
 import { type DeadLettersAdmin, deadLettersAdmin } from "./repair.ts";
@@ -49,6 +50,7 @@ export interface Admin {
   readonly deadLetters: DeadLettersAdmin;
   readonly redrives: RedrivesAdmin;
   readonly breakers: BreakersAdmin;
+  readonly outbox: OutboxAdmin;
   readonly engine: EngineAdmin;
 }
 
@@ -95,6 +97,7 @@ export function createAdmin(options: AdminOptions): Admin {
     deadLetters: deadLettersAdmin(context),
     redrives: redrivesAdmin(context),
     breakers: breakersAdmin(context),
+    outbox: outboxAdmin(context),
     engine: {
       info: () => engine.info(),
       verify: (verifying) => engine.verify(verifying),

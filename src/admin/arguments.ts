@@ -72,6 +72,7 @@ const signatures: { readonly [Group in keyof Admin]: Verbs<Admin[Group]> } = {
     cancel: [id, options], wait: [id, options],
   },
   breakers: { list: [], show: [name], open: [name, reasoned], close: [name, reasoned] },
+  outbox: { partitions: [], parked: [options], retry: [id], discard: [id] },
   engine: { info: [], verify: [options], guarantees: [], diagnose: [options] },
 }; // prettier-ignore
 

@@ -118,10 +118,10 @@ export function tidings(options: AppOptions): App {
       return settledWithin(lifecycle.live().engine, platform.clock, waiting);
     },
     health() {
-      const { engine, subscriptions, admission, guards } = lifecycle.live();
+      const { engine, subscriptions, admission, guards, outbox } = lifecycle.live();
       const { clock } = platform;
       const stuckAfterMs = options.stuckAfterMs ?? 60_000;
-      return readHealth(engine, clock, subscriptions, admission.shedding(), guards.open(), stuckAfterMs);
+      return readHealth(engine, clock, subscriptions, admission.shedding(), guards.open(), outbox, stuckAfterMs);
     },
     metrics: () => metrics.read(),
     get engine() {

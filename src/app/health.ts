@@ -3,6 +3,9 @@ import type { OpenBreaker } from "../delivery/guards/guards.ts";
 import type { PartitionStatus } from "../delivery/partition/partition.ts";
 import type { Subscription } from "../delivery/subscription.ts";
 import { ageAt } from "../delivery/totals.ts";
+import { isComposed } from "../outbox/composed.ts";
+import type { Outbox } from "../outbox/outbox.ts";
+import { unsent } from "../outbox/sweep.ts";
 import type { Clock } from "../platform/clock.ts";
 import type { Engine } from "../ports/engine.ts";
 
@@ -26,11 +29,23 @@ export interface SubscriptionHealth {
   readonly sinceProgressMs: number | undefined;
 }
 
+/** How the outbox does, through which events go from the store to the broker. */
+export interface OutboxHealth {
+  /** Rows that are not sent yet, by whatever process; undefined when the store cannot be asked. */
+  readonly unsent: number | undefined;
+  /** Rows that the broker refuses for good, and what waits behind them, in the partitions that this process relays. */
+  readonly parked: number;
+  /** Why this process cannot send; undefined when that is not so. */
+  readonly trouble: string | undefined;
+}
+
 /** How the application does: red means that somebody should look. */
 export interface Health {
   readonly status: "green" | "yellow" | "red";
   readonly engine: { readonly name: string; readonly trouble: string | undefined };
   readonly subscriptions: readonly SubscriptionHealth[];
+  /** Where broker and store are two engines: what is on its way from one to the other. */
+  readonly outbox: OutboxHealth | undefined;
   /** Subscriptions, of whatever process, that are so far behind that publishers of this one are refused. */
   readonly shedding: readonly Shedding[];
   /** Circuit breakers of this process that are not closed. */
@@ -44,22 +59,34 @@ export async function readHealth(
   subscriptions: readonly Subscription[],
   shedding: readonly Shedding[],
   breakers: readonly OpenBreaker[],
+  outbox: Outbox | undefined,
   stuckAfterMs: number,
 ): Promise<Health> {
   const all: SubscriptionHealth[] = [];
   for (const subscription of subscriptions) all.push(await healthOf(subscription, engine, clock, stuckAfterMs));
   const trouble = engine.trouble();
-  const red = trouble !== undefined || all.some(({ status }) => status === "stuck" || status === "failing");
+  const sending = await outboxHealth(outbox, engine);
+  const red =
+    trouble !== undefined ||
+    sending?.trouble !== undefined ||
+    all.some(({ status }) => status === "stuck" || status === "failing");
   const yellow =
-    shedding.length + breakers.length > 0 ||
+    shedding.length + breakers.length + (sending?.parked ?? 0) > 0 ||
     all.some(({ status, heldKeys }) => status === "paused" || status === "waiting" || heldKeys > 0);
   return {
     status: red ? "red" : yellow ? "yellow" : "green",
     engine: { name: engine.name, trouble },
     subscriptions: all,
+    outbox: sending,
     shedding,
     breakers,
   };
+}
+
+async function outboxHealth(outbox: Outbox | undefined, engine: Engine): Promise<OutboxHealth | undefined> {
+  if (!outbox || !isComposed(engine)) return undefined;
+  const parked = outbox.status().reduce((sum, relay) => sum + relay.parked, 0);
+  return { unsent: await unsent(engine.store).catch(() => undefined), parked, trouble: outbox.trouble() };
 }
 
 async function healthOf(

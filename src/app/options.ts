@@ -32,6 +32,11 @@ export interface AppOptions {
   readonly url?: string;
   /** An engine made by hand, instead of a URL. */
   readonly engine?: EngineFactory;
+  /**
+   * Where state, positions and held keys live when the engine only carries events: `postgres://…`, `sqlite:shop.db`, or an engine
+   * made by hand. All members share it. Beside a URL the environment's TIDINGS_STORE when absent; without either the engine itself.
+   */
+  readonly store?: string | EngineFactory;
   readonly services?: readonly Service[];
   /** Topics that it publishes to besides those its services handle. */
   readonly topics?: readonly Topic[];
@@ -74,7 +79,7 @@ export interface AppOptions {
 
 /** Names of `AppOptions`, for checks. */
 export const appOptionNames = [
-  "name", "url", "engine", "services", "topics", "lifecycle", "version", "logger", "signal", "delivery", "policies", "use", "hooks", "limits",
+  "name", "url", "engine", "store", "services", "topics", "lifecycle", "version", "logger", "signal", "delivery", "policies", "use", "hooks", "limits",
   "partitions", "memberId", "memberTtlMs", "drainTimeoutMs", "deduplicationWindowMs", "stuckAfterMs", "retentionEveryMs", "platform",
 ]; // prettier-ignore
 

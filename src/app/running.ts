@@ -14,6 +14,8 @@ import { Turns } from "../delivery/run/turns.ts";
 import { RedriveDriver } from "../delivery/redrive/driver.ts";
 import type { Subscription } from "../delivery/subscription.ts";
 import { ownerOf } from "../membership/names.ts";
+import { isComposed } from "../outbox/composed.ts";
+import { Outbox } from "../outbox/outbox.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
 import { Admission } from "./admission/admission.ts";
@@ -32,6 +34,8 @@ export interface Running {
   readonly admission: Admission;
   readonly subscriptions: readonly Subscription[];
   readonly guards: Guards;
+  /** Where broker and store are two engines: what is on its way from one to the other. */
+  readonly outbox: Outbox | undefined;
   stop(timeoutMs: number): Promise<void>;
 }
 
@@ -74,7 +78,9 @@ export async function run(given: RunOptions): Promise<Running> {
   for (const subscription of subscriptions) await subscription.register();
   const signals = new Signals(engine, platform.clock, log, subscriptions);
   const maintenance = maintenanceOf(given, memberId);
+  const outbox = outboxOf(given, memberId);
   try {
+    await outbox?.start();
     if (subscriptions.length > 0) {
       await guards.start();
       await signals.look();
@@ -86,7 +92,7 @@ export async function run(given: RunOptions): Promise<Running> {
   } catch (error) {
     signals.stop();
     await drain(subscriptions, platform, log, options.drainTimeoutMs ?? 30_000);
-    await guards.stop();
+    await Promise.all([guards.stop(), outbox?.stop()]);
     throw error;
   }
   const redrives = new RedriveDriver({ engine, platform, log, memberId, ttlMs: options.memberTtlMs ?? 10_000 });
@@ -94,20 +100,31 @@ export async function run(given: RunOptions): Promise<Running> {
     maintenance.start();
     redrives.start();
   }
-  const source = `/${options.name}`;
-  const { hooks = {} } = options;
-  const publisher = new Publisher({ engine, admission, platform, source, limits, topics: book, metrics, hooks });
+  const { hooks = {}, name } = options;
+  const publisher = new Publisher({
+    engine,
+    admission,
+    platform,
+    source: `/${name}`,
+    limits,
+    topics: book,
+    metrics,
+    hooks,
+  });
   return {
     engine,
     publisher,
     admission,
     subscriptions,
     guards,
+    outbox,
     async stop(timeoutMs) {
+      const untilMs = platform.clock.monotonic() + timeoutMs;
       signals.stop();
       maintenance.stop();
       await Promise.all([redrives.stop(), drain(subscriptions, platform, log, timeoutMs)]);
       await guards.stop();
+      await outbox?.stop(untilMs);
       await admission.stop();
       await engine.close();
     },
@@ -118,6 +135,11 @@ function maintenanceOf({ options, engine, platform, log, topics }: RunOptions, m
   const owner = ownerOf(memberId, "housekeeping");
   const everyMs = options.retentionEveryMs ?? 60_000;
   return new Maintenance({ engine, clock: platform.clock, log, owner, topics: [...topics.values()], everyMs });
+}
+
+function outboxOf({ options, engine, platform, log }: RunOptions, memberId: string): Outbox | undefined {
+  if (!isComposed(engine)) return undefined;
+  return new Outbox({ engine, platform, log, memberId, ttlMs: options.memberTtlMs ?? 10_000 });
 }
 
 /** Stops every subscription; handlers that run after the deadline are told to abort, and given up a little later. */
@@ -149,7 +171,7 @@ function requireStore(engine: Engine): void {
   if (engine.state && engine.leases && engine.transact && engine.timers && engine.capabilities.transactions) return;
   throw new TidingsError(
     "TIDINGS_UNSUPPORTED",
-    `The engine "${engine.name}" holds no state, and services need a store for their positions; use memory, sqlite or postgres.`,
+    `The engine "${engine.name}" holds no state, and services need a store for their positions: name one with the option store or TIDINGS_STORE (sqlite on one machine, postgres for several).`,
     { details: { engine: engine.name } },
   );
 }

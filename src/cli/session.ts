@@ -5,7 +5,9 @@ import { TidingsError } from "../errors/tidings-error.ts";
 import { type Admin, createAdmin } from "../admin/admin.ts";
 import { engineOfUrl } from "../app/engines.ts";
 import { defaultMemberId, releaseDead } from "../app/member-id.ts";
+import { composedOf } from "../app/open-engine.ts";
 import type { Platform } from "../platform/platform.ts";
+import type { Engine } from "../ports/engine.ts";
 import { systemPlatform } from "../platform/system.ts";
 import { interruption } from "./interruption.ts";
 import { createOutput, type Output } from "./output.ts";
@@ -14,6 +16,7 @@ import { parseDuration, usage } from "./values.ts";
 /** Options that every command has. */
 export interface GlobalOptions {
   readonly url?: string;
+  readonly store?: string;
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly color?: "auto" | "always" | "never";
@@ -45,12 +48,9 @@ export async function withSession(
   work: (session: Session) => Promise<void>,
 ): Promise<void> {
   const options = command.optsWithGlobals<GlobalOptions>();
-  const url = urlOf(options.url);
   const timeoutMs = options.timeout === undefined ? undefined : parseDuration("--timeout", options.timeout);
-  if (access !== "create") requireFile(url);
   const platform = systemPlatform();
-  const factory = await engineOfUrl(url, access === "read" ? { readOnly: true } : {});
-  const engine = await factory.open({ platform });
+  const engine = await openFor(access, urlOf(options.url), storeUrlOf(options.store), platform);
   try {
     const admin = createAdmin({
       engine,
@@ -67,14 +67,39 @@ export async function withSession(
   }
 }
 
+/** Opens the engine, or broker and store as one. */
+async function openFor(access: Access, url: string, store: string | undefined, platform: Platform): Promise<Engine> {
+  const readOnly = access === "read";
+  const open = async (named: string): Promise<Engine> => {
+    if (access !== "create") requireFile(named);
+    const factory = await engineOfUrl(named, readOnly ? { readOnly } : {});
+    return factory.open({ platform });
+  };
+  if (store === undefined) return open(url);
+  return composedOf(
+    () => open(url),
+    () => open(store),
+    { readOnly },
+  );
+}
+
+function storeUrlOf(asked: string | undefined): string | undefined {
+  const url = asked ?? process.env["TIDINGS_STORE"];
+  if (url === undefined || url === "") return undefined;
+  return refuseMemory(url);
+}
+
 function urlOf(asked: string | undefined): string {
   const url = asked ?? process.env["TIDINGS_URL"];
   if (url === undefined || url === "") throw noUrl();
-  if (url.startsWith("memory:"))
-    throw usage(
-      "The memory engine lives inside one process; the command line cannot look into it. Name a file: --url sqlite:shop.db.",
-    );
-  return url;
+  return refuseMemory(url);
+}
+
+function refuseMemory(url: string): string {
+  if (!url.startsWith("memory:")) return url;
+  throw usage(
+    "The memory engine lives inside one process; the command line cannot look into it. Name a file: --url sqlite:shop.db.",
+  );
 }
 
 function noUrl(): TidingsError {

@@ -77,6 +77,8 @@ export interface PositionDocument {
   readonly movedAtMs: number;
   /** Number of the commit that wrote this: tells whether a commit of unknown outcome took effect. */
   readonly commit: number;
+  /** By stream of a relay: the last number below `low`. Absent where no relay has sent anything. */
+  readonly relayed?: Readonly<Record<string, number>>;
 }
 
 /** What may be running in a partition. Survives the process's death; what it covers and is not settled is suspect. */

@@ -74,4 +74,13 @@ export const deliveryBugs: readonly PlantedBug[] = [
     replace: "  announce(): Promise<void> {\n    return Promise.resolve();\n",
     budget: { harness: "sim", seeds: 100 },
   },
+  {
+    name: "repeats-handled",
+    breaks: "What a relay sends once more is taken for a new event.",
+    caughtBy: ["I8"],
+    file: "src/delivery/commit/relay-marks.ts",
+    find: "    if (sequence <= (this.#last.get(stream) ?? -1)) return true;\n",
+    replace: "",
+    budget: { harness: "sim", seeds: 100 },
+  },
 ];

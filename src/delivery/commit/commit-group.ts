@@ -2,6 +2,7 @@ import type { Check, DocumentWrite, Fence, TimerWrite, Transaction, UserWork } f
 import type { TopicEntry } from "../../ports/topics.ts";
 import type { LifecycleFeed } from "../lifecycle/feed.ts";
 import { addCounts, type Progress } from "./progress.ts";
+import type { RelayMarks } from "./relay-marks.ts";
 import { collections, type Counts, type PositionDocument } from "../records.ts";
 import type { Settlement } from "./settlement.ts";
 
@@ -29,6 +30,8 @@ export interface GroupFrame {
   readonly key: string;
   readonly fence: Fence;
   readonly progress: Progress;
+  /** What relays have sent. */
+  readonly marks: RelayMarks;
   /** Groups of fewer settlements that only move the position may wait for company: nothing is held up by that. */
   readonly patientMax: number;
   /** What tells of dead letters, in the same transaction. */
@@ -103,7 +106,7 @@ export function buildGroup(
   // Behind what the settlements publish, so that their places stay as they are noted.
   const told = frame.feed.of(documents);
   if (told) publish.push(...told);
-  const document = nextDocument(before, progress, changes, nowMs);
+  const document = nextDocument(before, frame, changes, nowMs);
   documents.push({ collection: collections.positions, key: frame.key, value: JSON.stringify(document) });
   if (claim) documents.push(claim);
   return {
@@ -123,18 +126,21 @@ function count(changes: Record<string, number>, name: string, by: number): void 
 
 function nextDocument(
   before: PositionDocument,
-  progress: Progress,
+  { progress, marks }: GroupFrame,
   changes: Readonly<Record<string, number>>,
   nowMs: number,
 ): PositionDocument {
+  const low = progress.low();
+  const relayed = marks.asOf(low);
   return {
     start: before.start,
-    low: progress.low(),
+    low,
     finished: progress.finished(),
     counts: addCounts(before.counts, changes),
     run: before.run,
     movedAtMs: nowMs,
     commit: before.commit + 1,
+    ...(relayed ? { relayed } : {}),
   };
 }
 

@@ -5,6 +5,7 @@ import type { Engine } from "../../ports/engine.ts";
 import type { Conflict, DocumentWrite, Fence, Outcome } from "../../ports/transaction.ts";
 import type { LifecycleFeed } from "../lifecycle/feed.ts";
 import { buildGroup, type Group, groupSize, type Passed, settlementAt, unsettleGroup } from "./commit-group.ts";
+import type { RelayMarks } from "./relay-marks.ts";
 import type { Progress } from "./progress.ts";
 import { collections, type Counts, type PositionDocument } from "../records.ts";
 import type { Settlement } from "./settlement.ts";
@@ -19,6 +20,8 @@ export interface CommitterOptions {
   readonly fence: Fence;
   readonly document: PositionDocument;
   readonly progress: Progress;
+  /** What relays have sent. */
+  readonly marks: RelayMarks;
   /** Groups of fewer settlements that only move the position may wait for company. */
   readonly patientMax: number;
   /** What tells of dead letters, in the same transaction. */
@@ -168,10 +171,11 @@ export class Committer {
   }
 
   #succeeded(group: Group): void {
-    const { progress, claimWritten, onCommitted, onTrouble } = this.#options;
+    const { progress, marks, claimWritten, onCommitted, onTrouble } = this.#options;
     this.#busy = false;
     this.#document = group.document;
     progress.forget();
+    marks.committed(group.document.low);
     if (group.claimed) claimWritten();
     if (this.#retryDelayMs !== retryMs.first) {
       this.#retryDelayMs = retryMs.first;

@@ -8,11 +8,14 @@ import type { Delivery } from "../lanes/delivery.ts";
 import type { Lanes } from "../lanes/lanes.ts";
 import type { SubscriptionRuntime } from "../runtime.ts";
 import { idConflictOf, type Inbox } from "./inbox.ts";
+import type { RelayMarks } from "../commit/relay-marks.ts";
 
 /** What sends the events of a partition on their way. */
 export interface IngestOptions {
   readonly runtime: SubscriptionRuntime;
   readonly progress: Progress;
+  /** What relays have sent. */
+  readonly marks: RelayMarks;
   readonly committer: Committer;
   readonly held: HeldKeys;
   readonly lanes: Lanes;
@@ -76,8 +79,10 @@ export class Ingest {
    * it is to fail with instead of running.
    */
   take(record: StoredRecord, identity?: TimerWrite, commitError?: TidingsError): Delivery | undefined {
-    const { progress, held, lanes } = this.#options;
+    const { progress, marks, held, lanes } = this.#options;
+    const isRepeat = marks.isRepeat(record);
     if (!progress.fetched(record.position)) return undefined;
+    if (isRepeat) return this.#drop(record);
     const route = this.#runtime.routes.get(record.type);
     if (!route) return this.#pass(record, "filtered");
     const expiry = record.attributes?.["expirytime"];
@@ -96,6 +101,12 @@ export class Ingest {
     delivery.identity = identity;
     delivery.commitError = commitError;
     return delivery;
+  }
+
+  /** It was there before: it is no event of its own. */
+  #drop(record: StoredRecord): undefined {
+    this.#runtime.metrics.duplicates.add();
+    return this.#pass(record, "filtered");
   }
 
   #pass(record: StoredRecord, as: "filtered" | "expired"): undefined {
@@ -119,14 +130,13 @@ export class Ingest {
   }
 
   async #takeOnce(record: StoredRecord, inbox: Inbox): Promise<Delivery | undefined> {
-    const { progress } = this.#options;
+    const { progress, marks } = this.#options;
     const route = this.#runtime.routes.get(record.type);
     const seen = route ? await inbox.seen(record) : "new";
     if (this.#closed) return undefined;
     if (seen === "duplicate") {
-      this.#runtime.metrics.duplicates.add();
-      if (progress.fetched(record.position)) this.#pass(record, "filtered");
-      return undefined;
+      marks.isRepeat(record);
+      return progress.fetched(record.position) ? this.#drop(record) : undefined;
     }
     if (seen === "id-conflict") return this.take(record, undefined, idConflictOf(record, this.#runtime.name));
     return this.take(record, route ? inbox.remember(record) : undefined);

@@ -11,6 +11,7 @@ import type { SubscriptionRuntime } from "../runtime.ts";
 import { Fetch } from "./fetch.ts";
 import { createInbox } from "./inbox.ts";
 import { Ingest } from "./ingest.ts";
+import { RelayMarks } from "../commit/relay-marks.ts";
 
 /** What a partition is put together from. */
 export interface WorksOptions {
@@ -49,6 +50,7 @@ export function assemble(options: WorksOptions): Works {
   const { engine, platform } = runtime;
   const { clock } = platform;
   const progress = resumeProgress(document);
+  const marks = new RelayMarks(document.relayed);
   const claims = new Claims({
     engine,
     clock,
@@ -66,6 +68,7 @@ export function assemble(options: WorksOptions): Works {
     fence,
     document,
     progress,
+    marks,
     patientMax: Math.min(64, runtime.prefetch.events / 8),
     feed: runtime.feed,
     claim: () => (options.ready() ? claims.due() : undefined),
@@ -101,7 +104,7 @@ export function assemble(options: WorksOptions): Works {
     runtime.inboxWindowMs === undefined
       ? undefined
       : createInbox(engine, runtime.name, document.run, runtime.inboxWindowMs);
-  const ingest = new Ingest({ runtime, progress, committer, held, lanes, inbox, onBusy: options.onBusy });
+  const ingest = new Ingest({ runtime, progress, marks, committer, held, lanes, inbox, onBusy: options.onBusy });
   const fetch = new Fetch({ runtime, number, progress, held, lanes, ingest });
   return { document, progress, claims, committer, held, lanes, ingest, fetch };
 }

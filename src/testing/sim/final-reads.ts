@@ -2,6 +2,7 @@ import type { Service } from "../../delivery/service.ts";
 import { collections, type DeadLetter, type HeldDocument, type HeldEventDocument, positionKey, type PositionDocument } from "../../delivery/records.ts"; // prettier-ignore
 import { readDefinitions, readTotals } from "../../delivery/totals.ts";
 import type { StoredRecord } from "../../event/record.ts";
+import { stampOf } from "../../event/relay-stamp.ts";
 import type { Engine } from "../../ports/engine.ts";
 import type { State } from "../../ports/state.ts";
 import { type DeadLetterEnd, type Effect, type HeldEvent, type History, identityOf, type LogEntry, type PartitionEnd, type Publish, type Run, type SubscriptionEnd } from "../check/history.ts"; // prettier-ignore
@@ -39,15 +40,33 @@ export interface FinalParts {
 /** Names events: an identity that stands twice in a topic is two events. */
 export class Names {
   readonly entries: LogEntry[] = [];
+  /** What a relay has sent before: it is there again, and no event of its own. */
+  readonly repeats: LogEntry[] = [];
   readonly #byPlace = new Map<string, string>();
   /** By topic and id: what stands there under it. */
   readonly #byId = new Map<string, LogEntry[]>();
 
   constructor(records: readonly StoredRecord[]) {
     const times = new Map<string, number>();
+    const sent = new Map<string, number>();
     for (const record of records) {
       const { topic, partition, position, key, type, data, id } = record;
       const identity = identityOf(record);
+      if (isRepeat(record, sent)) {
+        const entry = {
+          event: `${identity} (again at ${position})`,
+          topic,
+          partition,
+          position,
+          key,
+          type,
+          payload: hashOf(data),
+        };
+        this.entries.push(entry);
+        this.repeats.push(entry);
+        this.#byPlace.set(`${topic}/${partition}/${position}`, entry.event);
+        continue;
+      }
       const time = (times.get(`${topic} ${identity}`) ?? 0) + 1;
       times.set(`${topic} ${identity}`, time);
       const event = time === 1 ? identity : `${identity} (${time})`;
@@ -67,6 +86,22 @@ export class Names {
   withId(topic: string, id: string): readonly LogEntry[] {
     return this.#byId.get(`${topic} ${id}`) ?? [];
   }
+}
+
+/** What stands in topics, without what a relay has sent once more. */
+export function withoutRepeats(records: readonly StoredRecord[]): readonly StoredRecord[] {
+  const sent = new Map<string, number>();
+  return records.filter((record) => !isRepeat(record, sent));
+}
+
+/** Whether a relay has sent the event to this partition before. Asked in order of position. */
+function isRepeat(record: StoredRecord, sent: Map<string, number>): boolean {
+  const stamp = stampOf(record);
+  if (stamp === undefined) return false;
+  const stream = `${record.topic}/${record.partition}/${stamp.stream}`;
+  if (stamp.sequence <= (sent.get(stream) ?? -1)) return true;
+  sent.set(stream, stamp.sequence);
+  return false;
 }
 
 /** Puts together what the witness saw and what is there at the end. */
@@ -102,7 +137,7 @@ export async function readHistory(parts: FinalParts): Promise<History> {
     deadLetters.push(...(await readDeadLetters(state, name, names)));
   }
   return {
-    publishes: [...publishes, ...witness.publishes],
+    publishes: [...publishes, ...witness.publishes, ...names.repeats.map(publishOf)],
     log: names.entries,
     effects: effectsOf(witness, names),
     runs: witness.runs.map((run): Run => ({ ...run, event: names.at(run.topic, run.partition, run.position) })),
@@ -122,6 +157,14 @@ export async function readHistory(parts: FinalParts): Promise<History> {
   };
 }
 
+const publishOf = ({ event, topic, key, payload }: LogEntry): Publish => ({
+  event,
+  topic,
+  key,
+  answer: "unknown",
+  ...(payload === undefined ? {} : { payload }),
+});
+
 function endOf(names: Names, topic: string, expectation: Expectation): Partial<SubscriptionEnd> {
   const { publishes = false, ordered = true, mayLose = false, exempt } = expectation;
   // Of two events with one id nobody can say whose effect it was.
@@ -134,7 +177,7 @@ function endOf(names: Names, topic: string, expectation: Expectation): Partial<S
     ...(publishes ? { effects: ["published"] } : {}),
     ordered,
     mayLose,
-    exempt: unclear.map(({ event }) => event),
+    exempt: [...unclear, ...names.repeats].map(({ event }) => event),
     unclear: unclear.filter(({ event }) => / \(\d+\)$/.test(event)).length,
   };
 }

@@ -1,5 +1,7 @@
 import type { Admin } from "../../admin/admin.ts";
 import { readTotals, type SubscriptionTotals } from "../../delivery/totals.ts";
+import { isComposed } from "../../outbox/composed.ts";
+import { unsent } from "../../outbox/sweep.ts";
 import type { Engine } from "../../ports/engine.ts";
 import { collections } from "../../delivery/records.ts";
 import type { Dice } from "./dice.ts";
@@ -75,9 +77,10 @@ async function quiet(options: HealOptions, untilMs: number): Promise<void> {
     const { published, subscriptions } = await readTotals(observer, epochMs + scheduler.nowMs);
     const open = subscriptions.filter(isOpen);
     const now = JSON.stringify([published, subscriptions.map(({ handled, held }) => [handled, held])]);
+    const waiting = isComposed(observer) ? await unsent(observer.store) : 0;
     const redrives = options.operations ? await observer.state?.count(collections.redrives) : 0;
     const ready = options.nodes.every(({ app }) => app !== undefined);
-    if (!working() && ready && open.length === 0 && redrives === 0 && now === before) return;
+    if (!working() && ready && open.length === 0 && waiting === 0 && redrives === 0 && now === before) return;
     before = open.length === 0 ? now : "";
     await during(scheduler, scheduler.nowMs + 30_000, goOn(options, subscriptions));
     if (options.operations) await during(scheduler, scheduler.nowMs + 30_000, goOnRedriving(options.admin, options.operations)); // prettier-ignore

@@ -5,7 +5,7 @@ import type { Service } from "../../delivery/service.ts";
 import type { Topic } from "../../event/contract.ts";
 import type { MemoryWorld } from "../../engines/memory/factory.ts";
 import { uuid7Source } from "../../platform/uuid7.ts";
-import type { Engine } from "../../ports/engine.ts";
+import type { Engine, EngineContext } from "../../ports/engine.ts";
 import { Dice } from "./dice.ts";
 import { NodeClock } from "./node-clock.ts";
 import type { Callback, CallbackOwner, Scheduler } from "./scheduler.ts";
@@ -17,7 +17,10 @@ export interface NodeContext {
   readonly seed: number;
   readonly swarm: Swarm;
   readonly scheduler: Scheduler;
+  /** Where state lives, and events unless there is a broker. */
   readonly world: MemoryWorld;
+  /** Where events live; undefined where broker and store are one engine. */
+  readonly broker: MemoryWorld | undefined;
   readonly witness: Witness;
   /** What users give for `tidings()`. */
   readonly app: Partial<AppOptions>;
@@ -38,7 +41,8 @@ class Incarnation implements CallbackOwner {
   /** Set when the application has started. */
   running: App | undefined;
   app: App | undefined;
-  engine: Engine | undefined;
+  /** The engines that it has opened, with the data that they work on. */
+  readonly engines = new Map<Engine, MemoryWorld>();
 
   constructor(number: number) {
     this.number = number;
@@ -97,13 +101,13 @@ export class SimNode {
 
   /** Whether the engine belongs to the process that runs here now. */
   owns(engine: Engine): boolean {
-    return this.alive && this.#current?.engine === engine;
+    return this.alive && this.#current?.engines.has(engine) === true;
   }
 
   /** Starts a process. One that cannot start is tried again, as a supervisor does. */
   start(): void {
     if (this.alive) return;
-    const { seed, swarm, scheduler, witness, name, services, topics, app: given } = this.#context;
+    const { seed, swarm, scheduler, world, broker, witness, name, services, topics, app: given } = this.#context;
     const start = ++this.#starts;
     const mine = new Incarnation(this.number);
     this.#current = mine;
@@ -133,7 +137,8 @@ export class SimNode {
       memberId,
       hooks: witness.hooksOf(memberId, () => mine.alive),
       platform: { clock, random, ids: uuid7Source(clock, random) },
-      engine: { open: async (context) => this.#open(mine, memberId, await this.#context.world.open(context)) },
+      engine: { open: (context) => this.#open(mine, memberId, broker ?? world, context) },
+      ...(broker ? { store: { open: (context) => this.#open(mine, memberId, world, context) } } : {}),
     });
     mine.app = app;
     app.start().then(
@@ -149,8 +154,9 @@ export class SimNode {
     );
   }
 
-  #open(mine: Incarnation, memberId: string, engine: Engine): Engine {
-    mine.engine = engine;
+  async #open(mine: Incarnation, memberId: string, world: MemoryWorld, context: EngineContext): Promise<Engine> {
+    const engine = await world.open(context);
+    mine.engines.set(engine, world);
     this.#context.witness.opened(engine, memberId, this.number);
     return this.#context.wrapEngine?.(engine) ?? engine;
   }
@@ -174,7 +180,7 @@ export class SimNode {
     mine.kept.length = 0;
     this.dieAt = undefined;
     this.#context.witness.died(`${this.number}`);
-    if (mine.engine) this.#context.world.crash(mine.engine);
+    for (const [engine, world] of mine.engines) world.crash(engine);
   }
 
   /** Ends the process as a deploy does; resolves when it has ended, or died meanwhile. */

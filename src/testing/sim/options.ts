@@ -85,6 +85,8 @@ export interface SimulationOptions {
   readonly keep?: readonly number[];
   /** As many events as this instead of what the seed says. */
   readonly events?: number;
+  /** True: in a quarter of the seeds state lives in a store apart from the broker, and what handlers publish goes through an outbox. */
+  readonly apart?: boolean;
   /** How often a run that fails is repeated to make it smaller; 60. */
   readonly shrinkRunsMax?: number;
   /** Puts something around the engine of each node: a way to plant a fault and see that it is found. */
@@ -102,7 +104,7 @@ export interface CheckedOptions extends SimulationOptions {
 
 const names = [
   "name", "services", "topics", "app", "workload", "expect", "check", "seeds", "seed", "faults", "keep", "events",
-  "shrinkRunsMax", "wrapEngine", "onSeed",
+  "apart", "shrinkRunsMax", "wrapEngine", "onSeed",
 ]; // prettier-ignore
 
 /** Refuses options that cannot be meant. Throws TIDINGS_INVALID_OPTION. */

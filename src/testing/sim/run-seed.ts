@@ -4,6 +4,7 @@ import type { Service } from "../../delivery/service.ts";
 import { memoryWorld } from "../../engines/memory/factory.ts";
 import { systemClock } from "../../platform/system.ts";
 import { virtualPlatform } from "../../platform/virtual.ts";
+import { composeEngine } from "../../outbox/composed.ts";
 import type { Engine } from "../../ports/engine.ts";
 import { check } from "../check/check.ts";
 import type { History } from "../check/history.ts";
@@ -12,7 +13,7 @@ import { Chaos } from "./chaos.ts";
 import { Dice } from "./dice.ts";
 import type { FaultKind } from "./fault-kinds.ts";
 import { drawFaults, type PlannedFault } from "./fault-plan.ts";
-import { readHistory, readLog } from "./final-reads.ts";
+import { readHistory, readLog, withoutRepeats } from "./final-reads.ts";
 import { heal } from "./heal.ts";
 import { epochMs, NodeClock } from "./node-clock.ts";
 import { type NodeContext, SimNode } from "./node.ts";
@@ -47,7 +48,7 @@ export interface SeedResult {
 
 /** Runs one seed from its beginning to the last read. */
 export async function runSeed(options: CheckedOptions, { seed, keep, events }: SeedPlan): Promise<SeedResult> {
-  const drawn = drawSwarm(seed, options.kinds);
+  const drawn = drawSwarm(seed, options.kinds, options.apart ?? false);
   const swarm = events === undefined ? drawn : { ...drawn, events };
   const all = drawFaults(seed, swarm);
   const faults = keep ? all.filter(({ index }) => keep.includes(index)) : all;
@@ -85,16 +86,19 @@ class Run {
     const store = { offsetMs: 0, now: (): number => 0 };
     const clock = { ...systemClock, now: () => store.now() + store.offsetMs };
     const world = memoryWorld({ clock });
+    const broker = swarm.apart ? memoryWorld({ clock }) : undefined;
     // It has a clock of its own, so that looking takes no time and is no step.
-    const observer = await world.open({ platform: virtualPlatform({ seed }) });
-    return new Run(options, seed, swarm, world, observer, store);
+    const look = { platform: virtualPlatform({ seed }) };
+    const looked = await world.open(look);
+    const observer = broker ? await composeEngine(await broker.open(look), looked) : looked;
+    return new Run(options, seed, swarm, { world, broker }, observer, store);
   }
 
   private constructor(
     options: CheckedOptions,
     seed: number,
     swarm: Swarm,
-    world: ReturnType<typeof memoryWorld>,
+    { world, broker }: Pick<NodeContext, "world" | "broker">,
     observer: Engine,
     store: { offsetMs: number; now: () => number },
   ) {
@@ -113,7 +117,7 @@ class Run {
     this.witness = new Witness(scheduler, trace, { swarm, epochMs, name });
     const { witness } = this;
     const context: NodeContext = {
-      seed, swarm, scheduler, world, witness, name,
+      seed, swarm, scheduler, world, broker, witness, name,
       app: options.app ?? {},
       services: (epoch, die, alive) => this.#servicesOf(epoch, die, alive),
       topics: options.topics ?? [],
@@ -142,11 +146,13 @@ class Run {
       jumpStore: (ms) => void (store.offsetMs += ms),
       nodeOf: ({ engine }) => nodes[witness.nodeOf(engine) ?? -1],
     }); // prettier-ignore
-    world.fail((call) => {
-      witness.attempted(call);
-      return this.chaos.fault(call);
-    });
-    world.observe((call, result) => witness.applied(call, result));
+    for (const each of [world, ...(broker ? [broker] : [])]) {
+      each.fail((call) => {
+        witness.attempted(call);
+        return this.chaos.fault(call);
+      });
+      each.observe((call, result) => witness.applied(call, result));
+    }
   }
 
   #servicesOf(epoch: number, die: () => void, alive: () => boolean): readonly Service[] {
@@ -237,7 +243,7 @@ class Run {
         return found;
       },
       log: async (topic: string) =>
-        (await readLog(this.#observer))
+        withoutRepeats(await readLog(this.#observer))
           .filter((record) => record.topic === topic)
           .map(({ id, key, type, data, partition, position, attributes, source }) => {
             const value: unknown = typeof data === "string" ? JSON.parse(data) : data;

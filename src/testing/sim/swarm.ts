@@ -20,27 +20,32 @@ export interface Swarm {
   readonly events: number;
   /** Largest payload, in bytes. */
   readonly payloadBytesMax: number;
+  /** Whether broker and store are two engines. */
+  readonly apart: boolean;
   /** Kinds of faults that happen. */
   readonly kinds: readonly FaultKind[];
   /** How many faults of each kind, about. */
   readonly intensity: number;
 }
 
-/** Draws what a seed decides, from the kinds of faults that are allowed. */
-export function drawSwarm(seed: number, allowed: readonly FaultKind[]): Swarm {
+/** Draws what a seed decides, from the kinds of faults that are allowed; `apart`: in some seeds broker and store are two engines. */
+export function drawSwarm(seed: number, allowed: readonly FaultKind[], apart: boolean): Swarm {
   const first = allowed.filter(isFirstKind);
   const swarm = drawFirst(new Dice(seed, "swarm"), first);
   // Who asks for these only gets them in every seed.
   const share = first.length === 0 ? 1 : laterShare;
   const later = allowed.filter((kind) => !isFirstKind(kind) && new Dice(seed, `swarm ${kind}`).chance(share));
-  return { ...swarm, kinds: [...swarm.kinds, ...later] };
+  const isApart = apart && new Dice(seed, "swarm apart").chance(apartShare);
+  return { ...swarm, apart: isApart, kinds: [...swarm.kinds, ...later] };
 }
 
 /** In how many seeds a kind happens that came later. */
 const laterShare = 0.25;
+/** In how many seeds broker and store are two engines: also something that came later than the first seeds. */
+const apartShare = 0.25;
 
 /** As the first seeds were drawn, number by number. */
-function drawFirst(dice: Dice, allowed: readonly FaultKind[]): Swarm {
+function drawFirst(dice: Dice, allowed: readonly FaultKind[]): Omit<Swarm, "apart"> {
   const nodes = dice.one([1, 2, 2, 2, 3, 3, 4, 5, 7]);
   const share = dice.one([0.15, 0.3, 0.5, 0.8]);
   const kinds = allowed.filter(() => dice.chance(share));

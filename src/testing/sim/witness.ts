@@ -6,10 +6,12 @@ import {
   type PositionDocument,
 } from "../../delivery/records.ts";
 import type { MemoryCall } from "../../engines/memory/faults.ts";
+import { entryOf, outboxTopic } from "../../outbox/row.ts";
 import { partitionLeaseName } from "../../membership/names.ts";
 import type { StoredRecord } from "../../event/record.ts";
 import type { Engine } from "../../ports/engine.ts";
 import type { Lease } from "../../ports/leases.ts";
+import type { TopicEntry } from "../../ports/topics.ts";
 import type { Outcome, Transaction } from "../../ports/transaction.ts";
 import { type Charge, type Effect, identityOf, type OwnedWrite, type PositionSample, type Publish, type Run, type TimerFiring } from "../check/history.ts"; // prettier-ignore
 import type { Violation } from "../check/violation.ts";
@@ -19,6 +21,12 @@ import { RedriveWatch } from "./redrive-watch.ts";
 import type { Scheduler } from "./scheduler.ts";
 import type { Swarm } from "./swarm.ts";
 import type { Trace } from "./trace.ts";
+
+/** What is written into an outbox is on its way to another topic. */
+function toBroker(entry: TopicEntry): TopicEntry {
+  if (entry.topic !== outboxTopic) return entry;
+  return entryOf({ ...entry.record, ...entry, position: 0, appendedAtMs: 0 }, "");
+}
 
 type Changing<Type> = { -readonly [Name in keyof Type]: Type[Name] };
 
@@ -141,7 +149,7 @@ export class Witness {
 
   /** A call that is about to take effect, or not. */
   attempted({ transaction }: MemoryCall): void {
-    for (const { topic, record } of transaction?.publish ?? []) {
+    for (const { topic, record } of (transaction?.publish ?? []).map(toBroker)) {
       const { key, data } = record;
       this.publishes.push({ event: identityOf(record), topic, key, answer: "unknown", payload: hashOf(data) });
     }

@@ -1,0 +1,19 @@
+import type { Platform } from "../platform/platform.ts";
+import type { Engine } from "../ports/engine.ts";
+import { outboxCollections, type StoreIdentity } from "./documents.ts";
+
+const key = "store";
+
+/** Who the store is; it is given a name at the first question. */
+export async function identify(store: Engine, ids: Platform["ids"]): Promise<StoreIdentity> {
+  for (;;) {
+    const [found] = (await store.state?.get(outboxCollections.identity, [key])) ?? [];
+    if (found) return JSON.parse(found.value) as StoreIdentity;
+    const { identity: collection } = outboxCollections;
+    // Two may ask at once: the second one finds what the first one wrote.
+    await store.transact?.({
+      checks: [{ collection, key, version: 0 }],
+      documents: [{ collection, key, value: JSON.stringify({ id: ids.next() } satisfies StoreIdentity) }],
+    });
+  }
+}
