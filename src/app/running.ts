@@ -50,6 +50,9 @@ export interface RunOptions {
   readonly limits: EventLimits & { readonly publish: PublishLimits };
 }
 
+/** What begins together. */
+type Beginning = Pick<Running, "outbox" | "subscriptions" | "guards" | "admission"> & { readonly signals: Signals };
+
 /** Registers everything, then begins to consume. */
 export async function run(given: RunOptions): Promise<Running> {
   const { options, engine, platform, log, metrics, topics, limits } = given;
@@ -79,22 +82,7 @@ export async function run(given: RunOptions): Promise<Running> {
   const signals = new Signals(engine, platform.clock, log, subscriptions);
   const maintenance = maintenanceOf(given, memberId);
   const outbox = outboxOf(given, memberId);
-  try {
-    await outbox?.start();
-    if (subscriptions.length > 0) {
-      await guards.start();
-      await signals.look();
-      signals.start();
-    }
-    await admission.start();
-    await Promise.all(subscriptions.map((subscription) => subscription.start()));
-    await signals.look();
-  } catch (error) {
-    signals.stop();
-    await drain(subscriptions, platform, log, options.drainTimeoutMs ?? 30_000);
-    await Promise.all([guards.stop(), outbox?.stop()]);
-    throw error;
-  }
+  await begin(given, { outbox, subscriptions, guards, signals, admission });
   const redrives = new RedriveDriver({ engine, platform, log, memberId, ttlMs: options.memberTtlMs ?? 10_000 });
   if (services.length > 0) {
     maintenance.start();
@@ -129,6 +117,27 @@ export async function run(given: RunOptions): Promise<Running> {
       await engine.close();
     },
   };
+}
+
+/** Begins to consume. What has begun ends again when something fails. */
+async function begin({ options, platform, log }: RunOptions, parts: Beginning): Promise<void> {
+  const { outbox, subscriptions, guards, signals, admission } = parts;
+  try {
+    await outbox?.start();
+    if (subscriptions.length > 0) {
+      await guards.start();
+      await signals.look();
+      signals.start();
+    }
+    await admission.start();
+    await Promise.all(subscriptions.map((subscription) => subscription.start()));
+    await signals.look();
+  } catch (error) {
+    signals.stop();
+    await drain(subscriptions, platform, log, options.drainTimeoutMs ?? 30_000);
+    await Promise.all([guards.stop(), outbox?.stop()]);
+    throw error;
+  }
 }
 
 function maintenanceOf({ options, engine, platform, log, topics }: RunOptions, memberId: string): Maintenance {
