@@ -4,9 +4,11 @@ import { isTidingsError } from "../errors/tidings-error.ts";
 import { formatTime } from "../event/instant.ts";
 import { messageOf } from "../event/validate.ts";
 import type { EngineInfo } from "../ports/engine.ts";
+import { isComposed } from "../outbox/composed.ts";
 import { breakersAdmin } from "./breakers.ts";
 import { type AdminContext } from "./context.ts";
 import { type Guarantee, guarantees } from "./guarantees.ts";
+import { outboxAdmin } from "./outbox.ts";
 import { reportSubscriptions, type SubscriptionReport } from "./subscriptions.ts";
 
 /** Something that somebody should look at. */
@@ -57,6 +59,7 @@ export async function diagnose(context: AdminContext, limits: DoctorLimits = {})
     ...nodeProblems(process.versions.node),
     ...unreadable,
     ...(await breakerProblems(context)),
+    ...(await outboxProblems(context, limits.maxAgeMs ?? 5 * 60_000)),
     ...subscriptions.flatMap((report) => subscriptionProblems(report, limits.maxAgeMs ?? 5 * 60_000)),
   ];
   return {
@@ -98,6 +101,23 @@ async function breakerProblems(context: AdminContext): Promise<readonly Problem[
     const problem = `The circuit breaker is ${state} ${since}: what uses it waits; look with \`tidings breaker ls\`.`;
     return [{ area: breaker, code: "TIDINGS_BREAKER_OPEN", problem }];
   });
+}
+
+async function outboxProblems(context: AdminContext, maxAgeMs: number): Promise<readonly Problem[]> {
+  if (!isComposed(context.engine)) return [];
+  const partitions = await outboxAdmin(context).partitions();
+  const parked = partitions.reduce((sum, each) => sum + each.parked, 0);
+  const unsent = partitions.reduce((sum, each) => sum + each.unsent, 0);
+  const oldestMs = Math.max(...partitions.map(({ oldestAgeMs }) => oldestAgeMs));
+  const problems: Problem[] = [];
+  const add = (problem: string) => problems.push({ area: "outbox", code: "TIDINGS_OUTBOX_STUCK", problem });
+  if (parked > 0)
+    add(`${parked} events are refused by the broker, or wait behind such a one: look with \`tidings outbox ls\`.`);
+  if (oldestMs > maxAgeMs)
+    add(
+      `${unsent} events are not sent to the broker, the oldest for ${Math.round(oldestMs / 1000)} s: see that an application runs and reaches it.`,
+    );
+  return problems;
 }
 
 function engineProblems(

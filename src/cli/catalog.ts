@@ -15,6 +15,7 @@ export const groups: Readonly<Record<string, string>> = {
   sub: "look at subscriptions; pause, resume and move them",
   breaker: "look at circuit breakers; open and close them by hand",
   dlq: "look at dead letters; mend, redrive and discard them",
+  outbox: "look at what is on its way from the store to the broker",
   engine: "facts about the engine, and its verification",
   test: "try your services against crashes and faults, in memory",
 };
@@ -65,6 +66,13 @@ export const catalog: readonly CatalogEntry[] = [
   },
   { path: ["dlq", "discard"], summary: "close them without handling", load: () => import("./commands/dlq-discard.ts") },
   { path: ["dlq", "undo"], summary: "undo a discard", load: () => import("./commands/dlq-undo.ts") },
+  { path: ["outbox", "ls"], summary: "what is not sent yet, and why", load: () => import("./commands/outbox-ls.ts") },
+  {
+    path: ["outbox", "retry"],
+    summary: "send a parked event again",
+    load: () => import("./commands/outbox-retry.ts"),
+  },
+  { path: ["outbox", "discard"], summary: "give it up", load: () => import("./commands/outbox-discard.ts") },
   { path: ["doctor"], summary: "look for what is wrong", load: () => import("./commands/doctor.ts") },
   { path: ["engine", "info"], summary: "facts about the engine", load: () => import("./commands/engine-info.ts") },
   { path: ["engine", "verify"], summary: "check everything stored", load: () => import("./commands/engine-verify.ts") },

@@ -3,7 +3,7 @@ import { catalog, type CatalogEntry, groups } from "./catalog.ts";
 import { terminalWidth } from "./output.ts";
 
 /** Options before a command that take a value, which must not be taken for the command. */
-const valued = new Set(["--url", "--color", "--timeout"]);
+const valued = new Set(["--url", "--store", "--color", "--timeout"]);
 
 const examples = `
 Examples:
@@ -18,6 +18,7 @@ export async function buildProgram(argv: readonly string[]): Promise<Command> {
   const program = configured(new Command("tidings"))
     .description("Look at and repair an application on tidings, while it runs or not.")
     .option("--url <url>", "the engine, such as sqlite:shop.db (else TIDINGS_URL)")
+    .option("--store <url>", "the store, where it is not the engine itself (else TIDINGS_STORE)")
     .option("--json", "exact JSON on the standard output")
     .option("-q, --quiet", "no notes, no progress")
     .addOption(new Option("--color <when>", "colors").choices(["auto", "always", "never"]).default("auto"))

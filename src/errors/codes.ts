@@ -50,6 +50,7 @@ export const errorCatalogue = Object.freeze({
   TIDINGS_OVERLOADED: entry("A limit is reached; the publish is refused and may be tried again.", 6, true),
   TIDINGS_HANDLER_TIMEOUT: entry("A handler ran longer than it may.", 6, true),
   TIDINGS_BREAKER_OPEN: entry("A circuit breaker is open, so something was not called.", 6, true),
+  TIDINGS_OUTBOX_STUCK: entry("What handlers have published does not get from the store to the broker.", 7),
   TIDINGS_RATE_LIMITED: entry("A rate is used up, so something was not called.", 6, true),
   TIDINGS_STALLED: entry("The process died while it handled this event, several times.", 1),
   TIDINGS_CONFLICT: entry("Something that was read has changed before the commit.", 5, true),

@@ -22,7 +22,7 @@ export interface RunOptions {
 
 /** Starts the command line tool as users do, in a process of its own, without a terminal. */
 export function start(args: readonly string[], { url, env, cwd }: RunOptions = {}): ChildProcess {
-  const { TIDINGS_URL: _, NO_COLOR: __, COLUMNS: ___, ...inherited } = process.env;
+  const { TIDINGS_URL: _, TIDINGS_STORE: ____, NO_COLOR: __, COLUMNS: ___, ...inherited } = process.env;
   return spawn(process.execPath, [...flags, main, ...args], {
     cwd,
     env: { ...inherited, ...(url === undefined ? {} : { TIDINGS_URL: url }), ...env },
