@@ -3,6 +3,7 @@ import type { StoredRecord } from "../event/record.ts";
 import { type Logger, silentLogger } from "../delivery/log.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine, EngineInfo, VerifyReport } from "../ports/engine.ts";
+import { adoptStore } from "../outbox/binding.ts";
 import { withArgumentsChecked } from "./arguments.ts";
 import type { AdminContext, ContractOf } from "./context.ts";
 import { type BreakersAdmin, breakersAdmin } from "./breakers.ts";
@@ -11,7 +12,7 @@ import { type Diagnosis, diagnose, type DoctorLimits } from "./doctor.ts";
 import { type EventStory, findEvent, type FindOptions } from "./find-event.ts";
 import { type Guarantee, guarantees } from "./guarantees.ts";
 import { type HeldKeysAdmin, heldKeysAdmin } from "./held-keys.ts";
-import { type OutboxAdmin, outboxAdmin } from "./outbox.ts";
+import { composedOf, type OutboxAdmin, outboxAdmin } from "./outbox.ts";
 import { type PublishedEvent, publisherOf, type RawEvent } from "./publish.ts";
 import { readEvents, type ReadOptions } from "./read-events.ts";
 import { type DeadLettersAdmin, deadLettersAdmin } from "./repair.ts";
@@ -36,6 +37,11 @@ export interface EngineAdmin {
   /** Which promises hold, and how. */
   guarantees(): readonly Guarantee[];
   diagnose(limits?: DoctorLimits): Promise<Diagnosis>;
+  /**
+   * Where broker and store are two engines: puts this store in the place of others that are gone for good. Resolves with the
+   * subscriptions that had another one. Throws TIDINGS_UNSUPPORTED where they are one.
+   */
+  adopt(): Promise<readonly string[]>;
 }
 
 /**
@@ -103,6 +109,7 @@ export function createAdmin(options: AdminOptions): Admin {
       verify: (verifying) => engine.verify(verifying),
       guarantees: () => guarantees[engine.name] ?? [],
       diagnose: (limits) => diagnose(context, limits),
+      adopt: async () => adoptStore(composedOf(context), platform),
     },
   });
 }

@@ -57,7 +57,8 @@ export function outboxAdmin(context: AdminContext): OutboxAdmin {
   };
 }
 
-function composedOf({ engine }: AdminContext): ComposedEngine {
+/** Broker and store of an engine. Throws TIDINGS_UNSUPPORTED where they are one. */
+export function composedOf({ engine }: AdminContext): ComposedEngine {
   if (isComposed(engine)) return engine;
   throw new TidingsError(
     "TIDINGS_UNSUPPORTED",

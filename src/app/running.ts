@@ -14,6 +14,7 @@ import { Turns } from "../delivery/run/turns.ts";
 import { RedriveDriver } from "../delivery/redrive/driver.ts";
 import type { Subscription } from "../delivery/subscription.ts";
 import { ownerOf } from "../membership/names.ts";
+import { bindStore } from "../outbox/binding.ts";
 import { isComposed } from "../outbox/composed.ts";
 import { Outbox } from "../outbox/outbox.ts";
 import type { Platform } from "../platform/platform.ts";
@@ -78,6 +79,8 @@ export async function run(given: RunOptions): Promise<Running> {
     partitionOf: partitioner(book, topics, platform),
   };
   const subscriptions = subscriptionsOf(shared, book);
+  const names = subscriptions.map(({ runtime }) => runtime.name);
+  if (isComposed(engine)) await bindStore(engine, platform, names);
   for (const subscription of subscriptions) await subscription.register();
   const signals = new Signals(engine, platform.clock, log, subscriptions);
   const maintenance = maintenanceOf(given, memberId);

@@ -74,6 +74,11 @@ export const catalog: readonly CatalogEntry[] = [
   },
   { path: ["outbox", "discard"], summary: "give it up", load: () => import("./commands/outbox-discard.ts") },
   { path: ["doctor"], summary: "look for what is wrong", load: () => import("./commands/doctor.ts") },
+  {
+    path: ["engine", "adopt"],
+    summary: "put this store in the place of one that is gone",
+    load: () => import("./commands/engine-adopt.ts"),
+  },
   { path: ["engine", "info"], summary: "facts about the engine", load: () => import("./commands/engine-info.ts") },
   { path: ["engine", "verify"], summary: "check everything stored", load: () => import("./commands/engine-verify.ts") },
   {

@@ -81,6 +81,7 @@ export const errorCatalogue = Object.freeze({
     "The store is another one than before, or was set back; the process must be started again.",
     9,
   ),
+  TIDINGS_STORE_MISMATCH: entry("The members of a subscription have different stores.", 5),
   TIDINGS_FOREIGN_SCHEMA: entry("The schema holds tables of another application.", 2),
   TIDINGS_SCHEMA_TOO_NEW: entry("The schema was made by a newer version of tidings.", 2),
   TIDINGS_CLOSED: entry("The engine is closed.", 6),

@@ -4,7 +4,7 @@ import type { Capabilities } from "../ports/capabilities.ts";
 import type { Engine, EngineInfo, VerifyReport } from "../ports/engine.ts";
 import type { TopicEntry, Topics } from "../ports/topics.ts";
 import type { Transaction } from "../ports/transaction.ts";
-import { outboxPartitions, outboxTopic, rowBytes, rowOf, stampBytes } from "./row.ts";
+import { outboxPartitions, outboxTopic, rowBytes, rowOf, stampBytes, storesTopic } from "./row.ts";
 
 /** A broker and a store as one engine. */
 export interface ComposedEngine extends Engine {
@@ -108,7 +108,8 @@ function topicsOf(broker: Topics, store: Topics, rowsOf: (entries: readonly Topi
   const publishIn = store.publishIn?.bind(store);
   return {
     declare: (specs) => broker.declare(specs),
-    list: () => broker.list(),
+    // Which store is whose is no topic of the application's.
+    list: async () => (await broker.list()).filter(({ name }) => name !== storesTopic),
     find: (name) => broker.find(name),
     publish: (entries) => broker.publish(entries),
     read: (topic, partition, position, limits) => broker.read(topic, partition, position, limits),

@@ -7,6 +7,9 @@ import type { TopicEntry } from "../ports/topics.ts";
 /** The topic of the store in which events wait for their relay. Its rows are events with two attributes more. */
 export const outboxTopic = "tidings.outbox";
 
+/** The topic of the broker in which the stores of its subscriptions stand. */
+export const storesTopic = "tidings.stores";
+
 /** So many relays may work beside each other. Fixed for the life of a store: the order of a key rests on it. */
 export const outboxPartitions = 4;
 

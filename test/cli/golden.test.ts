@@ -63,6 +63,7 @@ const runs: Readonly<Record<string, () => readonly string[]>> = {
   "dlq discard": () => ["--all", "--dry-run"],
   "dlq undo": () => ["--all", "--dry-run"],
   doctor: () => [],
+  "engine adopt": () => ["--yes"],
   "engine info": () => [],
   "engine verify": () => [],
   "test crash": () => [join(import.meta.dirname, "../../examples/testing/payments.crash.ts")],

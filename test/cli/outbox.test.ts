@@ -88,6 +88,28 @@ describe("tidings outbox", () => {
     );
   });
 
+  it("does not start a member on another store, until an operator puts that in the place of the first one", async () => {
+    const { broker, store } = await parked();
+    const [first] = await tidings(["sub", "ls", "--json", "--store", store], { url: broker }).then(
+      ({ stdout }) => JSON.parse(stdout) as { subscription: string }[],
+    );
+    assert.equal(first?.subscription, "pay/orders");
+    const other = temporaryFile().url;
+    const pay = () => service("pay", { from: "start" }).on(Placed, () => undefined);
+    const start = () =>
+      application({ name: "shop", url: broker, store: other, services: [pay()], logger: silent }).start();
+    await assert.rejects(start(), (error: TidingsError) => {
+      assert.equal(error.code, "TIDINGS_STORE_MISMATCH");
+      assert.match(error.message, /"pay\/orders".*stands in another store, at .*engine adopt/);
+      return true;
+    });
+    const adopted = await tidings(["engine", "adopt", "--yes", "--store", other], { url: broker });
+    assert.equal(adopted.stdout, "pay/orders has this store now.\n", adopted.stderr);
+    const app = await start();
+    await app.settled({ timeoutMs: 20_000 });
+    await app.stop();
+  });
+
   it("says where there is none, and refuses a store that is the broker", async () => {
     const { broker, store } = await parked();
     const one = await tidings(["outbox", "ls"], { url: store });

@@ -1,0 +1,29 @@
+import type { Command } from "commander";
+import { confirm } from "../confirm.ts";
+import { withSession } from "../session.ts";
+
+const examples = `Examples:
+  tidings engine adopt --url redis://queue --store postgres://new/shop --yes
+`;
+
+/** `tidings engine adopt`. */
+export function configure(command: Command): void {
+  command
+    .option("-y, --yes", "do not ask")
+    .addHelpText("before", examples)
+    .addHelpText(
+      "after",
+      "\nFor a store that is gone for good. What stood in it (places, state, dead letters) is not in the new one.",
+    )
+    .action(({ yes }: { yes?: boolean }) =>
+      withSession(command, "change", async ({ admin, out, signal }) => {
+        await confirm("This would let every subscription of the broker begin anew on this store.", yes, signal);
+        const adopted = await admin.engine.adopt();
+        await out.result({ adopted }, () =>
+          adopted.length === 0
+            ? "No subscription has another store.\n"
+            : `${adopted.map((name) => `${name} has this store now.`).join("\n")}\n`,
+        );
+      }),
+    );
+}
