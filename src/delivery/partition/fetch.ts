@@ -63,8 +63,13 @@ export class Fetch {
   /** Something may be there to be fetched or started. */
   wake(): void {
     this.#hinted = true;
+    this.goOn();
+  }
+
+  /** There is room again: fetches on where something is left to be fetched, and asks for nothing where all is known to be here. */
+  goOn(): void {
     if (!this.#open) return;
-    if (!this.#fetching) void this.#loop();
+    if (this.#hinted && !this.#fetching) void this.#loop();
     this.#options.lanes.dispatch();
   }
 

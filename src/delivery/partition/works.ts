@@ -75,7 +75,7 @@ export function assemble(options: WorksOptions): Works {
     claimWritten: () => claims.written(),
     onCommitted: () => {
       options.onCommitted();
-      fetch.wake();
+      fetch.goOn();
     },
     onLost: options.onLost,
     onTrouble: options.onTrouble,
