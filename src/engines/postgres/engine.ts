@@ -94,7 +94,7 @@ async function openStore(settings: Settings, context: EngineContext): Promise<St
   });
   const catalog = catalogOf(connections, settings);
   const tail = new Tail();
-  const wakes = new Wakes({ platform, settings, connections, catalog, onNews: () => tail.forget() });
+  const wakes = new Wakes({ platform, settings, connections, catalog, tail });
   const { deduplicationWindowMs = deduplicationWindowMsDefault } = context;
   const committed = (logs: Iterable<number>, collections: Iterable<string>): void => wakes.own(logs, collections);
   const committer = new Committer({ platform, settings, connections, catalog, tail, deduplicationWindowMs, committed });

@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { type CancelTimer, sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
+import type { Head, Tail } from "../sql/tail.ts";
 import type { Catalog } from "./catalog.ts";
 import { backOff, type Connections } from "./connections.ts";
 import { type Expected, historyColumns } from "./identity.ts";
@@ -13,8 +14,8 @@ export interface WakeParts {
   readonly settings: Settings;
   readonly connections: Connections;
   readonly catalog: Catalog;
-  /** Others may have appended to topics. */
-  readonly onNews: () => void;
+  /** Hears of others. */
+  readonly tail: Tail;
 }
 
 /** Calls listeners when something may have changed. */
@@ -173,7 +174,7 @@ export class Wakes implements Wake {
   #heard(payload: string): void {
     const news = parseNews(payload);
     if (!news || news.from === this.#me) return;
-    if (news.all || news.topics.length > 0) this.#parts.onNews();
+    if (news.all || news.topics.length > 0) this.#parts.tail.forget();
     if (news.all) this.#call([...this.#topics.keys()], [...this.#collections.keys()]);
     else this.#call(news.topics, news.collections);
   }
@@ -187,22 +188,21 @@ export class Wakes implements Wake {
 
   /** Whether anything was written, by anybody: the heads of the logs and a sequence that rises with each commit. */
   async #look(anyway: boolean): Promise<void> {
-    const { connections, settings } = this.#parts;
+    const { connections, settings, tail } = this.#parts;
     const expected = connections.expected();
     try {
-      const [row] = await connections.read<{ seen: string } & Expected>({
+      const [row] = await connections.read<LookRow>({
         name: "tidings_look",
-        text: `SELECT (SELECT last_value::text || is_called::text FROM "${settings.schema}".writes) || ' ' || coalesce((SELECT string_agg(n.next::text, ' ' ORDER BY l.id)
-          FROM "${settings.schema}".log l LEFT JOIN LATERAL (SELECT c.last + 1 AS next FROM "${settings.schema}".chunk c
-          WHERE c.segment = l.segment AND c.log = l.id ORDER BY c.last DESC LIMIT 1) AS n ON true), '') AS seen, ${historyColumns}`,
+        text: lookText(settings.schema),
         values: [],
       });
       if (row) connections.compare(row, expected);
-      const seen = row?.seen ?? "";
-      if ((seen !== this.#seen || anyway) && !this.#closed) {
-        this.#parts.onNews();
+      const heads = headsOf(row);
+      const seen = row ? `${row.written} ${heads.map(({ next }) => next).join(" ")}` : "";
+      if (anyway) tail.forget();
+      tail.looked(heads);
+      if ((seen !== this.#seen || anyway) && !this.#closed)
         this.#call([...this.#topics.keys()], [...this.#collections.keys()]);
-      }
       // The sequence rises before its commit can be seen: who looked in between has to be called again.
       else if (this.#changed && !this.#closed) this.#call([], [...this.#collections.keys()]);
       this.#changed = seen !== this.#seen;
@@ -225,6 +225,24 @@ export class Wakes implements Wake {
     // Nor shall it keep the process; the types do not know the method.
     (listener as { unref?: () => void } | undefined)?.unref?.();
   }
+}
+
+/** What a look shows: how often something was written, and the logs in the order of their numbers. */
+interface LookRow extends Expected {
+  readonly written: string;
+  readonly logs: readonly number[] | null;
+  readonly firsts: readonly number[] | null;
+  readonly nexts: readonly number[] | null;
+}
+
+const lookText = (schema: string): string => `
+  SELECT (SELECT last_value::text || is_called::text FROM "${schema}".writes) AS written, h.logs, h.firsts, h.nexts, ${historyColumns}
+  FROM (SELECT array_agg(l.id ORDER BY l.id) AS logs, array_agg(l.first ORDER BY l.id) AS firsts, array_agg(coalesce(n.next, 0) ORDER BY l.id) AS nexts
+    FROM "${schema}".log l LEFT JOIN LATERAL (SELECT c.last + 1 AS next FROM "${schema}".chunk c
+    WHERE c.segment = l.segment AND c.log = l.id ORDER BY c.last DESC LIMIT 1) AS n ON true) AS h`;
+
+function headsOf(row: LookRow | undefined): readonly Head[] {
+  return (row?.logs ?? []).map((log, i) => ({ log, first: row?.firsts?.[i] ?? 0, next: row?.nexts?.[i] ?? 0 }));
 }
 
 /** Keeps no process from its end. */

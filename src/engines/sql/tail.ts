@@ -11,8 +11,20 @@ export interface Committed {
   readonly appendedAtMs: number;
 }
 
-/** How much is kept at most, in bytes; what is read from further back comes from the store. */
-const bytesMax = 1024 * 1024;
+/** Where a log began and where its next event went when the store was looked at. */
+export interface Head {
+  readonly log: number;
+  readonly first: number;
+  readonly next: number;
+}
+
+/**
+ * How much is kept at most; what is read from further back comes from the store. Enough for readers that fall behind while there is
+ * more to do than time: once they have to ask the store they fall behind further. The commits are few enough for an array of them
+ * to lose its first one without moving the others.
+ */
+const bytesMax = 8 * 1024 * 1024;
+const commitsMax = 8192;
 
 interface Kept {
   readonly log: number;
@@ -34,6 +46,9 @@ export class Tail {
   #bytes = 0;
   /** How often something was heard of others. */
   #news = 0;
+  /** By log, where it began at the last look, and behind which position nothing is known to stand. */
+  readonly #firsts = new Map<number, number>();
+  readonly #nexts = new Map<number, number>();
 
   /** To be asked before a commit is sent; `add` takes the answer. */
   news(): number {
@@ -48,9 +63,29 @@ export class Tail {
     this.#bytes = 0;
   }
 
+  /**
+   * Takes what a look at the store has shown. What this process has appended and knows of is no news; of anything else it cannot
+   * be said where it stands, and everything is forgotten.
+   */
+  looked(heads: readonly Head[]): void {
+    let news = false;
+    for (const { log, first, next } of heads) {
+      news ||= first !== this.#firsts.get(log) || next > (this.#nexts.get(log) ?? 0);
+      this.#firsts.set(log, first);
+      this.#reached(log, next);
+    }
+    if (news) this.forget();
+  }
+
+  #reached(log: number, next: number): void {
+    if (next > (this.#nexts.get(log) ?? 0)) this.#nexts.set(log, next);
+  }
+
   /** Keeps what was committed, unless something was heard of others since the commit was sent: they may stand behind it. */
   add({ log, first, drafts, appendedAtMs }: Committed, place: LogPlace, sentAt: number): void {
-    if (sentAt !== this.#news || drafts.length === 0) return;
+    if (drafts.length === 0) return;
+    this.#reached(log, first + drafts.length);
+    if (sentAt !== this.#news) return;
     const kept = this.#logs.get(log) ?? [];
     if ((kept.at(-1)?.chunk.last ?? first - 1) !== first - 1) this.#drop(log, kept);
     let bytes = 0;
@@ -60,7 +95,7 @@ export class Tail {
     this.#logs.set(log, kept);
     this.#order.push(added);
     this.#bytes += bytes;
-    while (this.#bytes > bytesMax) this.#dropOldest();
+    while (this.#bytes > bytesMax || this.#order.length > commitsMax) this.#dropOldest();
   }
 
   /** What is kept of the log from this position on; undefined when it has to be read. */

@@ -71,15 +71,60 @@ describe("what a process has appended itself", () => {
     assert.equal(tail.endsAt(1, 9), true);
   });
 
-  it("is kept up to a mebibyte, the newest of all logs", () => {
+  it("is not forgotten for a look that shows nothing but what is known", () => {
+    const tail = new Tail();
+    tail.looked([{ log: 1, first: 0, next: 5 }]);
+    const sentAt = tail.news();
+    append(tail, 5, 2);
+    tail.looked([{ log: 1, first: 0, next: 6 }]);
+    tail.looked([{ log: 1, first: 0, next: 7 }]);
+    append(tail, 7, 1, { sentAt });
+    assert.deepEqual([numbers(tail, 5), tail.endsAt(1, 8)], [[5, 6, 7], true]);
+  });
+
+  it("is forgotten for a look that shows events of others, another beginning or another log", () => {
+    for (const head of [
+      { log: 1, first: 0, next: 8 },
+      { log: 1, first: 6, next: 7 },
+      { log: 2, first: 0, next: 0 },
+    ]) {
+      const tail = new Tail();
+      tail.looked([{ log: 1, first: 0, next: 5 }]);
+      const sentAt = tail.news();
+      append(tail, 5, 2);
+      tail.looked([head]);
+      assert.deepEqual([numbers(tail, 5), tail.endsAt(1, 7)], [[], false]);
+      append(tail, 7, 1, { sentAt });
+      assert.equal(tail.endsAt(1, 8), false, "others may stand behind what was sent before the look");
+    }
+  });
+
+  it("does not take for news what was appended and not kept", () => {
+    const tail = new Tail();
+    tail.looked([{ log: 1, first: 0, next: 0 }]);
+    const sentAt = tail.news();
+    tail.forget();
+    append(tail, 0, 1, { sentAt });
+    append(tail, 1, 1);
+    tail.looked([{ log: 1, first: 0, next: 2 }]);
+    assert.deepEqual([numbers(tail, 0), numbers(tail, 1)], [[], [1]]);
+  });
+
+  it("is kept up to eight mebibytes, the newest of all logs", () => {
     const tail = new Tail();
     append(tail, 0, 1, { log: 2, pad: 1000 });
-    for (let n = 0; n < 3000; n += 10) append(tail, n, 10, { pad: 1000 });
+    for (let n = 0; n < 20_000; n += 100) append(tail, n, 100, { pad: 1000 });
     assert.deepEqual(numbers(tail, 0, 2), []);
-    const kept = Array.from({ length: 3000 }, (_, n) => tail.at(1, n)).filter((chunk) => chunk !== undefined).length;
-    assert.ok(kept > 900 && kept < 1050, `${kept} events are kept`);
-    assert.equal(numbers(tail, 3000 - kept).length, kept);
-    for (let n = 0; n < 3000; n += 10) append(tail, n, 10, { log: 3, pad: 1000 });
-    assert.deepEqual(numbers(tail, 2990), []);
+    const kept = Array.from({ length: 20_000 }, (_, n) => tail.at(1, n)).filter((chunk) => chunk !== undefined).length;
+    assert.ok(kept > 7200 && kept < 8400, `${kept} events are kept`);
+    assert.equal(numbers(tail, 20_000 - kept).length, kept);
+    for (let n = 0; n < 20_000; n += 100) append(tail, n, 100, { log: 3, pad: 1000 });
+    assert.deepEqual(numbers(tail, 19_990), []);
+  });
+
+  it("is kept of no more than 8,192 commits, however small they are", () => {
+    const tail = new Tail();
+    for (let n = 0; n < 9000; n++) append(tail, n, 1);
+    assert.deepEqual([numbers(tail, 807), numbers(tail, 808).length], [[], 8192]);
   });
 });
