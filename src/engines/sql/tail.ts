@@ -19,11 +19,12 @@ export interface Head {
 }
 
 /**
- * How much is kept at most; what is read from further back comes from the store. Enough for readers that fall behind while there is
- * more to do than time: once they have to ask the store they fall behind further. The commits are few enough for an array of them
- * to lose its first one without moving the others.
+ * How much is kept, in bytes; what is read from further back comes from the store. More than usual only of what a reader of this
+ * process has still before it: one that has to ask the store falls behind further, and what nobody needs any more costs the
+ * garbage collector. The commits are few enough for an array of them to lose its first one without moving the others.
  */
-const bytesMax = 8 * 1024 * 1024;
+const bytesUsual = 1024 * 1024;
+const bytesMax = 16 * 1024 * 1024;
 const commitsMax = 8192;
 
 interface Kept {
@@ -44,6 +45,8 @@ export class Tail {
   /** Everything that is kept, oldest first. */
   #order: Kept[] = [];
   #bytes = 0;
+  /** By log that is read here, how far the foremost reader has come. */
+  readonly #readers = new Map<number, number>();
   /** How often something was heard of others. */
   #news = 0;
   /** By log, where it began at the last look, and behind which position nothing is known to stand. */
@@ -59,6 +62,8 @@ export class Tail {
   forget(): void {
     this.#news++;
     this.#logs.clear();
+    // Whoever still reads says so with the next question; a partition may have gone to another process.
+    this.#readers.clear();
     this.#order = [];
     this.#bytes = 0;
   }
@@ -95,11 +100,19 @@ export class Tail {
     this.#logs.set(log, kept);
     this.#order.push(added);
     this.#bytes += bytes;
-    while (this.#bytes > bytesMax || this.#order.length > commitsMax) this.#dropOldest();
+    while (this.#keepsTooMuch()) this.#dropOldest();
+  }
+
+  #keepsTooMuch(): boolean {
+    if (this.#bytes <= bytesUsual) return this.#order.length > commitsMax;
+    const oldest = this.#order[0] as Kept;
+    const isAhead = oldest.chunk.last >= (this.#readers.get(oldest.log) ?? Number.POSITIVE_INFINITY);
+    return this.#bytes > bytesMax || this.#order.length > commitsMax || !isAhead;
   }
 
   /** What is kept of the log from this position on; undefined when it has to be read. */
   at(log: number, position: number): OpenChunk | undefined {
+    if (position > (this.#readers.get(log) ?? -1)) this.#readers.set(log, position);
     const kept = this.#logs.get(log);
     if (!kept) return undefined;
     // They follow one another without a gap, and may be thousands.
