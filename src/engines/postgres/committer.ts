@@ -122,13 +122,8 @@ export class Committer {
     await catalog.load(topicsOf(group));
     const known = await knownIds(connections, settings, group, deduplicationWindowMs);
     const placed = place(group, catalog, known);
-    const refused = group.filter((call) => placed.places.get(call) instanceof Error);
-    if (refused.length > 0) {
-      this.#leave(refused);
-      for (const call of refused) call.reject(placed.places.get(call) as Error);
-      return;
-    }
-    const effective = group.map((call) => effectOf(call, placed));
+    if (this.#refused(group, placed)) return;
+    const effective = group.map((call, index) => effectOf(call, placed.places[index]));
     const sentAt = this.#parts.tail.news();
     const sent = await connections.write<CommitRow>(
       commitStatement(effective, placed, settings, deduplicationWindowMs, writer, connections.expected()),
@@ -144,6 +139,15 @@ export class Committer {
     if (conflicts.size > 0) return this.#conflicted(conflicts);
     this.#keep(placed, row, sentAt);
     this.#succeeded(group, effective, placed, row);
+  }
+
+  /** Rejects calls of which an event has no place; whether there were any. */
+  #refused(group: readonly Call[], { places }: Placed): boolean {
+    const refused = group.filter((_, index) => places[index] instanceof Error);
+    if (refused.length === 0) return false;
+    this.#leave(refused);
+    for (const [index, call] of group.entries()) if (places[index] instanceof Error) call.reject(places[index]);
+    return true;
   }
 
   /** SQL of the user runs before the commit statement, so that what that locks is not locked for as long as the user takes. */
@@ -178,12 +182,14 @@ export class Committer {
     const logs = [...placed.staged.keys()];
     const nexts = new Map(logs.map((log, index) => [log, row.nexts?.[index] ?? 0]));
     const nextOf = (log: number): number => nexts.get(log) as number;
-    for (const call of group) {
-      const places = placed.places.get(call);
+    for (let index = 0; index < group.length; index++) {
+      const call = group[index] as Call;
+      const places = placed.places[index];
       if (typeof places === "number") call.settle({ committed: false, conflict: { kind: "id", index: places } });
       else call.settle({ committed: true, appended: appendedOf(places as never, nextOf) } satisfies Outcome);
     }
-    const collections = new Set(effective.flatMap(({ documents }) => documents.map(({ collection }) => collection)));
+    const collections = new Set<string>();
+    for (const { documents } of effective) for (const { collection } of documents) collections.add(collection);
     if (logs.length > 0 || collections.size > 0) this.#parts.committed(logs, collections);
   }
 
@@ -262,6 +268,11 @@ export class Committer {
   }
 
   #leave(calls: readonly Call[]): void {
+    // A group that was committed is mostly what the queue begins with.
+    if (calls.every((call, index) => call === this.#queue[index])) {
+      this.#queue = this.#queue.slice(calls.length);
+      return;
+    }
     const gone = new Set(calls);
     this.#queue = this.#queue.filter((call) => !gone.has(call));
   }
@@ -276,15 +287,14 @@ function topicsOf(group: readonly Call[]): ReadonlySet<string> {
 }
 
 /** What a call writes: nothing when one of its ids means another payload, but its fences and checks count all the same. */
-function effectOf(call: Call, placed: Placed): Call {
-  return typeof placed.places.get(call) === "number"
-    ? { ...call, documents: [], timers: [], drafts: [], sql: [] }
-    : call;
+function effectOf(call: Call, places: Placed["places"][number] | undefined): Call {
+  return typeof places === "number" ? { ...call, documents: [], timers: [], drafts: [], sql: [] } : call;
 }
 
 /** By call, the first fence or else the first check that does not hold. */
 function conflictsOf(group: readonly Call[], row: CommitRow): ReadonlyMap<Call, Conflict> {
   const conflicts = new Map<Call, Conflict>();
+  if (row.bad_fences === null && row.bad_checks === null) return conflicts;
   const badFences = new Set(row.bad_fences);
   const badChecks = new Map((row.bad_checks ?? []).map((index, i) => [index, row.found_versions?.[i] ?? 0]));
   let fence = 0;

@@ -34,7 +34,7 @@ export async function publishIn(
   };
   const known = await knownIds({ read }, settings, [call], deduplicationWindowMs);
   const placed = place([call], catalog, known);
-  const places = placed.places.get(call);
+  const [places] = placed.places;
   if (places instanceof Error) throw places;
   if (places === undefined || typeof places === "number")
     throw idConflict(call.drafts[places ?? 0] as Draft, places ?? 0);

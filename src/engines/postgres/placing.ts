@@ -23,8 +23,8 @@ export interface Placed {
   readonly staged: ReadonlyMap<number, readonly Draft[]>;
   /** The events of which the id is kept. */
   readonly remembered: readonly Remembered[];
-  /** By call, the places of its entries; a number is the index of an entry whose id means another payload. */
-  readonly places: ReadonlyMap<Call, readonly Place[] | number | Error>;
+  /** In the order of the calls, the places of their entries; a number is the index of an entry whose id means another payload. */
+  readonly places: readonly (readonly Place[] | number | Error)[];
 }
 
 interface KnownId {
@@ -59,60 +59,51 @@ export async function knownIds(
 export function place(calls: readonly Call[], catalog: Catalog, known: ReadonlyMap<string, KnownId>): Placed {
   const staged = new Map<number, Draft[]>();
   const remembered: Remembered[] = [];
-  const places = new Map<Call, readonly Place[] | number | Error>();
-  for (const call of calls) {
-    const planned = planOf(call, catalog, known);
-    if (!Array.isArray(planned)) {
-      places.set(call, planned);
-      continue;
-    }
-    const mine: Place[] = [];
-    for (let index = 0; index < planned.length; index++) {
-      const target = planned[index] as Planned;
-      const draft = call.drafts[index] as Draft;
-      if (typeof target !== "number") {
-        mine.push(target);
-        continue;
-      }
-      let drafts = staged.get(target);
-      if (!drafts) staged.set(target, (drafts = []));
-      const behind = drafts.push(draft) - 1;
-      mine.push({ log: target, behind });
-      if (draft.hash !== undefined) remembered.push({ draft, log: target, behind });
-    }
-    places.set(call, mine);
-  }
+  const places = calls.map((call) => {
+    const plan = planOf(call, catalog, known);
+    if (Array.isArray(plan)) stage(plan, call, staged, remembered);
+    return plan as readonly Place[] | number | Error;
+  });
   return { staged, remembered, places };
 }
 
+/** Puts the events of a call behind those of the calls before it, and turns each log in its plan into the place there. */
+function stage(plan: Planned[], { drafts }: Call, staged: Map<number, Draft[]>, remembered: Remembered[]): void {
+  for (let index = 0; index < plan.length; index++) {
+    const log = plan[index] as Planned;
+    if (typeof log !== "number") continue;
+    const draft = drafts[index] as Draft;
+    let ofLog = staged.get(log);
+    if (!ofLog) staged.set(log, (ofLog = []));
+    const behind = ofLog.push(draft) - 1;
+    plan[index] = { log, behind };
+    if (draft.hash !== undefined) remembered.push({ draft, log, behind });
+  }
+}
+
 /** A log, where the event stands already, or the entry that it repeats. */
-type Planned = number | Appended | { readonly sameAs: number };
+type Planned = number | Place;
 
 /** What becomes of the entries of a call; an index when one means another payload, an error when one has no place. */
 function planOf({ drafts }: Call, catalog: Catalog, known: ReadonlyMap<string, KnownId>): Planned[] | number | Error {
-  const plan: Planned[] = [];
+  let plan: Planned[];
+  try {
+    plan = drafts.map(({ topic, partition }) => logOf(catalog.get(topic), topic, partition));
+  } catch (error) {
+    return error as Error;
+  }
   let batch: Map<string, number> | undefined;
   for (let index = 0; index < drafts.length; index++) {
     const draft = drafts[index] as Draft;
-    let log: number;
-    try {
-      log = logOf(catalog.get(draft.topic), draft.topic, draft.partition);
-    } catch (error) {
-      return error as Error;
-    }
-    if (draft.hash === undefined) {
-      plan.push(log);
-      continue;
-    }
+    if (draft.hash === undefined) continue;
     const identity = identityOf(draft);
     batch ??= new Map();
     const there = known.get(identity);
     const earlier = batch.get(identity);
     const hash = there?.hash ?? (earlier === undefined ? undefined : drafts[earlier]?.hash);
     if (hash !== undefined && hash !== draft.hash) return index;
-    if (there) plan.push({ position: there.position, duplicate: true });
-    else if (earlier !== undefined) plan.push({ sameAs: earlier });
-    else plan.push(log);
+    if (there) plan[index] = { position: there.position, duplicate: true };
+    else if (earlier !== undefined) plan[index] = { sameAs: earlier };
     if (earlier === undefined) batch.set(identity, index);
   }
   return plan;
@@ -120,11 +111,9 @@ function planOf({ drafts }: Call, catalog: Catalog, known: ReadonlyMap<string, K
 
 /** What a call is answered with, from where its logs stood. */
 export function appendedOf(places: readonly Place[], nextOf: (log: number) => number): readonly Appended[] {
-  const appended: Appended[] = [];
-  for (const place of places) {
-    if ("sameAs" in place) appended.push({ position: (appended[place.sameAs] as Appended).position, duplicate: true });
-    else if ("log" in place) appended.push({ position: nextOf(place.log) + place.behind, duplicate: false });
-    else appended.push(place);
-  }
-  return appended;
+  const positionOf = (place: Place): number => {
+    if ("log" in place) return nextOf(place.log) + place.behind;
+    return "sameAs" in place ? positionOf(places[place.sameAs] as Place) : place.position;
+  };
+  return places.map((place) => ({ position: positionOf(place), duplicate: !("log" in place) }));
 }
