@@ -1,11 +1,15 @@
 import { crc32 } from "node:zlib";
-import type { ChunkText } from "../sql/chunk.ts";
+/** The texts of a chunk, or their bytes in UTF-8. */
+interface ChunkContent {
+  readonly header: string | Buffer;
+  readonly body: string | Buffer;
+}
 
 /**
  * Checksums are made in two parts: that of the content here, before the row has a place, and that of the place in the
  * statement that gives it one. The stored checksum is one XOR the other; see `placement` in schema/tables.ts.
  */
-export const contentOfChunk = ({ header, body }: ChunkText): number => crc32(body, crc32(header));
+export const contentOfChunk = ({ header, body }: ChunkContent): number => crc32(body, crc32(header));
 
 export const contentOfDocument = (collection: string, key: string, value: string): number =>
   crc32(value, crc32(`${collection}\n${key}\n`));

@@ -168,7 +168,11 @@ function appendValues({ staged }: Placed, texts: Buffer[]): unknown[] {
     let begin = 0;
     for (const end of chunkEnds(drafts)) {
       const text = encodeChunk(drafts.slice(begin, end));
-      const row = [log, end - 1, end - begin, contentOfChunk(text), add(texts, text.header), add(texts, text.body)];
+      // The checksum is made of the bytes that are sent, so that the text becomes UTF-8 once.
+      const header = Buffer.from(text.header);
+      const body = Buffer.from(text.body);
+      texts.push(header, body);
+      const row = [log, end - 1, end - begin, contentOfChunk({ header, body }), header.length, body.length];
       row.forEach((value, index) => columns[index]?.push(value));
       begin = end;
     }
