@@ -38,10 +38,11 @@ export interface EngineAdmin {
   guarantees(): readonly Guarantee[];
   diagnose(limits?: DoctorLimits): Promise<Diagnosis>;
   /**
-   * Where broker and store are two engines: puts this store in the place of others that are gone for good. Resolves with the
-   * subscriptions that had another one. Throws TIDINGS_UNSUPPORTED where they are one.
+   * Where broker and store are two engines: puts this store in the place of others that are gone for good; `restored`: also in the
+   * place of itself, when it was set back to an earlier state. No application may run on it. Resolves with the subscriptions
+   * that had another one. Throws TIDINGS_UNSUPPORTED where they are one.
    */
-  adopt(): Promise<readonly string[]>;
+  adopt(options?: { readonly restored?: boolean }): Promise<readonly string[]>;
 }
 
 /**
@@ -109,7 +110,7 @@ export function createAdmin(options: AdminOptions): Admin {
       verify: (verifying) => engine.verify(verifying),
       guarantees: () => guarantees[engine.name] ?? [],
       diagnose: (limits) => diagnose(context, limits),
-      adopt: async () => adoptStore(composedOf(context), platform),
+      adopt: async (options) => adoptStore(composedOf(context), platform, options),
     },
   });
 }

@@ -73,7 +73,7 @@ const signatures: { readonly [Group in keyof Admin]: Verbs<Admin[Group]> } = {
   },
   breakers: { list: [], show: [name], open: [name, reasoned], close: [name, reasoned] },
   outbox: { partitions: [], parked: [options], retry: [id], discard: [id] },
-  engine: { info: [], verify: [options], guarantees: [], diagnose: [options], adopt: [] },
+  engine: { info: [], verify: [options], guarantees: [], diagnose: [options], adopt: [options] },
 }; // prettier-ignore
 
 /** These answer with no promise. */

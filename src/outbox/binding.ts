@@ -2,7 +2,7 @@ import { TidingsError } from "../errors/tidings-error.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { TopicEntry } from "../ports/topics.ts";
 import type { ComposedEngine } from "./composed.ts";
-import { identify } from "./identity.ts";
+import { identify, rename } from "./identity.ts";
 import { storesTopic } from "./row.ts";
 
 const type = "tidings.store.bound";
@@ -40,10 +40,18 @@ export async function bindStore(
   check(engine, id, subscriptions, await readBindings(engine));
 }
 
-/** Puts the store of this engine in the place of all others on its broker. Resolves with the subscriptions that had another one. */
-export async function adoptStore(engine: ComposedEngine, platform: Platform): Promise<readonly string[]> {
+/**
+ * Puts the store of this engine in the place of all others on its broker. `restored`: the store was set back to an earlier state, and
+ * its relays count from an earlier number on; it gets a new name, so that nobody takes what they send for repeats. Resolves
+ * with the subscriptions that had another one.
+ */
+export async function adoptStore(
+  engine: ComposedEngine,
+  platform: Platform,
+  { restored = false }: { readonly restored?: boolean } = {},
+): Promise<readonly string[]> {
+  const { id } = await (restored ? rename : identify)(engine.store, platform.ids);
   if (!(await engine.broker.topics.find(storesTopic))) return [];
-  const { id } = await identify(engine.store, platform.ids);
   const others = [...(await readBindings(engine))].flatMap(([name, { store }]) => (store === id ? [] : [name]));
   if (others.length > 0) await publish(engine, platform, id, others, { instead: true });
   return others;

@@ -17,3 +17,11 @@ export async function identify(store: Engine, ids: Platform["ids"]): Promise<Sto
     });
   }
 }
+
+/** Gives the store another name: what it sends from now on is told from what it has sent before. Resolves with the new one. */
+export async function rename(store: Engine, ids: Platform["ids"]): Promise<StoreIdentity> {
+  const identity = { id: ids.next() } satisfies StoreIdentity;
+  const { identity: collection } = outboxCollections;
+  await store.transact?.({ documents: [{ collection, key, value: JSON.stringify(identity) }] });
+  return identity;
+}
