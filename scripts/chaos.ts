@@ -12,12 +12,13 @@ import { isUsageError, sourceOf, UsageError } from "./usage.ts";
 
 const resumeWithinMsDefault = 30_000;
 
-const usage = `npm run chaos -- [--engine NAME --scale X --events N --seed S --only KIND,... --resume-within MS --json --keep --source DIR]
+const usage = `npm run chaos -- [--engine NAME --scale X --events N --seed S --apart --only KIND,... --resume-within MS --json --keep --source DIR]
 
   --engine NAME       ${serverKinds.map(({ name }) => name).join(", ")}; without it, each in turn
   --scale X           how much of a full run to do (1); below 0.5 pauses are short and there is no outage
   --events N          how many events to publish; with the scale unless given
   --seed S            seed of all chance (1)
+  --apart             members keep their state in an SQLite file, and only their events on the server
   --only KIND,...     only faults of these kinds
   --resume-within MS  how soon everything has to go on when a fault is over (${resumeWithinMsDefault})
   --json              the standard output is JSON lines
@@ -32,6 +33,7 @@ function read() {
       scale: { type: "string", default: "1" },
       events: { type: "string" },
       seed: { type: "string", default: "1" },
+      apart: { type: "boolean", default: false },
       only: { type: "string" },
       "resume-within": { type: "string", default: String(resumeWithinMsDefault) },
       json: { type: "boolean", default: false },
@@ -78,7 +80,7 @@ async function main(): Promise<number> {
 
 /** Files of a run in which something was wrong, or that did not come to its end, are kept. */
 async function runOne(kind: ServerKind, options: Options) {
-  const { size, seed, source, resumeWithinMs, scale, keep, only } = options;
+  const { size, seed, source, resumeWithinMs, scale, keep, only, apart } = options;
   const above = resolve(import.meta.dirname, "../.tmp");
   mkdirSync(above, { recursive: true });
   const folder = mkdtempSync(join(above, `chaos-${kind.name}-`));
@@ -87,7 +89,7 @@ async function runOne(kind: ServerKind, options: Options) {
     void process.stderr.write(`${kind.name} ${((performance.now() - began) / 1000).toFixed(1)} s: ${text}\n`);
   let good = false;
   try {
-    const result = await runChaos({ kind, size, seed, source, resumeWithinMs, only, folder, say });
+    const result = await runChaos({ kind, size, seed, source, resumeWithinMs, only, folder, apart, say });
     good = Object.values(result.counts).every((count) => count === 0);
     for (const words of result.words.slice(0, 40)) say(words);
     if (result.words.length > 40) say(`and ${result.words.length - 40} more`);
@@ -97,7 +99,7 @@ async function runOne(kind: ServerKind, options: Options) {
     const from = source === undefined ? "" : ` --source ${source}`;
     if (!good)
       say(
-        `do it again with: npm run chaos -- --engine ${kind.name} --scale ${scale} --seed ${seed}${from}${only ? ` --only ${only.join(",")}` : ""}`,
+        `do it again with: npm run chaos -- --engine ${kind.name} --scale ${scale} --seed ${seed}${apart ? " --apart" : ""}${from}${only ? ` --only ${only.join(",")}` : ""}`,
       );
     if (keep || !good) say(`what was acknowledged is in ${folder}`);
     else rmSync(folder, { recursive: true, force: true });

@@ -46,6 +46,8 @@ function serviceOf(name: GroupName): Service {
 /** How an application of the harness is opened. */
 export interface ChaosOptions {
   readonly url: string;
+  /** Where state lives, when it is apart from the broker. */
+  readonly store?: string;
   readonly group?: GroupName;
   readonly memberTtlMs?: number;
   readonly stuckAfterMs?: number;

@@ -16,9 +16,11 @@ export async function historyOf(
   const read = await readEnd(app, [counts.name, effects.name, copies.name]);
   // Events have ids of their own or by chance: what they are is said by their data.
   const known = (data: unknown): string => identityOfNumber(data as Counted);
-  const byId = new Map(read.entries.map(({ event, data }) => [event, known(data)]));
+  const nameOf = ({ event, data, isRepeat }: (typeof read.entries)[number]): string => (isRepeat ? event : known(data));
+  const byId = new Map(read.entries.map((entry) => [entry.event, nameOf(entry)]));
   const done: Effect[] = [];
-  for (const { topic, data, key } of read.entries) {
+  for (const { topic, data, key, isRepeat } of read.entries) {
+    if (isRepeat) continue;
     if (topic === effects.name) done.push({ subscription: "counter/counts", name: topic, event: known(data), key });
     if (topic === copies.name) done.push({ subscription: "copier/counts", name: topic, event: known(data), key });
   }
@@ -32,7 +34,7 @@ export async function historyOf(
       ...publishesOf(answers, counts.name),
       ...read.published.map((publish) => ({ ...publish, event: byId.get(publish.event) ?? publish.event })),
     ],
-    log: read.entries.map((entry) => ({ ...entry, event: known(entry.data) })),
+    log: read.entries.map((entry) => ({ ...entry, event: nameOf(entry) })),
     firsts: read.firsts,
     effects: done,
     subscriptions: read.subscriptions.map((each) => ({

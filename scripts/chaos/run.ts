@@ -27,6 +27,8 @@ export interface ChaosRun {
   readonly only: readonly string[] | undefined;
   /** An empty folder. */
   readonly folder: string;
+  /** Members keep their state in a file of this folder, and not on the server. */
+  readonly apart: boolean;
   /** Another copy of `src/`, which members and publishers run. */
   readonly source: string | undefined;
   readonly say: (text: string) => void;
@@ -71,18 +73,21 @@ export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
     const plan = planOf(run.size, run.seed, own).filter((fault) => run.only?.includes(nameOf(fault)) ?? true);
     const url = (n: number): string =>
       run.kind.url(server, proxy.port, { requestTimeoutMs: run.size.requestTimeoutsMs[n % 2] as number });
+    const store = run.apart ? { store: `sqlite:${join(run.folder, "store.db")}` } : {};
     // They come first: their copy of the sources makes the tables.
     await publishers.start(fleet, url, run.size, lastsMs(plan, run.size.comeBackMs));
     for (const group of groups)
       for (let n = 0; n < membersPerGroup; n++)
         await fleet.join(`${group}-${n}`, group, {
           url: url(n),
+          ...store,
           group,
           memberTtlMs: run.size.memberTtlMs,
           stuckAfterMs,
         });
     app = await openChaos({
       url: run.kind.url(server, server.port, { requestTimeoutMs: 2_000, busyTimeoutMs: 500 }),
+      ...store,
     }).start();
     watch = new Watch(app);
     const scene: Scene = { server, proxy, fleet, chance: dice(`${run.seed}/chaos`), complain };

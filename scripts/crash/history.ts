@@ -24,6 +24,8 @@ export interface Entry extends CheckedEntry {
   /** Id of the event whose handler published this one. */
   readonly cause: string | undefined;
   readonly data: unknown;
+  /** A relay has sent it before: it is no event of its own, and has a name of its own. */
+  readonly isRepeat: boolean;
 }
 
 export interface End {
@@ -46,8 +48,10 @@ export async function readEnd(app: App, topics: readonly string[]): Promise<End>
   for (const topic of topics) {
     for (const [partition, { first }] of (await engine.topics.bounds(topic)).entries())
       firsts.push({ topic, partition, first });
-    for (const { id, source, causationid, text, ...entry } of await readTopic(app, topic))
-      entries.push({ ...entry, event: identityOf({ source, id }), payload: text, cause: causationid });
+    for (const { id, source, causationid, text, ...entry } of await readTopic(app, topic)) {
+      const event = identityOf({ source, id }) + (entry.isRepeat ? ` (again at ${entry.position})` : "");
+      entries.push({ ...entry, event, payload: text, cause: causationid });
+    }
   }
   const there = new Set(entries.map(({ event }) => event));
   const published = entries

@@ -19,7 +19,7 @@ export function stamped<Record extends EventRecord>(record: Record, { stream, se
 }
 
 /** The stamp of a record; undefined when no relay has sent it, or when it is none of ours. */
-export function stampOf({ attributes }: EventRecord): RelayStamp | undefined {
+export function stampOf({ attributes }: Pick<EventRecord, "attributes">): RelayStamp | undefined {
   const text = attributes?.[stampAttribute];
   if (text === undefined) return undefined;
   const dot = text.lastIndexOf(".");

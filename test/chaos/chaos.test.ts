@@ -21,19 +21,17 @@ const missing = (kind: (typeof serverKinds)[number]): string | false =>
   kind.service.find() !== undefined || process.env["CI"] !== undefined ? false : `${kind.name} is not installed`;
 
 describe("npm run chaos", { timeout: 180_000 }, () => {
-  for (const kind of serverKinds)
-    it(`finds nothing wrong with ${kind.name} after a few faults of every kind`, { skip: missing(kind) }, async () => {
-      const { stdout } = await chaos(
-        "--engine",
-        kind.name,
-        "--scale",
-        "0.1",
-        "--events",
-        "3000",
-        "--seed",
-        "3",
-        "--json",
-      );
+  const cases = serverKinds.flatMap((kind) => [
+    { kind, what: kind.name, args: ["--scale", "0.1", "--events", "3000", "--seed", "3"] },
+    {
+      kind,
+      what: `${kind.name} as a broker with a store apart`,
+      args: ["--scale", "0.1", "--events", "3000", "--seed", "4", "--apart"],
+    },
+  ]);
+  for (const { kind, what, args } of cases)
+    it(`finds nothing wrong with ${what} after a few faults of every kind`, { skip: missing(kind) }, async () => {
+      const { stdout } = await chaos("--engine", kind.name, ...args, "--json");
       const line = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, number>;
       const { lost, doubled, reordered, violations } = line;
       assert.deepEqual({ lost, doubled, reordered, violations }, { lost: 0, doubled: 0, reordered: 0, violations: 0 });

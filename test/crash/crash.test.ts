@@ -304,6 +304,7 @@ describe("the checker of the shop", () => {
     causationid: undefined,
     data: { n: position },
     text: JSON.stringify({ n: position }),
+    isRepeat: false,
     ...more,
   });
   const effect = (position: number, cause: number): LogEntry =>

@@ -2,10 +2,10 @@ import type { Service } from "../../delivery/service.ts";
 import { collections, type DeadLetter, type HeldDocument, type HeldEventDocument, positionKey, type PositionDocument } from "../../delivery/records.ts"; // prettier-ignore
 import { readDefinitions, readTotals } from "../../delivery/totals.ts";
 import type { StoredRecord } from "../../event/record.ts";
-import { stampOf } from "../../event/relay-stamp.ts";
 import type { Engine } from "../../ports/engine.ts";
 import type { State } from "../../ports/state.ts";
 import { type DeadLetterEnd, type Effect, type HeldEvent, type History, identityOf, type LogEntry, type PartitionEnd, type Publish, type Run, type SubscriptionEnd } from "../check/history.ts"; // prettier-ignore
+import { Repeats } from "../check/repeats.ts";
 import { hashOf } from "./measures.ts";
 import type { Expectation } from "./options.ts";
 import type { Witness } from "./witness.ts";
@@ -48,11 +48,11 @@ export class Names {
 
   constructor(records: readonly StoredRecord[]) {
     const times = new Map<string, number>();
-    const sent = new Map<string, number>();
+    const repeats = new Repeats();
     for (const record of records) {
       const { topic, partition, position, key, type, data, id } = record;
       const identity = identityOf(record);
-      if (isRepeat(record, sent)) {
+      if (repeats.isRepeat(record)) {
         const entry = {
           event: `${identity} (again at ${position})`,
           topic,
@@ -90,18 +90,8 @@ export class Names {
 
 /** What stands in topics, without what a relay has sent once more. */
 export function withoutRepeats(records: readonly StoredRecord[]): readonly StoredRecord[] {
-  const sent = new Map<string, number>();
-  return records.filter((record) => !isRepeat(record, sent));
-}
-
-/** Whether a relay has sent the event to this partition before. Asked in order of position. */
-function isRepeat(record: StoredRecord, sent: Map<string, number>): boolean {
-  const stamp = stampOf(record);
-  if (stamp === undefined) return false;
-  const stream = `${record.topic}/${record.partition}/${stamp.stream}`;
-  if (stamp.sequence <= (sent.get(stream) ?? -1)) return true;
-  sent.set(stream, stamp.sequence);
-  return false;
+  const repeats = new Repeats();
+  return records.filter((record) => !repeats.isRepeat(record));
 }
 
 /** Puts together what the witness saw and what is there at the end. */
