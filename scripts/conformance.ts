@@ -1,8 +1,18 @@
-// npm run conformance -- [--engine memory|sqlite|postgres|all] [--binding node:sqlite|better-sqlite3|all] [--json]
+// npm run conformance -- [--engine memory|sqlite|postgres|all] [--binding node:sqlite|better-sqlite3|all] [--json] [--write]
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 
-import { type CaseResult, type ConformanceReport, runConformance, suites } from "../src/conformance/index.ts";
+import {
+  type CaseResult,
+  type ConformanceReport,
+  runConformance,
+  type Suite,
+  suites,
+} from "../src/conformance/index.ts";
+import type { Capabilities } from "../src/ports/capabilities.ts";
 import { type Binding, bindings, engines } from "./conformance/engines.ts";
+import { conformancePage, type EngineResult } from "./conformance/page.ts";
 
 const { values } = parseArgs({
   options: {
@@ -10,11 +20,13 @@ const { values } = parseArgs({
     binding: { type: "string", default: "node:sqlite" },
     only: { type: "string", default: "" },
     json: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
   },
 });
 
 const chosen = pick("engine", values.engine, Object.keys(engines) as (keyof typeof engines)[]);
 const chosenBindings = pick("binding", values.binding, bindings);
+const results: EngineResult[] = [];
 let failed = 0;
 
 for (const engine of chosen) {
@@ -23,11 +35,23 @@ for (const engine of chosen) {
   }
 }
 process.exitCode = failed > 0 ? 1 : 0;
+if (values.write) await writePage();
+
+/** Only of everything: a page of one engine would take the place of all. */
+async function writePage(): Promise<void> {
+  if (failed > 0 || values.engine !== "all" || values.only !== "")
+    return console.error(
+      "--write goes with all engines and cases, and only where none has failed; nothing was written.",
+    );
+  const path = join(import.meta.dirname, "../docs/engines/conformance.md");
+  writeFileSync(path, await conformancePage(results));
+}
 
 async function runOn(engine: keyof typeof engines, binding: Binding): Promise<number> {
   const name = engine === "sqlite" && binding !== "node:sqlite" ? `${engine} (${binding})` : engine;
   const total = { passed: 0, failed: 0, skipped: 0 };
   const reasons: Record<string, readonly string[]> = {};
+  const reports = new Map<Suite["port"], ConformanceReport>();
   for (const suite of suites) {
     const cases = suite.cases.filter((one) => `${suite.port}: ${one.name}`.includes(values.only));
     if (cases.length === 0) continue;
@@ -36,6 +60,7 @@ async function runOn(engine: keyof typeof engines, binding: Binding): Promise<nu
       suites: [{ ...suite, cases }],
       onCase: sayFailure,
     });
+    reports.set(suite.port, report);
     for (const key of ["passed", "failed", "skipped"] as const) total[key] += report[key];
     for (const [reason, titles] of Object.entries(report.reasons))
       reasons[reason] = [...(reasons[reason] ?? []), ...titles];
@@ -45,8 +70,15 @@ async function runOn(engine: keyof typeof engines, binding: Binding): Promise<nu
   const line = { engine, ...(engine === "sqlite" ? { binding } : {}), ...total, reasons: counts };
   if (values.json) console.log(JSON.stringify(line));
   else console.log(`${name}: ${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+  results.push({ name, capabilities: await capabilitiesOf(engine, binding), reports });
   for (const [reason, count] of Object.entries(counts)) console.error(`  ${count} skipped: ${reason}`);
   return total.failed;
+}
+
+async function capabilitiesOf(engine: keyof typeof engines, binding: Binding): Promise<Capabilities> {
+  const opened = await engines[engine](binding)();
+  await opened.close();
+  return opened.engine.capabilities;
 }
 
 function sayFailure(result: CaseResult): void {
