@@ -26,7 +26,7 @@ async function main(): Promise<void> {
   if (verb !== "status") await withLock(join(folder, "lock"), () => change(verb, wanted));
   const found = urls(names);
   if (json) console.log(JSON.stringify(found));
-  else for (const name of names) console.log(`${name.padEnd(12)}${found[name] ?? "down"}`);
+  else for (const name of names) console.log(`${name.padEnd(13)}${found[name] ?? "down"}`);
 }
 
 async function change(verb: "up" | "down", wanted: readonly Service[]): Promise<void> {

@@ -1,9 +1,9 @@
 // Every service there is. A new one is a file beside this one and a line here.
 import { postgres } from "./postgres.ts";
-import { redis } from "./redis.ts";
+import { redis, redisSynced } from "./redis.ts";
 import { type Service, ServiceError } from "./service.ts";
 
-export const catalog: readonly Service[] = [postgres, redis];
+export const catalog: readonly Service[] = [postgres, redis, redisSynced];
 
 /** The service of that name; an unknown name is an error that lists the known ones. */
 export function serviceNamed(name: string): Service {

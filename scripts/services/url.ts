@@ -6,7 +6,7 @@ import { urls } from "./records.ts";
 
 /** Its URL; starts it when it does not run. Throws with the reason when it cannot be started. */
 export function serviceUrl(name: string): string {
-  const given = process.env[`TIDINGS_${name.toUpperCase()}_URL`];
+  const given = process.env[`TIDINGS_${name.toUpperCase().replaceAll("-", "_")}_URL`];
   if (given !== undefined) return given;
   const found = urls([name])[name];
   if (found !== undefined) return found;
