@@ -8,6 +8,7 @@ import { serviceUrl } from "../services/url.ts";
 import { movablePlatform, type Open, type Opened } from "../../src/conformance/index.ts";
 import { memoryWorld } from "../../src/engines/memory/index.ts";
 import type { UserSql as PostgresHandle } from "../../src/engines/postgres/index.ts";
+import { systemPlatform } from "../../src/platform/system.ts";
 import type { Engine, EngineContext } from "../../src/ports/engine.ts";
 
 export const bindings = ["node:sqlite", "better-sqlite3"] as const;
@@ -117,6 +118,51 @@ export const openPostgres: Open = async () => {
   };
 };
 
+/** A prefix of its own in the Redis of `npm run services`, or of TIDINGS_REDIS_SYNCED_URL. */
+export const openRedis: Open = async () => {
+  const { createClient } = await import("@redis/client");
+  const client = createClient({ url: serviceUrl("redis-synced") });
+  await client.connect();
+  const prefix = `c_${randomUUID()}`;
+  const { redis } = await import("../../src/engines/redis/index.ts");
+  // The clock is the server's: time passes in earnest.
+  const windowMs = 3000;
+  const platform = systemPlatform();
+  const context = { platform, deduplicationWindowMs: windowMs };
+  const opened = await several(() => redis({ url: serviceUrl("redis-synced"), prefix }).open(context));
+  return {
+    ...opened,
+    platform,
+    deduplicationWindowMs: windowMs,
+    pass: (ms) => new Promise((resolve) => void setTimeout(resolve, ms)),
+    async damage(topic, partition, position) {
+      const stream = `{${prefix}}:log:${topic}:${partition}`;
+      const message = (await client.xRange(stream, "-", "+"))?.[position]?.message ?? {};
+      const fields = Object.entries({ ...message, data: `y${message["data"]?.slice(1)}` }).flat();
+      // An entry cannot be changed: the stream is written anew with a changed one.
+      const script = `local all = redis.call('XRANGE', KEYS[1], '-', '+') redis.call('DEL', KEYS[1])
+        for n, entry in ipairs(all) do redis.call('XADD', KEYS[1], entry[1], unpack(n == tonumber(ARGV[1]) and { unpack(ARGV, 2) } or entry[2])) end`;
+      await client.eval(script, { keys: [stream], arguments: [String(position + 1), ...fields] });
+    },
+    async close() {
+      await opened.close();
+      await removeAll(client, prefix);
+      client.destroy();
+    },
+  };
+};
+
+/** Removes the keys of a prefix, some at a time. */
+async function removeAll(client: RedisClient, prefix: string): Promise<void> {
+  for await (const keys of client.scanIterator({ MATCH: `{${prefix}}:*`, COUNT: 1000 }))
+    if (keys.length > 0) await client.unlink(keys);
+}
+
+interface RedisClient {
+  scanIterator(options: { MATCH: string; COUNT: number }): AsyncIterable<string[]>;
+  unlink(keys: string[]): Promise<number>;
+}
+
 interface SqliteHandle {
   exec(sql: string): unknown;
   prepare(sql: string): { all(): object[] };
@@ -127,6 +173,7 @@ export const engines = {
   memory: (_binding: Binding): Open => openMemory,
   sqlite: openSqlite,
   postgres: (_binding: Binding): Open => openPostgres,
+  redis: (_binding: Binding): Open => openRedis,
 } as const;
 
 /** What is the same for all engines that live in this process: each call of `open` gives one more on the same data. */

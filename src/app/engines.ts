@@ -14,11 +14,18 @@ const engines: Readonly<Record<string, (url: string) => Promise<EngineFactory>>>
   },
   postgres,
   postgresql: postgres,
+  redis,
+  rediss: redis,
 };
 
 async function postgres(url: string): Promise<EngineFactory> {
   const { postgresFromUrl } = await import("../engines/postgres/factory.ts");
   return postgresFromUrl(url);
+}
+
+async function redis(url: string): Promise<EngineFactory> {
+  const { redisFromUrl } = await import("../engines/redis/factory.ts");
+  return redisFromUrl(url);
 }
 
 /** The engine of a URL. Throws TIDINGS_UNKNOWN_ENGINE, and what the engine says of the rest of the URL. */
