@@ -13,7 +13,8 @@ help" means that tidings does above the engine's port what the engine does not d
 const stories: Readonly<Partial<Record<Guarantee["promise"], string>>> = {
   P1: `On SQLite a commit is synced (\`synchronous=FULL\`, read back at every open) before the publish resolves, and no handler
 sees an event that is not on disk. A failed sync stops the engine for good; it is never retried. On PostgreSQL the server syncs: an
-engine refuses one that runs without \`fsync\`, and turns \`synchronous_commit\` on where it is off.`,
+engine refuses one that runs without \`fsync\`, and turns \`synchronous_commit\` on where it is off. On Redis a server that does not sync each
+write is refused unless the loss is accepted.`,
   P2: `At a fixed number of partitions and with \`onFailure: "blockKey"\`, also across retries, rebalances and redrives. Across
 keys and topics there is no order.`,
   P3: `Per subscription, at rest: last minus start position = handled + filtered + expired + discarded + skipped + held + unknown +

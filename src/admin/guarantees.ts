@@ -27,6 +27,8 @@ const titles = Object.freeze({
 type Promised = keyof typeof titles;
 
 const soon = "not in this version";
+/** What is kept by services, which hold their positions in a store. */
+const storeless = "it carries events in order; services need a store beside it";
 
 /** Promises of what is to come, on engines that outlive a process. */
 const later = {
@@ -158,6 +160,28 @@ export const guarantees: Readonly<Record<string, readonly Guarantee[]>> = Object
       ["src/conformance/topics/read.ts › a record that was damaged in the store is refused and never served"],
     ],
     P9: ["with our help", "as on sqlite", above.P9],
+  }),
+  redis: table({
+    P1: [
+      "yes",
+      "disk: the append-only file is synced (appendfsync always, looked at) before the acknowledgement; with durability=weak confirmed",
+      [
+        "test/engines/redis/durability.test.ts › is refused with the setting that is wrong, unless the loss was accepted",
+        "test/engines/redis/durability.test.ts › has lost nothing acknowledged and keeps order, however often the server dies under load",
+      ],
+    ],
+    P2: ["no", storeless],
+    P3: ["no", storeless],
+    P4: ["no", storeless],
+    P5: ["no", soon],
+    P6: ["no", soon],
+    P7: ["no", soon],
+    P8: [
+      "yes",
+      "each record of ours carries a checksum that is verified when it is read",
+      ["src/conformance/topics/read.ts › a record that was damaged in the store is refused and never served"],
+    ],
+    P9: ["no", storeless],
   }),
   memory: table({
     P1: ["no", "nothing outlives the process"],
