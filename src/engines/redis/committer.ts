@@ -1,4 +1,5 @@
 import { TidingsError } from "../../errors/tidings-error.ts";
+import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { type Catalog, checkPlace } from "./catalog.ts";
 import type { Connection } from "./connection.ts";
@@ -30,6 +31,8 @@ export interface CommitterParts {
 const groupsMax = 2;
 /** How long the server remembers what became of a writer's last groups. */
 const rememberMs = 24 * 60 * 60 * 1000;
+/** How long the farewell may take, in milliseconds. */
+const leaveMs = 1000;
 /** More topics than this are told of as "something". */
 const topicsToldMax = 32;
 
@@ -79,7 +82,10 @@ export class Committer {
 
   /** Has the server forget this writer; it would by itself after a day. */
   async leave(): Promise<void> {
-    if (this.#connection?.alive) await this.#connection.send(["DEL", this.#writerKey]).catch(() => undefined);
+    if (!this.#connection?.alive) return;
+    const left = this.#connection.send(["DEL", this.#writerKey]).catch(() => undefined);
+    // A connection that is half open never answers.
+    await Promise.race([left, sleep(this.#parts.platform.clock, leaveMs)]);
   }
 
   /** Groups that were applied. */
@@ -151,7 +157,7 @@ export class Committer {
     try {
       const answer = await connection.send<string>([
         "EVALSHA", appendScript.sha, String(group.streams.length + 2), keys.meta, this.#writerKey, ...group.streams,
-        watch.store, this.#epoch, String(group.number), String(Math.ceil(deduplicationWindowMs)),
+        watch.store, this.#epoch, String(group.number), String(Math.max(1, Math.ceil(deduplicationWindowMs))),
         settings.notify ? keys.channel : "", news, ...argumentsOf(group),
       ]); // prettier-ignore
       if (answer.startsWith("+")) this.#applies(group, answer);

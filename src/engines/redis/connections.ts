@@ -1,4 +1,4 @@
-import { sleep } from "../../platform/clock.ts";
+import { type CancelTimer, sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Library } from "./client.ts";
 import { Connection } from "./connection.ts";
@@ -9,6 +9,9 @@ import type { StoreWatch } from "./store-watch.ts";
 
 /** How long to wait before the server is asked again: doubles each time. */
 const againMs = { least: 20, most: 1000 };
+
+/** How often a server is asked how it is set: it can be set otherwise at any time. */
+const lookEveryMs = 10_000;
 
 /** What connections are made with. */
 export interface ConnectionsParts {
@@ -25,9 +28,31 @@ export class Connections {
   readonly #open = new Map<"writes" | "reads", Promise<Connection>>();
   #facts: Facts | undefined;
   #trouble: string | undefined;
+  #cancelLook: CancelTimer;
 
   constructor(parts: ConnectionsParts) {
     this.#parts = parts;
+    this.#cancelLook = this.#lookLater();
+  }
+
+  #lookLater(): CancelTimer {
+    return this.#parts.platform.clock.after(lookEveryMs, () => void this.#look(), true);
+  }
+
+  /** Ends all connections when the server would be refused by now: calls make new ones, and are told why not. */
+  async #look(): Promise<void> {
+    const { settings } = this.#parts;
+    try {
+      const connection = await this.#open.get("reads");
+      if (connection) checkFacts((this.#facts = await factsOf(connection)), settings);
+    } catch (error) {
+      if (failureKind(error) !== "lost") await this.#giveUpAll(toCallError(error, settings.address).message);
+    }
+    if (!this.#closing.signal.aborted) this.#cancelLook = this.#lookLater();
+  }
+
+  async #giveUpAll(why: string): Promise<void> {
+    for (const open of this.#open.values()) (await open.catch(() => undefined))?.giveUp(why);
   }
 
   /** What the server said when it was asked last. */
@@ -104,7 +129,8 @@ export class Connections {
 
   async close(): Promise<void> {
     this.#closing.abort();
-    for (const open of this.#open.values()) (await open.catch(() => undefined))?.giveUp("the engine was closed");
+    this.#cancelLook();
+    await this.#giveUpAll("the engine was closed");
   }
 }
 

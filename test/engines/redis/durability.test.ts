@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 
+import { redis } from "../../../src/engines/redis/index.ts";
+import { afterwards } from "../../lib/afterwards.ts";
 import { OwnServer, synced } from "./server.ts";
-import { client, entry, open, refusal, until, withoutRedis } from "./support.ts";
+import { client, entry, open, platform, refusal, until, withoutRedis } from "./support.ts";
 
 async function refusedOn(
   t: TestContext,
@@ -34,6 +36,31 @@ describe("a server that may lose what it acknowledges", { skip: withoutRedis }, 
     const engine = await open(t, { url: server.url });
     assert.equal(engine.capabilities.durability, "disk");
     assert.equal((await engine.info())["appendfsync"], "always");
+  });
+
+  it("is found out and refused also while the engine runs, and taken when it is set right", async (t) => {
+    const server = await OwnServer.start(t);
+    // The look that comes every ten seconds comes when the test says.
+    let look: () => void = () => undefined;
+    const { clock } = platform;
+    const after: typeof clock.after = (delayMs, fn, background) => {
+      if (delayMs === 10_000) look = fn;
+      return clock.after(delayMs, fn, background);
+    };
+    const moved = { ...platform, clock: { ...clock, after } };
+    const engine = await redis({ url: server.url, notify: false }).open({ platform: moved });
+    afterwards(t, () => engine.close());
+    await engine.topics.declare([{ name: "orders", partitions: 1 }]);
+    await engine.topics.publish([entry(0)]);
+    const plain = await client(t, server.url);
+    await plain.sendCommand(["CONFIG", "SET", "appendfsync", "everysec"]);
+    look();
+    await until("it is refused", () => engine.topics.publish([entry(1)]).then(() => false, () => true)); // prettier-ignore
+    assert.match(engine.trouble() ?? "", /appendfsync everysec/);
+    await assert.rejects(engine.topics.publish([entry(1)]), { code: "TIDINGS_SERVER_UNSAFE" });
+    await plain.sendCommand(["CONFIG", "SET", "appendfsync", "always"]);
+    await engine.topics.publish([entry(2)]);
+    assert.equal(engine.trouble(), undefined);
   });
 
   it("is refused for evicting, also when loss was accepted", async (t) => {
