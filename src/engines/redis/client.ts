@@ -31,6 +31,8 @@ export function clientOf({ createClient }: Library, settings: Settings): Client 
     disableOfflineQueue: true,
     disableClientInfo: true,
     maintNotifications: "disabled",
+    // What waits for its turn on a slow connection is not to be given up one by one: see Connection.
+    commandOptions: { timeout: 0 },
     socket: {
       reconnectStrategy: false,
       connectTimeout: connectTimeoutMs,

@@ -1,9 +1,9 @@
-import { crc32 } from "node:zlib";
 import { hash } from "node:crypto";
 import { TidingsError } from "../../errors/tidings-error.ts";
 import { formatTime } from "../../event/instant.ts";
 import { type EventRecord, recordBytes } from "../../event/record.ts";
 import type { TopicEntry } from "../../ports/topics.ts";
+import { checksumOf } from "./checksum.ts";
 import type { Argument } from "./connection.ts";
 import type { Keys } from "./keys.ts";
 
@@ -34,13 +34,9 @@ export function draftOf({ topic, partition, record, checkId }: TopicEntry, keys:
   checkSize(topic, record, bytes, bytesMax);
   const stream = keys.log(topic, partition);
   const fields = fieldsOf(record);
-  const data = dataOf(record.data);
-  fields.push(
-    "data",
-    data,
-    "tidings",
-    `${record.timeMs} ${bytes} ${kindOf(record.data)}${checksumOf(stream, fields, data)}`,
-  );
+  fields.push("data", dataOf(record.data));
+  const checksum = checksumOf(stream, fields);
+  fields.push("tidings", `${record.timeMs} ${bytes} ${kindOf(record.data)}${checksum}`);
   return {
     topic, partition, stream, id: record.id, source: record.source, fields, bytes,
     idKey: checkId ? keys.id(record.source, record.id) : undefined, mark: checkId ? markOf(record.data) : "",
@@ -58,14 +54,6 @@ function fieldsOf(record: EventRecord): Argument[] {
     for (const name of Object.keys(attributes))
       fields.push(name === "datacontenttype" ? "content-type" : `ce_${name}`, attributes[name] as string);
   return fields;
-}
-
-/**
- * The checksum of an entry, over its stream, its names and values and the payload. The instant of the append and the place are
- * given by the server and not covered.
- */
-export function checksumOf(stream: string, fields: readonly Argument[], data: Argument): string {
-  return crc32(data, crc32(`${stream}\n${fields.join("\n")}`)).toString(16);
 }
 
 /** Text, bytes or nothing: a stream knows bytes only. */

@@ -1,6 +1,7 @@
+import { isAscii } from "node:buffer";
 import type { StoredRecord } from "../../event/record.ts";
 import { recordBytes } from "../../event/record.ts";
-import { checksumOf } from "./draft.ts";
+import { checksumOf, checksumOfPiece, pieceOf } from "./checksum.ts";
 import { foreignRecord } from "./foreign.ts";
 import { positionOf } from "./keys.ts";
 
@@ -21,6 +22,8 @@ export interface EntryPlace {
 export interface OpenEntry {
   readonly record: StoredRecord;
   readonly bytes: number;
+  /** When it was appended; undefined for one of others, which does not say it. */
+  readonly instant: number | undefined;
 }
 
 const mark = Buffer.from("tidings");
@@ -42,45 +45,63 @@ export function instantOfEntry(entry: Entry): number | undefined {
   return Number.isSafeInteger(instant) ? instant : undefined;
 }
 
-/** Opens an entry; undefined when it is damaged. `instant` stands for that of the append where the entry does not say it. */
-export function openEntry(entry: Entry, place: EntryPlace, instant: number | undefined): OpenEntry | undefined {
-  if (isOurs(entry)) return openOurs(entry, place);
-  const record = foreignRecord(entry[1], { ...place, position: placeOf(entry), instant });
-  return { record, bytes: recordBytes(record) };
+/** Opens the entry at a position; undefined when it is damaged. `instant` stands for that of the append where the entry does not say it. */
+export function openEntry(
+  entry: Entry,
+  place: EntryPlace,
+  position: number,
+  instant: number | undefined,
+): OpenEntry | undefined {
+  if (isOurs(entry)) return openOurs(entry, place, position);
+  const record = foreignRecord(entry[1], { ...place, position, instant });
+  return { record, bytes: recordBytes(record), instant: undefined };
 }
 
-function openOurs(entry: Entry, { topic, partition, stream }: EntryPlace): OpenEntry | undefined {
-  const [, fields] = entry;
+function openOurs(
+  [, fields]: Entry,
+  { topic, partition, stream }: EntryPlace,
+  position: number,
+): OpenEntry | undefined {
   const found = stamp.exec((fields[fields.length - 1] as Buffer).toString("latin1"));
+  // The payload and its name stand before the stamp and its name.
   const last = fields.length - 4;
-  if (!found || last < 0) return undefined;
-  const texts: string[] = [];
-  for (let at = 0; at < last; at++) texts.push((fields[at] as Buffer).toString("utf8"));
-  const data = fields[last + 1] as Buffer;
-  if (checksumOf(stream, texts, data) !== found[5]) return undefined;
+  const piece = found && last >= 10 ? pieceOf(fields, last + 2) : undefined;
+  const whole = piece !== undefined && checksumOfPiece(stream, piece) === found?.[5];
+  if (!found || last < 10 || (!whole && checksumOf(stream, fields.slice(0, last + 2)) !== found[5])) return undefined;
+  const text = whole ? textsOf(piece, fields) : (at: number): string => (fields[at] as Buffer).toString("utf8");
   const kind = found[4];
   let key: string | null = null;
   let attributes: Record<string, string> | undefined;
   // The first five are always there, in this order.
   for (let at = 10; at < last; at += 2) {
-    const name = texts[at] as string;
-    const value = texts[at + 1] as string;
-    if (name === "ce_partitionkey") key = value;
-    else (attributes ??= {})[name === "content-type" ? "datacontenttype" : name.slice(3)] = value;
+    const name = text(at);
+    if (name === "ce_partitionkey") key = text(at + 1);
+    else (attributes ??= {})[name === "content-type" ? "datacontenttype" : name.slice(3)] = text(at + 1);
   }
   const record: StoredRecord = {
-    id: texts[3] as string,
-    source: texts[5] as string,
-    type: texts[7] as string,
+    id: text(3),
+    source: text(5),
+    type: text(7),
     timeMs: Number(found[2]),
     key,
     attributes,
     // Bytes are a copy: a buffer of the client's is a window on all that came with it.
-    data: kind === "t" ? data.toString("utf8") : kind === "n" ? undefined : new Uint8Array(data),
+    data: kind === "t" ? text(last + 1) : kind === "n" ? undefined : new Uint8Array(fields[last + 1] as Buffer),
     topic,
     partition,
-    position: placeOf(entry),
+    position,
     appendedAtMs: Number(found[1]),
   };
-  return { record, bytes: Number(found[3]) };
+  return { record, bytes: Number(found[3]), instant: record.appendedAtMs };
+}
+
+/** The texts of fields in one piece: made at once and cut where each is one byte a character. */
+function textsOf(piece: Buffer, fields: readonly Buffer[]): (at: number) => string {
+  if (!isAscii(piece)) return (at) => (fields[at] as Buffer).toString("utf8");
+  const all = piece.toString("latin1");
+  return (at) => {
+    const { byteOffset, length } = fields[at] as Buffer;
+    const begin = byteOffset - piece.byteOffset;
+    return all.slice(begin, begin + length);
+  };
 }

@@ -176,8 +176,7 @@ class PageInMaking {
       const position = placeOf(entry);
       // Retention has come in between: the next read says what is lost.
       if (this.records.length > 0 && position !== this.next) return void (this.full = true);
-      this.instant = instantOfEntry(entry) ?? this.instant;
-      const open = openEntry(entry, this.place, this.instant);
+      const open = openEntry(entry, this.place, position, this.instant);
       if (!open) {
         // What was read is good; the next read meets what is wrong here.
         if (this.records.length > 0) return void (this.full = true);
@@ -186,6 +185,7 @@ class PageInMaking {
       const { events, bytes } = this.limits;
       if (this.records.length > 0 && (this.records.length >= events || this.bytes + open.bytes > bytes))
         return void (this.full = true);
+      this.instant = open.instant ?? this.instant;
       this.records.push(open.record);
       this.bytes += open.bytes;
       this.next = position + 1;

@@ -47,7 +47,7 @@ export async function verify(parts: VerifyParts, { signal, onProgress }: VerifyO
             problem(next ?? 0, `an entry with the id ${id} stands behind it, which is never read`);
           else {
             if (next !== undefined && position > next) problem(next, `the next one is at position ${position}`);
-            if (!openEntry(entry, place, 0)) problem(position, "does not match its checksum");
+            if (!openEntry(entry, place, position, 0)) problem(position, "does not match its checksum");
             next = position + 1;
           }
           from = `(${id}`;
