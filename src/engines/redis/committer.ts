@@ -217,7 +217,7 @@ export class Committer {
       if (group.number <= applied && applied - group.number < answers.length)
         this.#applies(group, answers[group.number % answers.length] as string);
       // The server remembers nothing of this writer: a day of silence, or data that were set back.
-      else if (applied < 0 && group.lostAtMs !== undefined)
+      else if (applied < 0 && group.refusal === undefined)
         for (const call of group.calls) call.reject(unknownOutcome(settings.address, "the server has forgotten it"));
       else again.push(...group.calls);
     }
@@ -245,6 +245,8 @@ export class Committer {
       this.#fenced = false;
     } else if (passes(refusal)) {
       back(head.calls);
+      // Another server may stand behind the address by now.
+      if (kind === "read-only") this.#connection?.giveUp("it takes no writes");
       throw refusal;
     } else {
       back([]);
@@ -285,7 +287,6 @@ export class Committer {
     const replaced = watch.replaced();
     const ours = replaced ?? toCallError(error, settings.address);
     const waits = !replaced && passes(error);
-    this.#trouble = failureKind(error) === "read-only" || failureKind(error) === "away" ? ours.message : this.#trouble;
     const before = platform.clock.monotonic() - (waits ? settings.busyTimeoutMs : -1);
     this.#queue = this.#queue.filter((call) => {
       if (call.sinceMs > before) return true;

@@ -155,6 +155,37 @@ describe("when the server does not answer", { skip: withoutRedis, concurrency: 1
   });
 });
 
+describe("a server that takes no writes for a while", { skip: withoutRedis }, () => {
+  it("is waited for, says so, and goes on where it was when it takes them again", async (t) => {
+    const server = await OwnServer.start(t);
+    const engine = await open(t, { url: server.url });
+    await engine.topics.declare([{ name: "orders", partitions: 1 }]);
+    await engine.topics.publish([entry(0)]);
+    const plain = await client(t, server.url);
+    await plain.sendCommand(["REPLICAOF", "127.0.0.1", "1"]);
+    const waiting = [1, 2, 3].map((n) => engine.topics.publish([entry(n)]));
+    await until("it says so", () => /replica/.test(engine.trouble() ?? ""));
+    await plain.sendCommand(["REPLICAOF", "NO", "ONE"]);
+    await Promise.all(waiting);
+    assert.deepEqual(await numbers(engine), [0, 1, 2, 3]);
+    assert.equal(engine.trouble(), undefined);
+  });
+
+  it("is waited for no longer than calls are", async (t) => {
+    const server = await OwnServer.start(t);
+    const engine = await open(t, { url: server.url, busyTimeoutMs: 300 });
+    await engine.topics.declare([{ name: "orders", partitions: 1 }]);
+    const plain = await client(t, server.url);
+    await plain.sendCommand(["REPLICAOF", "127.0.0.1", "1"]);
+    const refused = await rejection(engine.topics.publish([entry(1)]));
+    assert.equal(refused.code, "TIDINGS_UNREACHABLE");
+    assert.match(refused.message, /replica|READONLY/);
+    await plain.sendCommand(["REPLICAOF", "NO", "ONE"]);
+    await engine.topics.publish([entry(2)]);
+    assert.deepEqual(await numbers(engine), [2]);
+  });
+});
+
 describe("scripts that the server has forgotten", { skip: withoutRedis }, () => {
   it("are given to it again, and order holds", async (t) => {
     const name = await prefix(t);
