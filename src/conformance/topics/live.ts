@@ -1,7 +1,7 @@
 import type { Engine } from "../../ports/engine.ts";
 import type { StoredRecord } from "../../event/record.ts";
 import { equal, holds, same } from "../expect.ts";
-import { port, secondHandle } from "../needs.ts";
+import { capability, port, secondHandle } from "../needs.ts";
 import { entriesOf, entryOf, numbered, publishEach, publishOne, textsOf } from "../records.ts";
 import type { Case, Env } from "../suite.ts";
 
@@ -18,6 +18,7 @@ export const liveCases: readonly Case[] = [
   },
   {
     name: "a reader never sees a part of a batch",
+    needs: capability("atomicPublish"),
     async run(env) {
       const topic = await env.topic();
       let writing = true;
