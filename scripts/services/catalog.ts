@@ -1,9 +1,10 @@
 // Every service there is. A new one is a file beside this one and a line here.
+import { nats } from "./nats.ts";
 import { postgres } from "./postgres.ts";
 import { redis, redisSynced } from "./redis.ts";
 import { type Service, ServiceError } from "./service.ts";
 
-export const catalog: readonly Service[] = [postgres, redis, redisSynced];
+export const catalog: readonly Service[] = [nats, postgres, redis, redisSynced];
 
 /** The service of that name; an unknown name is an error that lists the known ones. */
 export function serviceNamed(name: string): Service {
