@@ -152,6 +152,24 @@ export const openRedis: Open = async () => {
   };
 };
 
+/** A prefix of its own in the NATS of `npm run services`, or of TIDINGS_NATS_URL. The clock is the server's, so cases wait. */
+export const openNats: Open = async () => {
+  const prefix = `c-${randomUUID().replaceAll("-", "").slice(0, 24)}`;
+  const { nats } = await import("../../src/engines/nats/index.ts");
+  const url = serviceUrl("nats");
+  const opened = await several((context) => nats({ url, prefix, durability: "weak" }).open(context));
+  return {
+    engine: opened.engine,
+    platform: opened.platform,
+    second: () => opened.second(),
+    reopen: () => opened.reopen(),
+    async close() {
+      await opened.close();
+      await removeStreams(url, prefix);
+    },
+  };
+};
+
 /** Removes the keys of a prefix, some at a time. */
 async function removeAll(client: RedisClient, prefix: string): Promise<void> {
   for await (const keys of client.scanIterator({ MATCH: `{${prefix}}:*`, COUNT: 1000 }))
@@ -161,6 +179,27 @@ async function removeAll(client: RedisClient, prefix: string): Promise<void> {
 interface RedisClient {
   scanIterator(options: { MATCH: string; COUNT: number }): AsyncIterable<string[]>;
   unlink(keys: string[]): Promise<number>;
+}
+
+/** Removes every stream of the prefix. */
+export async function removeStreams(url: string, prefix: string): Promise<void> {
+  const { connect } = await import("@nats-io/transport-node");
+  const { username: user, password: pass, host } = new URL(url);
+  const client = await connect({ servers: host, user, pass });
+  const ask = async (subject: string, body: object = {}): Promise<{ streams?: string[] }> =>
+    (await client.request(`$JS.API.${subject}`, JSON.stringify(body), { timeout: 10_000 })).json();
+  try {
+    for (const subject of [`${prefix}.>`])
+      for (
+        let names = await ask("STREAM.NAMES", { subject });
+        names.streams?.length;
+        names = await ask("STREAM.NAMES", { subject })
+      )
+        // prettier-ignore
+        await Promise.all(names.streams.slice(0, 100).map((name) => ask(`STREAM.DELETE.${name}`)));
+  } finally {
+    await client.close();
+  }
 }
 
 interface SqliteHandle {
@@ -174,10 +213,13 @@ export const engines = {
   sqlite: openSqlite,
   postgres: (_binding: Binding): Open => openPostgres,
   redis: (_binding: Binding): Open => openRedis,
+  nats: (_binding: Binding): Open => openNats,
 } as const;
 
 /** What is the same for all engines that live in this process: each call of `open` gives one more on the same data. */
-async function several(open: (context: EngineContext) => Promise<Engine>): Promise<Opened> {
+async function several(
+  open: (context: EngineContext) => Promise<Engine>,
+): Promise<Opened & Required<Pick<Opened, "second" | "reopen">>> {
   const platform = movablePlatform();
   const context = { platform, deduplicationWindowMs };
   const first = await open(context);

@@ -16,6 +16,8 @@ const engines: Readonly<Record<string, (url: string) => Promise<EngineFactory>>>
   postgresql: postgres,
   redis,
   rediss: redis,
+  nats,
+  tls: nats,
 };
 
 async function postgres(url: string): Promise<EngineFactory> {
@@ -26,6 +28,11 @@ async function postgres(url: string): Promise<EngineFactory> {
 async function redis(url: string): Promise<EngineFactory> {
   const { redisFromUrl } = await import("../engines/redis/factory.ts");
   return redisFromUrl(url);
+}
+
+async function nats(url: string): Promise<EngineFactory> {
+  const { natsFromUrl } = await import("../engines/nats/factory.ts");
+  return natsFromUrl(url);
 }
 
 /** The engine of a URL. Throws TIDINGS_UNKNOWN_ENGINE, and what the engine says of the rest of the URL. */

@@ -1,0 +1,160 @@
+import { TidingsError } from "../../errors/tidings-error.ts";
+import type { Engine, EngineContext, EngineInfo } from "../../ports/engine.ts";
+import type { Topics } from "../../ports/topics.ts";
+import { checkSpec } from "../sql/topics.ts";
+import { Api } from "./api.ts";
+import { natsCapabilities, partitionsMax } from "./capabilities.ts";
+import { Catalog } from "./catalog.ts";
+import { loadClient } from "./client.ts";
+import { Consumers } from "./consumer.ts";
+import { closedError, toTidingsError } from "./failure.ts";
+import { Link } from "./link.ts";
+import { News } from "./news.ts";
+import type { Settings } from "./options.ts";
+import { Publisher } from "./publisher.ts";
+import { Reader } from "./reader.ts";
+import { positionsAt, retain } from "./retention.ts";
+import { checkServer, type ServerFacts } from "./server.ts";
+import { verify } from "./verify.ts";
+
+/** The parts of an open engine. */
+interface Broker {
+  readonly settings: Settings;
+  readonly link: Link;
+  readonly api: Api;
+  readonly catalog: Catalog;
+  readonly consumers: Consumers;
+  readonly news: News;
+  readonly reader: Reader;
+  readonly publisher: Publisher;
+  readonly platform: EngineContext["platform"];
+  readonly server: ServerFacts;
+  closed: boolean;
+}
+
+/** Connects, looks at the server and puts the engine together. */
+export async function openEngine(settings: Settings, { platform }: EngineContext): Promise<Engine> {
+  const broker = await openBroker(settings, platform);
+  const { link, catalog, reader, server } = broker;
+  const check = (write = false): void => {
+    if (broker.closed) throw closedError(settings.address);
+    if (write && settings.readOnly) throw notWritable(settings.address);
+  };
+  let closing: Promise<void> | undefined;
+  const capabilities = natsCapabilities(settings, server.messageBytesMax);
+  return {
+    name: "nats",
+    address: settings.address,
+    capabilities,
+    topics: topicsOf(broker, check),
+    info: async () => {
+      check();
+      return info(broker, capabilities.durability);
+    },
+    async verify(options = {}) {
+      check();
+      return verify(catalog, reader, options);
+    },
+    trouble: () => (broker.closed ? `The engine of ${settings.address} is closed.` : link.trouble()),
+    close: () => (closing ??= close(broker)),
+  };
+}
+
+async function openBroker(settings: Settings, platform: EngineContext["platform"]): Promise<Broker> {
+  const link = new Link(platform, settings, await loadClient());
+  try {
+    const { nc } = await link.open();
+    const api = new Api(link, settings, platform);
+    const server = await checkServer(nc, api, settings);
+    const catalog = new Catalog(api, link, settings);
+    await catalog.open();
+    const consumers = new Consumers(platform, settings, link, api);
+    const news = new News(platform, settings, link);
+    const reader = new Reader({ platform, settings, api, catalog, consumers });
+    const limits = { ...natsCapabilities(settings, server.messageBytesMax), messageBytesMax: server.messageBytesMax };
+    const published = (topic: string): void => news.published(topic);
+    const publisher = new Publisher({ platform, settings, link, api, catalog, limits, published });
+    return { settings, link, api, catalog, consumers, news, reader, publisher, platform, server, closed: false };
+  } catch (error) {
+    await link.close();
+    throw toTidingsError(error, settings.address);
+  }
+}
+
+function topicsOf(broker: Broker, check: (write?: boolean) => void): Topics {
+  const { catalog, reader, publisher, news } = broker;
+  return {
+    async declare(specs) {
+      check(true);
+      await catalog.declare(specs.map((spec) => checkSpec(spec, partitionsMax)));
+    },
+    async list() {
+      check();
+      return catalog.list();
+    },
+    async find(name) {
+      check();
+      return catalog.find(name);
+    },
+    // Not an async function: each more of them costs every publish a promise.
+    publish(entries) {
+      try {
+        check(true);
+        return entries.length === 0 ? Promise.resolve([]) : publisher.publish(entries);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    },
+    async read(topic, partition, position, limits) {
+      check();
+      return reader.read(topic, partition, position, limits);
+    },
+    async bounds(topic) {
+      check();
+      return Array.from(await reader.bounds(topic), ({ first, next }) => ({ first, next }));
+    },
+    async positionsAt(topic, timeMs) {
+      check();
+      return positionsAt(broker, topic, timeMs);
+    },
+    async retain(topic, rule) {
+      check(true);
+      return retain(broker, topic, rule);
+    },
+    watch: (topic, listener) => news.watch(topic, listener),
+  };
+}
+
+async function info({ settings, server, api, catalog }: Broker, durability: string): Promise<EngineInfo> {
+  const topics = await catalog.list();
+  const account = await api.ask<{ storage: number; streams: number; consumers: number }>("INFO");
+  return {
+    engine: "nats",
+    address: settings.address,
+    durability,
+    server: server.version,
+    ...(server.cluster === undefined ? {} : { cluster: server.cluster }),
+    prefix: settings.prefix,
+    replicas: settings.replicas,
+    messageBytesMax: server.messageBytesMax,
+    topics: topics.length,
+    partitions: topics.reduce((sum, { partitions }) => sum + partitions, 0),
+    accountStreams: account.streams,
+    accountConsumers: account.consumers,
+    accountBytes: account.storage,
+  };
+}
+
+function notWritable(address: string): TidingsError {
+  return new TidingsError("TIDINGS_READ_ONLY", `The engine of ${address} was opened for reading only.`, {
+    details: { address },
+  });
+}
+
+async function close(broker: Broker): Promise<void> {
+  broker.closed = true;
+  await broker.publisher.drained();
+  broker.reader.close();
+  broker.news.close();
+  await broker.link.close();
+}
