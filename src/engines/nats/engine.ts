@@ -153,7 +153,7 @@ function notWritable(address: string): TidingsError {
 
 async function close(broker: Broker): Promise<void> {
   broker.closed = true;
-  await broker.publisher.drained();
+  await broker.publisher.close();
   broker.reader.close();
   broker.news.close();
   await broker.link.close();

@@ -24,7 +24,7 @@ export interface RefusalBody {
 export type FailureKind = "away" | "denied" | "tls" | "full" | "absent" | "chain" | "sequence" | "disabled" | "other";
 
 const kinds: Readonly<Record<number, FailureKind>> = {
-  10008: "away", 10009: "away", 10158: "away", 10164: "away", 10077: "full", 10047: "full", 10046: "full", 10023: "full", 10028: "full", 10002: "full",
+  10008: "away", 10009: "away", 10158: "away", 10164: "away", 10077: "full", 10047: "full", 10023: "full", 10028: "full", 10002: "full",
   10059: "absent", 10014: "absent", 10037: "absent", 10070: "chain", 10071: "sequence", 10039: "disabled", 10076: "disabled",
 }; // prettier-ignore
 

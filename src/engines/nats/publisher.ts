@@ -42,6 +42,7 @@ export class Publisher {
   #gate: Promise<unknown> | undefined;
   #waiting = 0;
   #ticking = false;
+  #closed = false;
   #drained: (() => void)[] = [];
 
   constructor(parts: PublisherParts) {
@@ -82,10 +83,10 @@ export class Publisher {
     return turn.then(({ accepted }) => accepted);
   }
 
-  /** Resolves when everything that was accepted is answered. */
-  async drained(): Promise<void> {
-    if (this.#calls.size === 0 && this.#waiting === 0) return;
-    await new Promise<void>((resolve) => this.#drained.push(resolve));
+  /** Resolves when everything that was accepted is answered; nothing more may come then. */
+  async close(): Promise<void> {
+    if (this.#calls.size > 0 || this.#waiting > 0) await new Promise<void>((resolve) => this.#drained.push(resolve));
+    this.#closed = true;
   }
 
   #accept(drafts: readonly Draft[]): Promise<readonly Appended[]> {
@@ -211,13 +212,14 @@ export class Publisher {
 
   /** While there are calls, looks for those whose time is over. */
   #tick(): void {
-    if (this.#ticking) return;
+    if (this.#ticking || this.#closed) return;
     this.#ticking = true;
     const { clock } = this.#parts.platform;
     clock.after(lookMs, () => {
       this.#ticking = false;
       this.#look(clock.monotonic());
-      if (this.#calls.size > 0 || Array.from(this.#lanes.values()).some((lane) => !lane.idle)) this.#tick();
+      for (const lane of this.#lanes.values()) if (!lane.idle) return this.#tick();
+      if (this.#calls.size > 0) this.#tick();
     }, true); // prettier-ignore
   }
 

@@ -3,6 +3,7 @@ import { TidingsError } from "../../errors/tidings-error.ts";
 import type { Api } from "./api.ts";
 import { failureKind, toTidingsError } from "./failure.ts";
 import type { Settings } from "./options.ts";
+import { alone } from "./streams.ts";
 
 /** What is known of the server. */
 export interface ServerFacts {
@@ -17,6 +18,7 @@ export async function checkServer(nc: NatsConnection, api: Api, settings: Settin
   const { version = "0.0.0", cluster, max_payload: messageBytesMax = 0, jetstream } = nc.info ?? {};
   const { address, durability } = settings;
   if (older(version, 2, 9)) throw tooOld(address, version, "2.9", "");
+  if (durability === "replicated" && cluster === undefined) throw alone(settings);
   // Until then replicas drift apart when a leader dies while publishes that expect something are refused:
   // nats-server 4365, 4777, 5179, 5821, 6486. On 2.9.10 positions were seen to move by it.
   if (durability === "replicated" && older(version, 2, 11))

@@ -85,7 +85,7 @@ function check({ config }: StreamInfo, { durability, address }: Settings): void 
 }
 
 /** Replicas were asked for where there are too few servers. */
-function alone({ durability, replicas, address }: Settings, cause: Refusal): TidingsError {
+export function alone({ durability, replicas, address }: Settings, cause?: Refusal): TidingsError {
   const choice =
     durability === "replicated"
       ? `A server by itself acknowledges events that it has not synced yet: take a cluster of 3, or state durability "disk" where the server has "sync_interval: always" (2.10 or newer), or durability "weak" where events may be lost when the power goes.`

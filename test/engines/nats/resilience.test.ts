@@ -201,6 +201,28 @@ describe("when connections break", { skip: withoutNats, concurrency: 1 }, () => 
   });
 });
 
+describe("a server without room", { skip: withoutNats }, () => {
+  it("refuses publishes with a code, reading goes on, and publishing resumes when there is room", async (t) => {
+    const { url } = await ownServer(t, (folder) => `jetstream { store_dir: "${folder}/data", max_file_store: 300000 }`);
+    const engine = await open(t, { url });
+    await engine.topics.declare([{ name: "orders", partitions: 1 }]);
+    const large = (n: number) =>
+      entry(n, { record: { ...entry(n).record, data: JSON.stringify({ n, x: "x".repeat(5000) }) } });
+    let written = 0;
+    let refused: (Error & { code?: string }) | undefined;
+    while (!refused && written < 1000)
+      await engine.topics.publish([large(written)]).then(
+        () => written++,
+        (error: Error) => (refused = error),
+      );
+    assert.equal(refused?.code, "TIDINGS_DISK_FULL");
+    assert.equal((await numbers(engine)).length, written);
+    await engine.topics.retain("orders", { partitionBytesMax: 100_000 });
+    const [appended] = await engine.topics.publish([entry(written)]);
+    assert.equal(appended!.position, written);
+  });
+});
+
 describe("while the server is away", { skip: withoutNats, concurrency: 1 }, () => {
   it("calls are refused after their time, and what was not sent is not written later", async (t) => {
     const server = await ownServer(t);
@@ -222,6 +244,22 @@ describe("while the server is away", { skip: withoutNats, concurrency: 1 }, () =
     await until("it is healthy again", () => engine.trouble() === undefined);
     await engine.topics.publish([entry(2)]);
     assert.deepEqual(await numbers(engine), [0, 2]);
+  });
+
+  it("what was sent and not answered is of unknown outcome, is there once or not at all, and holds what comes later", async (t) => {
+    const { proxy, engine } = await throughProxy(t, { busyTimeoutMs: 300, requestTimeoutMs: 1500 });
+    await engine.topics.publish([entry(0)]);
+    const open = proxy.refuse();
+    proxy.halfOpen("all");
+    const sent = rejection(engine.topics.publish([entry(1), entry(2)]));
+    await until("the engine notices", () => engine.trouble() !== undefined);
+    assert.equal((await rejection(engine.topics.publish([entry(3)]))).code, "TIDINGS_UNREACHABLE");
+    assert.equal((await sent).code, "TIDINGS_OUTCOME_UNKNOWN");
+    open();
+    await until("it is healthy again", () => engine.trouble() === undefined);
+    await engine.topics.publish([entry(4)]);
+    const found = await numbers(engine);
+    assert.ok(["0,1,2,4", "0,4"].includes(found.join()), found.join());
   });
 
   it("closing does not wait for it longer than calls do", async (t) => {
