@@ -10,6 +10,7 @@ import type { Settings } from "./options.ts";
 const silenceMs = 3000;
 const batchMin = 16;
 const batchMax = 1000;
+const batchFirst = 64;
 /** What an event is taken to have before one was seen, in bytes. */
 const eventBytesGuess = 4096;
 
@@ -144,15 +145,20 @@ export class Cursor {
     return name;
   }
 
-  /** Waits for the first events, of this pull or of the one under way; with none, until the server says so. */
-  async #fill({ events }: ReadLimits): Promise<void> {
-    if (this.#coming === 0) this.#pull(Math.max(batchMin, Math.min(events, this.#room())), false);
-    while (this.#size < events && this.#coming > 0 && !this.#broken) {
+  /** Waits for a page, of the pull under way or of new ones; with nothing there, until the server says so. */
+  async #fill({ events, bytes }: ReadLimits): Promise<void> {
+    // How large events are here is not known yet, so a cursor begins with few.
+    if (this.#coming === 0) this.#pull(Math.max(batchMin, Math.min(events, this.#room(), batchFirst)), false);
+    const bytesMax = Math.min(bytes, this.#parts.settings.windowBytesMax / 2);
+    while (this.#size < events && this.#bufferBytes <= bytesMax && !this.#broken) {
+      if (this.#coming === 0) {
+        if (this.#pending === 0) break;
+        this.#pull(Math.min(this.#room(), this.#pending, Math.max(batchMin, events - this.#size)), true);
+      }
       const came = this.#size;
       await this.#news();
-      if (this.#coming > 0 && this.#size === came && !this.#broken) this.#broken = true;
-      // Enough for a page; the rest of a large pull goes on coming meanwhile.
-      if (this.#bufferBytes > this.#parts.settings.windowBytesMax / 2) break;
+      // Silence: the consumer is gone, or the way to it.
+      if (this.#coming > 0 && this.#size === came) this.#broken = true;
     }
     if (this.#broken && this.#size === 0)
       throw unreachable(this.#parts.settings.address, "a reader was given no answer");
