@@ -1,4 +1,4 @@
-// npm run conformance -- [--engine memory|sqlite|postgres|redis|all] [--binding node:sqlite|better-sqlite3|all] [--json] [--write]
+// npm run conformance -- [--engine NAME|all] [--binding node:sqlite|better-sqlite3|all] [--json] [--write]
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";

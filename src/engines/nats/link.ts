@@ -6,7 +6,7 @@ import { isTidingsError } from "../../errors/tidings-error.ts";
 import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Client } from "./client.ts";
-import { closedError, describeFailure, failureKind, toTidingsError, unreachable } from "./failure.ts";
+import { closedError, describeFailure, toTidingsError, unreachable } from "./failure.ts";
 import type { Settings } from "./options.ts";
 
 /** One connection, from when it is made until it is lost. Nothing of ours is ever carried over to the next one by the client. */
@@ -41,7 +41,6 @@ export class Link {
   #line: Line | undefined;
   #learned: readonly string[] = [];
   #why: string | undefined;
-  #denial: Error | undefined;
   #lines = 0;
 
   constructor(platform: Platform, settings: Settings, client: Client) {
@@ -145,7 +144,6 @@ export class Link {
     const line: Line = { nc, inbox: `_INBOX.tidings-${this.#platform.ids.next()}.${(this.#lines += 1)}` };
     this.#line = line;
     this.#why = undefined;
-    this.#denial = undefined;
     this.#learned = nc.info?.connect_urls ?? this.#learned;
     void this.#observe(line);
     void nc.closed().then((error) => this.abandon(line, error ? describeFailure(error) : "the connection was closed"));
@@ -161,9 +159,7 @@ export class Link {
       if (status.type !== "error") continue;
       const { subject } = status.error as { subject?: string };
       if (subject !== undefined) for (const listener of this.#listeners) listener.denied?.(subject, status.error);
-      else if (failureKind(status.error) === "denied") this.#denial = status.error;
     }
-    if (this.#denial) this.#why = describeFailure(this.#denial);
   }
 
   async #dial(): Promise<NatsConnection> {

@@ -5,11 +5,12 @@ import { idConflict } from "../sql/topics.ts";
 import type { Api, GotMessage } from "./api.ts";
 import { Call, type Item } from "./call.ts";
 import { type Catalog, checkPartition } from "./catalog.ts";
-import { closedError, toTidingsError } from "./failure.ts";
+import { closedError, describeFailure, toTidingsError, unknownOutcome } from "./failure.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import type { Line, Link } from "./link.ts";
 import { streamOf, subjectOf } from "./names.ts";
 import type { Settings } from "./options.ts";
+import { isAbsent } from "./streams.ts";
 import { type Draft, draftOf, type WireLimits } from "./wire.ts";
 
 /** How often to look for calls whose time is over, in milliseconds. */
@@ -194,9 +195,10 @@ export class Publisher {
       const mine = headers.includes(`\r\ntidings-by: ${by}\r\n`);
       if (mine || sameEvent(headers, data, draft)) call.stored(index, { position, duplicate: !mine });
       else call.failed(idConflict(draft, index));
-    } catch {
-      // Retention has taken it, or nobody answers: that it was there is known.
-      call.stored(index, { position, duplicate: true });
+    } catch (error) {
+      // Where retention has taken it nothing can be compared any more; that it was there is known.
+      if (isAbsent(error)) call.stored(index, { position, duplicate: true });
+      else call.failed(unknownOutcome(settings.address, describeFailure(error)));
     }
   }
 
