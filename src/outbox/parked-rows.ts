@@ -6,7 +6,14 @@ import type { Engine } from "../ports/engine.ts";
 import type { State } from "../ports/state.ts";
 import type { TopicEntry } from "../ports/topics.ts";
 import type { DocumentWrite } from "../ports/transaction.ts";
-import { outboxCollections, parkedKey, parkedPrefix, type ParkedRow, retryStreamOf } from "./documents.ts";
+import {
+  outboxCollections,
+  parkedKey,
+  parkedPrefix,
+  type ParkedRow,
+  type RelayPosition,
+  retryStreamOf,
+} from "./documents.ts";
 import type { RelayLog } from "./outbox-options.ts";
 import { parkedRecordOf, recordOfParked } from "./parked-record.ts";
 import type { RelayProgress } from "./relay-progress.ts";
@@ -27,6 +34,9 @@ export interface ParkedRowsOptions {
   readonly log: RelayLog;
 }
 
+/** How often to look for what operators have asked for when no hint comes, in milliseconds. */
+const lookEveryMs = 2000;
+
 /** Sends events to the broker. */
 export type Send = (entries: readonly TopicEntry[]) => Promise<void>;
 
@@ -41,6 +51,8 @@ export class ParkedRows {
   readonly #rows = new Map<string, Set<number>>();
   /** An operator may have asked for something. */
   #changed = true;
+  /** When to look without a hint: hints may be lost. */
+  #lookAtMs = 0;
 
   constructor(options: ParkedRowsOptions) {
     this.#options = options;
@@ -49,7 +61,9 @@ export class ParkedRows {
 
   /** Reads which rows are parked. Rejects when the store cannot be read. */
   async load(): Promise<void> {
-    for (const row of await this.#stored()) this.#note(nameOf(row.topic, row.record.key, row.position), row.position);
+    const stored = await this.#stored();
+    this.#rows.clear();
+    for (const row of stored) this.#note(nameOf(row.topic, row.record.key, row.position), row.position);
   }
 
   /** How many rows are parked. */
@@ -72,12 +86,12 @@ export class ParkedRows {
     return this.#rows.size > 0 && record.key !== null && this.#rows.has(nameOf(topic, record.key, 0));
   }
 
-  /** Puts a row aside that the broker refuses. Rejects when the store fails. */
+  /** Puts a row aside that the broker refuses; everything before it is sent. Rejects when the store fails. */
   async park(row: OutboxRow, refusal: unknown): Promise<void> {
     const { partition, log } = this.#options;
     const { topic, record } = row.entry;
     const refused = refusalOf(refusal);
-    await this.#write([this.#documentOf({ ...this.#parkedOf(row), refused })]);
+    await this.#write([this.#documentOf({ ...this.#parkedOf(row), refused })], { next: row.position + 1 });
     this.#note(nameOf(topic, record.key, row.position), row.position);
     log.error(
       { outbox: partition, position: row.position, topic, event: record.id, key: record.key, err: refusal },
@@ -85,24 +99,26 @@ export class ParkedRows {
     );
   }
 
-  /** Puts rows aside that wait behind earlier ones of their keys. Rejects when the store fails. */
-  async followers(rows: readonly OutboxRow[]): Promise<void> {
-    const fresh = rows.filter(({ entry, position }) => {
-      const name = nameOf(entry.topic, entry.record.key, position);
-      return this.#rows.get(name)?.has(position) === false;
-    });
-    if (fresh.length === 0) return;
-    await this.#write(fresh.map((row) => this.#documentOf(this.#parkedOf(row))));
-    for (const { entry, position } of fresh) this.#note(nameOf(entry.topic, entry.record.key, position), position);
+  /** Puts rows aside that wait behind earlier ones of their keys; all others before `next` are sent. Rejects when the store fails. */
+  async followers(rows: readonly OutboxRow[], next: number): Promise<void> {
+    await this.#write(
+      rows.map((row) => this.#documentOf(this.#parkedOf(row))),
+      { next },
+    );
+    for (const { entry, position } of rows) this.#note(nameOf(entry.topic, entry.record.key, position), position);
   }
 
   /** Does what operators have asked for. Rejects with what the broker or the store is in trouble with; then it is to be called again. */
   async perform(send: Send): Promise<void> {
-    if (!this.#changed || this.#rows.size === 0) return;
+    const { clock } = this.#options.platform;
+    if (this.#rows.size === 0 || (!this.#changed && clock.monotonic() < this.#lookAtMs)) return;
     this.#changed = false;
+    this.#lookAtMs = clock.monotonic() + lookEveryMs;
     try {
       const groups = Map.groupBy(await this.#stored(), (row) => nameOf(row.topic, row.record.key, row.position));
-      for (const [name, rows] of groups) await this.#performGroup(name, rows, send);
+      // Who has a number goes first: under a later one it would be taken for a repeat.
+      for (const [name, rows] of [...groups].sort(([, a], [, b]) => numberOf(a) - numberOf(b)))
+        await this.#performGroup(name, rows, send);
     } catch (error) {
       this.#changed = true;
       throw error;
@@ -131,7 +147,8 @@ export class ParkedRows {
       await send([{ topic, partition, record, ...(checkId ? { checkId } : {}) }]);
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      const { asked: _, ...rest } = numbered;
+      // Others are sent before it is tried again, under higher numbers.
+      const { asked: _, retry: __, ...rest } = numbered;
       await this.#write([this.#documentOf({ ...rest, refused: refusalOf(error) })]);
       return false;
     }
@@ -142,7 +159,7 @@ export class ParkedRows {
   /** Gives it its number before it is sent: should this process die, it is sent again under the same. */
   async #number(row: ParkedRow): Promise<ParkedRow> {
     const numbered = { ...row, retry: this.#options.progress.retries };
-    await this.#write([this.#documentOf(numbered)], 1);
+    await this.#write([this.#documentOf(numbered)], { retries: numbered.retry + 1 });
     return numbered;
   }
 
@@ -155,9 +172,9 @@ export class ParkedRows {
   }
 
   /** Rejects also when another member has taken over: a number that is not written may be given to another row. */
-  async #write(documents: readonly DocumentWrite[], retries: number = 0): Promise<void> {
+  async #write(documents: readonly DocumentWrite[], changes?: Partial<RelayPosition>): Promise<void> {
     const { progress, partition } = this.#options;
-    if (await progress.commit(documents, retries)) return;
+    if (await progress.commit(documents, changes)) return;
     throw new TidingsError("TIDINGS_FENCED", `Another member has taken over partition ${partition} of the outbox.`);
   }
 
@@ -203,6 +220,11 @@ const refusals: ReadonlySet<string> = new Set([
 
 function refusalOf(error: unknown): { code: string; message: string } {
   return { code: isTidingsError(error) ? error.code : "UNKNOWN", message: messageOf(error) };
+}
+
+/** The number under which one of them is sent already; the highest of all when none is. */
+function numberOf(rows: readonly ParkedRow[]): number {
+  return rows.find(({ retry }) => retry !== undefined)?.retry ?? Number.MAX_SAFE_INTEGER;
 }
 
 /** Events without a key wait for nobody, so that each is by itself. */

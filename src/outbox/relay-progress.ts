@@ -22,17 +22,31 @@ export class RelayProgress {
   /** As it stands in the store. */
   #written: RelayPosition = this.#position;
   #writing: Promise<void> | undefined;
+  #unsure = false;
 
   constructor(options: RelayProgressOptions) {
     this.#options = options;
     this.#key = String(options.partition);
   }
 
-  /** Reads where the last owner has left off: the position of the next row. */
+  /** Reads where the last owner has left off, or this one itself: the position of the next row. */
   async load(): Promise<number> {
     const [found] = (await this.#options.store.state?.get(outboxCollections.positions, [this.#key])) ?? [];
-    if (found) this.#position = this.#written = JSON.parse(found.value) as RelayPosition;
+    if (found) {
+      const { next, retries } = (this.#written = JSON.parse(found.value) as RelayPosition);
+      const { next: ownNext, retries: ownRetries } = this.#position;
+      const isBehind = next < ownNext || retries < ownRetries;
+      this.#position = isBehind
+        ? { next: Math.max(next, ownNext), retries: Math.max(retries, ownRetries) }
+        : this.#written;
+    }
+    this.#unsure = false;
     return this.#position.next;
+  }
+
+  /** Whether a commit has failed, so that what stands in the store may be more than is known here; until the next `load`. */
+  get unsure(): boolean {
+    return this.#unsure;
   }
 
   /** Says in the store that everything before `next` is sent, soon. */
@@ -46,14 +60,25 @@ export class RelayProgress {
     while (this.#writing) await this.#writing;
   }
 
-  /** Commits documents of this relay, with numbers of the stream of retries used up. Rejects when the store fails; false when another member has taken over. */
-  async commit(documents: readonly DocumentWrite[], retries: number = 0): Promise<boolean> {
+  /**
+   * Commits documents of this relay, with how far it is and which number of the stream of retries comes next where that changes.
+   * Rejects when the store fails; false when another member has taken over.
+   */
+  async commit(documents: readonly DocumentWrite[], changes: Partial<RelayPosition> = {}): Promise<boolean> {
     await this.saved();
-    const position = { ...this.#position, retries: this.#position.retries + retries };
-    const own = retries > 0 ? [this.#documentOf(position)] : [];
-    if (!(await this.#transact([...documents, ...own], true))) return false;
-    if (retries > 0) this.#position = this.#written = position;
-    return true;
+    const position = { ...this.#position, ...changes };
+    const own = Object.keys(changes).length > 0 ? [this.#documentOf(position)] : [];
+    // A number is given once, also when nobody knows whether it was written.
+    if (changes.retries !== undefined) this.#position = { ...this.#position, retries: changes.retries };
+    let committed;
+    try {
+      committed = await this.#transact([...documents, ...own], true);
+    } catch (error) {
+      this.#unsure = true;
+      throw error;
+    }
+    if (committed && own.length > 0) this.#position = this.#written = position;
+    return committed;
   }
 
   /** The next number of the stream of retries. */

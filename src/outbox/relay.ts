@@ -116,6 +116,7 @@ export class Relay {
     while (!this.#stopped) {
       try {
         this.#hinted = false;
+        if (this.#progress.unsure) await this.#reload();
         await this.#parked.perform((entries) => this.#publish(entries));
         const page = await (ahead ?? this.#read(this.#next));
         ahead = undefined;
@@ -134,6 +135,14 @@ export class Relay {
     }
   }
 
+  /** After a commit of unknown outcome: what it has written is known afterwards, and nothing of it is done again. */
+  async #reload(): Promise<void> {
+    // When this is answered, the one in question has taken effect or never will.
+    if (!(await this.#progress.commit([]))) return;
+    await this.#parked.load();
+    this.#next = Math.max(this.#next, await this.#progress.load());
+  }
+
   #read(position: number): Promise<ReadPage> {
     return this.#options.store.topics.read(outboxTopic, this.#options.partition, position, pageMax);
   }
@@ -145,22 +154,28 @@ export class Relay {
     return page;
   }
 
-  /** Sends all of them, or parks who is refused for good. Rejects with what is to be waited for: then all of it is sent again. */
+  /**
+   * Sends all of them, or parks who is refused for good. Rejects with what is to be waited for: then what is not done is sent again,
+   * and what is parked or stands before it never is, for it would come to stand behind itself.
+   */
   async #send(rows: readonly OutboxRow[]): Promise<void> {
-    const behind = rows.filter(({ entry }) => this.#parked.holds(entry));
-    if (behind.length > 0) await this.#parked.followers(behind);
-    const open = behind.length > 0 ? rows.filter((row) => !behind.includes(row)) : rows;
-    if (open.length === 0) return;
+    const last = rows.at(-1) as OutboxRow;
+    const behind = new Set(rows.filter(({ entry }) => this.#parked.holds(entry)));
+    const open = behind.size > 0 ? rows.filter((row) => !behind.has(row)) : rows;
     try {
-      await this.#publish(open.map(({ entry }) => entry));
+      if (open.length > 0) await this.#publish(open.map(({ entry }) => entry));
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      if (open.length === 1) return this.#parked.park(open[0] as OutboxRow, error);
-      // Somebody's event is at fault; in halves it shows whose.
-      const half = Math.ceil(open.length / 2);
-      await this.#send(open.slice(0, half));
-      await this.#send(open.slice(half));
+      if (rows.length > 1) {
+        // Somebody's event is at fault; in halves it shows whose.
+        const half = Math.ceil(rows.length / 2);
+        await this.#send(rows.slice(0, half));
+        return this.#send(rows.slice(half));
+      }
+      await this.#parked.park(last, error);
     }
+    if (behind.size > 0) await this.#parked.followers([...behind], last.position + 1);
+    this.#next = last.position + 1;
   }
 
   async #publish(entries: readonly TopicEntry[]): Promise<void> {

@@ -25,6 +25,7 @@ async function refusing(...bad: number[]) {
   });
   let b = await world.start(services());
   return {
+    world,
     refused,
     seen,
     bench: () => b,
@@ -98,6 +99,79 @@ describe("an event that the broker refuses for good", () => {
     assert.deepEqual(await parkedOf(b), []);
     await b.app.stop();
   });
+
+  it("leaves what was sent before it as it is, when the process dies before it has noted that", async () => {
+    const processes = await refusing(2);
+    const { world, seen, bench } = processes;
+    const heal = world.store.fail(({ kind, transaction }) => {
+      const { documents = [] } = transaction ?? {};
+      const isProgress =
+        documents.length > 0 && documents.every(({ collection }) => collection === "$outbox-positions");
+      return kind === "transact" && isProgress ? { fail: "before" } : undefined;
+    });
+    await bench().feed("a", 1, 2, 3);
+    await bench().clock.advance(3000);
+    assert.deepEqual(seen, ["a/1"]);
+    await processes.restart();
+    heal();
+    await bench().clock.advance(5000);
+    assert.deepEqual(seen, ["a/1"]);
+    assert.equal((await parkedOf(bench())).length, 2);
+    await bench().app.stop();
+  });
+
+  it("is handled when it is taken at last, whatever was sent again before it", async () => {
+    const { seen, refused, bench } = await refusing(1, 2);
+    const b = bench();
+    const others = ["b", "c", "d", "e", "f"];
+    await b.feed("a", 1);
+    for (const key of others) await b.feed(key, 2);
+    await b.clock.advance(3000);
+    const rows = await parkedOf(b);
+    const first = rows.find(({ key }) => key === "a");
+    assert.ok(first && rows.some(({ key, partition }) => key !== "a" && partition === first.partition));
+    const retry = async (id: string): Promise<void> => {
+      await drive(b.clock, b.app.admin.outbox.retry(id));
+      await b.clock.advance(3000);
+    };
+    await retry(first.id);
+    refused.clear();
+    for (const { id, key } of rows) if (key !== "a") await retry(id);
+    await retry(first.id);
+    assert.deepEqual(await parkedOf(b), []);
+    assert.deepEqual([...seen].sort(), ["a/1", ...others.map((key) => `${key}/2`)].sort());
+    await b.app.stop();
+  });
+
+  for (const fail of ["before", "after"] as const)
+    it(`is handled once, and all others are, when a note about it fails ${fail} it took effect`, async () => {
+      const { world, seen, refused, bench } = await refusing(2);
+      let fails = 0;
+      const heal = world.store.fail(({ kind, transaction }) => {
+        // Whoever asks for something checks what it asks for.
+        const { documents = [], checks = [] } = transaction ?? {};
+        const isNote = checks.length === 0 && documents.some(({ collection }) => collection === "$outbox-parked");
+        return kind === "transact" && isNote && fails++ % 2 === 0 ? { fail } : undefined;
+      });
+      const b = bench();
+      const keys = ["a", "b", "c", "d", "e", "f"];
+      for (const key of keys) await b.feed(key, 1, 2, 3);
+      await b.clock.advance(10_000);
+      refused.clear();
+      for (const { id, refused: why } of await parkedOf(b)) {
+        if (why) await drive(b.clock, b.app.admin.outbox.retry(id));
+        await b.clock.advance(1000);
+      }
+      heal();
+      await b.clock.advance(10_000);
+      assert.deepEqual(await parkedOf(b), []);
+      for (const key of keys)
+        assert.deepEqual(
+          seen.filter((one) => one.startsWith(key)),
+          [1, 2, 3].map((n) => `${key}/${n}`),
+        );
+      await b.app.stop();
+    });
 
   it("is not found twice, and not by a name that nothing has", async () => {
     const world = await refusing(2);
