@@ -1,4 +1,5 @@
 import { formatTime } from "./instant.ts";
+import { relayAttributes } from "./names.ts";
 import { contentTypeOf, type EventRecord, isJson } from "./record.ts";
 
 export { formatTime } from "./instant.ts";
@@ -41,9 +42,10 @@ export interface Event<Type extends string = string, Data = unknown> extends Eve
 
 const noAttributes: Readonly<Record<string, string>> = Object.freeze({});
 
-/** Attributes of a record that have a property of their own in `Event`. */
+/** Attributes of a record that have a property of their own in `Event`, or are none of the user's. */
 const known = new Set([
   "subject", "datacontenttype", "dataversion", "correlationid", "causationid", "traceparent", "tracestate", "expirytime", "tenantid",
+  ...relayAttributes,
 ]); // prettier-ignore
 
 /**

@@ -1,7 +1,14 @@
 import { TidingsError } from "../errors/tidings-error.ts";
 import { instantOf } from "./instant.ts";
 import { checkShape, checkSize, defaultLimits, type EventLimits, type Subject, tooDeep } from "./limits.ts";
-import { identifierLengthMax, isAttributeName, isAttributeText, isEventType, isIdentifier } from "./names.ts";
+import {
+  identifierLengthMax,
+  isAttributeName,
+  isAttributeText,
+  isEventType,
+  isIdentifier,
+  relayAttributes,
+} from "./names.ts";
 import { contentTypeOf, type EventRecord, isJson } from "./record.ts";
 import { messageOf } from "./validate.ts";
 
@@ -15,7 +22,7 @@ export interface CloudEventInput {
 /**
  * Reads an event in the structured JSON format of CloudEvents 1.0, parsed but not trusted: the inverse of
  * `cloudEventJson`. Attributes that only repeat what their absence means (`application/json`, a `correlationid` that
- * is the own id) are left out. Throws TIDINGS_INVALID_INPUT naming the attribute, TIDINGS_EVENT_TOO_LARGE,
+ * is the own id) are left out, and so is where a relay has sent it. Throws TIDINGS_INVALID_INPUT naming the attribute, TIDINGS_EVENT_TOO_LARGE,
  * TIDINGS_EVENT_TOO_DEEP, TIDINGS_FORBIDDEN_PROPERTY.
  */
 export function recordFromCloudEvent(json: unknown, input: CloudEventInput = {}): EventRecord {
@@ -75,7 +82,8 @@ const apart = new Set(["specversion", "id", "source", "type", "time", "partition
 function extensionsOf(members: Readonly<Record<string, unknown>>, id: string): EventRecord["attributes"] {
   const attributes: Record<string, string> = {};
   for (const [name, value] of Object.entries(members)) {
-    if (apart.has(name) || absent(value)) continue;
+    // Whoever publishes it now is not the relay that did.
+    if (apart.has(name) || relayAttributes.has(name) || absent(value)) continue;
     if (!isAttributeName(name)) {
       throw refused(name, `The attribute name ${JSON.stringify(name)} must be 1 to 32 lower-case letters and digits`);
     }

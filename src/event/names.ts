@@ -35,10 +35,17 @@ export function isEventType(type: unknown): type is string {
   return typeof type === "string" && eventType.test(type);
 }
 
+/**
+ * Attributes by which an event finds its way from an outbox to its consumers: none of its own. A copy of the event that had the
+ * same would be taken for a repeat.
+ */
+export const relayAttributes: ReadonlySet<string> = new Set(["tidingsrelay", "tidingsto", "tidingsonce"]);
+
 /** Attributes that tidings or CloudEvents own; an extension may not overwrite them. */
 export const reservedAttributes: ReadonlySet<string> = new Set([
   "specversion", "id", "source", "type", "time", "subject", "data", "data_base64", "datacontenttype", "dataschema",
   "dataversion", "partitionkey", "correlationid", "causationid", "traceparent", "tracestate", "expirytime", "tenantid",
+  ...relayAttributes,
 ]); // prettier-ignore
 
 /** Refuses a name of a CloudEvents extension attribute. Throws TIDINGS_INVALID_NAME. */
