@@ -12,7 +12,7 @@ import { type Diagnosis, diagnose, type DoctorLimits } from "./doctor.ts";
 import { type EventStory, findEvent, type FindOptions } from "./find-event.ts";
 import { type Guarantee, guarantees } from "./guarantees.ts";
 import { type HeldKeysAdmin, heldKeysAdmin } from "./held-keys.ts";
-import { composedOf, type OutboxAdmin, outboxAdmin } from "./outbox.ts";
+import { type OutboxAdmin, outboxAdmin } from "./outbox.ts";
 import { type PublishedEvent, publisherOf, type RawEvent } from "./publish.ts";
 import { readEvents, type ReadOptions } from "./read-events.ts";
 import { type DeadLettersAdmin, deadLettersAdmin } from "./repair.ts";
@@ -110,7 +110,7 @@ export function createAdmin(options: AdminOptions): Admin {
       verify: (verifying) => engine.verify(verifying),
       guarantees: () => guarantees[engine.name] ?? [],
       diagnose: (limits) => diagnose(context, limits),
-      adopt: async (options) => adoptStore(composedOf(context), platform, options),
+      adopt: async (options) => adoptStore(engine, platform, options),
     },
   });
 }

@@ -80,7 +80,7 @@ export async function run(given: RunOptions): Promise<Running> {
   };
   const subscriptions = subscriptionsOf(shared, book);
   const names = subscriptions.map(({ runtime }) => runtime.name);
-  if (isComposed(engine)) await bindStore(engine, platform, names);
+  await bindStore(engine, platform, names);
   for (const subscription of subscriptions) await subscription.register();
   const signals = new Signals(engine, platform.clock, log, subscriptions);
   const maintenance = maintenanceOf(given, memberId);

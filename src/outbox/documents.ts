@@ -2,7 +2,7 @@ import type { EventRecord } from "../event/record.ts";
 
 /** Collections of the store that relays use. */
 export const outboxCollections = {
-  /** Who the store is: one document of the key "store". */
+  /** Who the store is, by the key "store", and which broker it serves, by the key "broker". */
   identity: "$outbox",
   /** How far each partition of the outbox is sent, by its number. */
   positions: "$outbox-positions",
