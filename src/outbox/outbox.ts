@@ -12,6 +12,8 @@ import { sweep, unsent } from "./sweep.ts";
 const group = "$outbox";
 /** How often rows that are sent are removed, in milliseconds. */
 const sweepEveryMs = 10_000;
+/** How long the end may take when there is no time left, in milliseconds. */
+const graceMs = 1000;
 /** How often to look whether everything is sent, in milliseconds. */
 const lookEveryMs = 10;
 
@@ -57,15 +59,29 @@ export class Outbox {
   }
 
   /**
-   * Sends what is there, until this monotonic time at the most, and ends. What is not sent then is sent by the members that stay,
-   * or at the next start. Never rejects.
+   * Sends what is there, until this monotonic time at the most, and ends; a little later whatever the engines are still asked
+   * for. What is not sent then is sent by the members that stay, or at the next start. Never rejects.
    */
   async stop(untilMs: number = Number.NEGATIVE_INFINITY): Promise<void> {
     await this.#sent(untilMs);
     this.#stopped = true;
     this.#cancelSweep?.();
-    await this.#sweeping;
-    await this.#group?.leave();
+    const ended = Promise.all([this.#sweeping, this.#group?.leave()]);
+    await this.#orLate(ended, untilMs);
+    // Its leases are void then, and others need not wait for it.
+    await this.#group?.abandon();
+  }
+
+  /** Resolves with the work, or a little after this time. */
+  #orLate(work: Promise<unknown>, untilMs: number): Promise<void> {
+    const { clock } = this.#options.platform;
+    return new Promise((resolve) => {
+      const cancel = clock.after(Math.max(graceMs, untilMs - clock.monotonic()), resolve);
+      void work.then(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   /** Resolves when this process has sent what it has to send, when it cannot, or at this time. */

@@ -38,6 +38,8 @@ export interface RelayStatus {
 const pageMax = { events: 512, bytes: 1024 * 1024 };
 /** How often to look when no hint comes, in milliseconds. */
 const backstopMs = 2000;
+/** How long the broker may take to answer before that is trouble, in milliseconds. */
+const answerMs = 10_000;
 /** How long to wait before a page is sent again, in milliseconds: doubled each time, and shared out by chance. */
 const retryMs = { first: 20, most: 2000 };
 
@@ -56,6 +58,8 @@ export class Relay {
   #next = 0;
   #stopped = false;
   #trouble: string | undefined;
+  /** Since when the broker has been asked to take something and has not answered; by the monotonic clock. */
+  #askedAtMs: number | undefined;
   #delayMs = retryMs.first;
   /** There may be something to send. */
   #hinted = false;
@@ -97,7 +101,15 @@ export class Relay {
 
   status(): RelayStatus {
     const { partition } = this.#options;
-    return { partition, next: this.#next, parked: this.#parked.size(), trouble: this.#trouble };
+    return { partition, next: this.#next, parked: this.#parked.size(), trouble: this.#trouble ?? this.#silence() };
+  }
+
+  /** Whoever gets no answer at all hears of no failure either. */
+  #silence(): string | undefined {
+    if (this.#askedAtMs === undefined) return undefined;
+    const silentMs = this.#options.platform.clock.monotonic() - this.#askedAtMs;
+    if (silentMs < answerMs) return undefined;
+    return `the outbox cannot be sent: the broker has not answered for ${Math.round(silentMs / 1000)} s`;
   }
 
   #end(): void {
@@ -179,7 +191,13 @@ export class Relay {
   }
 
   async #publish(entries: readonly TopicEntry[]): Promise<void> {
-    await this.#options.broker.topics.publish(entries);
+    const { broker, platform } = this.#options;
+    this.#askedAtMs = platform.clock.monotonic();
+    try {
+      await broker.topics.publish(entries);
+    } finally {
+      this.#askedAtMs = undefined;
+    }
   }
 
   #recovered(): void {

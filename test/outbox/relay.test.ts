@@ -164,6 +164,34 @@ describe("an application with a store apart from its broker", () => {
     await b.app.stop();
   });
 
+  it("says in its health that the broker does not answer, and does not wait for it for ever when it stops", async () => {
+    const world = apart();
+    const b = await world.start(chain().services);
+    const heal = world.broker.fail(({ kind, entries }) =>
+      kind === "publish" && entries?.some(({ record }) => record.type === "thing.followed")
+        ? { answerDelayMs: 60_000 }
+        : undefined,
+    );
+    await b.feed("a", ...numbers);
+    await b.clock.advance(5000);
+    assert.equal((await drive(b.clock, b.app.health())).status, "green");
+    await b.clock.advance(10_000);
+    const health = await drive(b.clock, b.app.health());
+    assert.equal(health.status, "red");
+    assert.match(health.outbox?.trouble ?? "", /the broker has not answered for 15 s/);
+    heal();
+    const stopping = b.app.stop({ timeoutMs: 2000 });
+    await b.clock.advance(4000);
+    // The others do not wait for what this one has in hand, which it cannot take back.
+    const next = await world.start(chain().services, { memberId: "two" });
+    await next.feed("b", ...numbers);
+    await drive(next.clock, next.app.settled({ timeoutMs: 10_000 }));
+    assert.deepEqual(await stateOf(next, "b"), numbers);
+    await b.clock.advance(60_000);
+    await stopping;
+    await drive(next.clock, next.app.stop());
+  });
+
   it("does not let a relay that was fenced, and does not know it, double or disorder anything", async () => {
     const world = apart();
     const one = await world.start(chain().services, { memberId: "one" });
