@@ -69,8 +69,10 @@ async function openBroker(settings: Settings, platform: EngineContext["platform"
     const catalog = new Catalog(api, link, settings);
     await catalog.open();
     const consumers = new Consumers(platform, settings, link, api);
-    const news = new News(platform, settings, link);
     const reader = new Reader({ platform, settings, api, catalog, consumers });
+    const countOf = async (topic: string): Promise<number> =>
+      (await reader.bounds(topic)).reduce((sum, { next }) => sum + next, 0);
+    const news = new News(platform, settings, link, countOf);
     const limits = { ...natsCapabilities(settings, server.messageBytesMax), messageBytesMax: server.messageBytesMax };
     const published = (topic: string): void => news.published(topic);
     const publisher = new Publisher({ platform, settings, link, api, catalog, limits, published });

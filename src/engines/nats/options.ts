@@ -36,6 +36,8 @@ export interface NatsOptions {
   readonly busyTimeoutMs?: number;
   /** How often the server is asked whether it is there; two questions without an answer end the connection. 3 s. */
   readonly pingIntervalMs?: number;
+  /** How often watched topics are looked at for events of those who publish without tidings; 1 s. */
+  readonly pollMs?: number;
   /** Most events of a partition that are under way at once; 512. */
   readonly windowEventsMax?: number;
   /** Most bytes of a partition that are under way, or held ready for a reader; 2 MiB. */
@@ -66,6 +68,7 @@ const numbers = {
   requestTimeoutMs: 30_000,
   busyTimeoutMs: 10_000,
   pingIntervalMs: 3000,
+  pollMs: 1000,
   windowEventsMax: 512,
   windowBytesMax: 2 * 1024 * 1024,
 };

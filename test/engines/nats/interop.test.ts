@@ -3,7 +3,8 @@ import { describe, it, type TestContext } from "node:test";
 import { headers as makeHeaders, type NatsConnection } from "@nats-io/transport-node";
 
 import type { EventRecord } from "../../../src/event/record.ts";
-import { client, entry, numbers, open, prefixFor, record, rejection, withoutNats } from "./support.ts";
+import { afterwards } from "../../lib/afterwards.ts";
+import { client, entry, numbers, open, prefixFor, record, rejection, until, withoutNats } from "./support.ts";
 
 const plenty = { events: 100, bytes: 1 << 20 };
 
@@ -171,6 +172,22 @@ describe("what others write to NATS", { skip: withoutNats }, () => {
       assert.deepEqual({ id, type, key, attributes, data }, { id: "0-0", type: "tidings.foreign", key: null, ...expected });
       assert.deepEqual((await engine.verify()).problems, []);
     });
+
+  it("is heard of by who watches the topic, though nobody tells it", async (t) => {
+    const { prefix, nc, subject } = await opened(t);
+    const engine = await open(t, { prefix, pollMs: 50 });
+    let heard = 0;
+    afterwards(
+      t,
+      engine.topics.watch("shop.orders", () => void heard++),
+    );
+    // What is there when it begins to watch is no news: it may look only after the first of these.
+    await until("it hears", async () => {
+      await foreign(nc, subject, { data: "{}" });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return heard > 0;
+    });
+  });
 
   it("stands in one order with what tidings writes, and breaks no publish", async (t) => {
     const { engine, nc, subject } = await opened(t);
