@@ -49,7 +49,8 @@ export function argumentsOf({ calls, streams }: Group): Argument[] {
   const places = new Map(streams.map((stream, index) => [stream, String(index)]));
   const args: Argument[] = [];
   for (const { drafts } of calls) {
-    args.push(String(drafts.length));
+    const looks = drafts.some(({ idKey }) => idKey !== undefined);
+    args.push(String(looks ? -drafts.length : drafts.length));
     for (const { stream, idKey, mark, fields } of drafts) {
       if (idKey === undefined) args.push(places.get(stream) as string, "", String(fields.length));
       else args.push(places.get(stream) as string, idKey, mark, String(fields.length));

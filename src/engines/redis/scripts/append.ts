@@ -17,7 +17,7 @@ import { scriptOf } from "./script.ts";
  * | 3 | number of the group: one more than that of the last one that was applied |
  * | 4 | how long ids are remembered, in milliseconds |
  * | 5, 6 | channel and message that tell others of it; the channel is empty when nobody is to be told |
- * | 7… | by publish: number of entries, then the entries |
+ * | 7… | by publish: number of entries, below 0 when ids are to be looked at, then the entries |
  * | by entry | number of the stream; key of its id or empty; what its payload is told by, only where there is a key; number of texts; names and values. The last value gets the instant of the append before it |
  *
  * Answers `+` with the position of the first event appended to each stream, `;`, and by entry that was not appended as it came
@@ -26,7 +26,7 @@ import { scriptOf } from "./script.ts";
  * `order` (a group before this one is missing), `gone N` (a stream is not there).
  */
 export const appendScript = scriptOf(`
-local call, args = redis.call, ARGV
+local call, args, unpack, match = redis.call, ARGV, unpack, string.match
 local meta = call('HMGET', KEYS[1], 'store', 'clock')
 if meta[1] ~= args[1] then return 'replaced' end
 local writer = call('HMGET', KEYS[2], 'epoch', 'seq')
@@ -64,16 +64,18 @@ local function look(at, count, known)
   return at, refused
 end
 
-local at, number = 7, -1
-while at <= #args do
-  local count = tonumber(args[at])
+local at, number, behind = 7, -1, #args
+while at <= behind do
+  local count, known, next, refused = tonumber(args[at]), nil, nil, nil
   at = at + 1
-  local known = {}
-  local behind, refused = look(at, count, known)
+  if count < 0 then
+    count, known = -count, {}
+    next, refused = look(at, count, known)
+  end
   if refused then
     told[#told + 1] = number + refused .. '!'
     number = number + count
-    at = behind
+    at = next
   else
     for n = 1, count do
       number = number + 1
@@ -84,10 +86,10 @@ while at <= #args do
       end
       local texts = tonumber(args[at + 2])
       local last = at + 2 + texts
-      if known[n] then
+      if known and known[n] then
         told[#told + 1] = number .. '=' .. string.sub(call('GET', key), #mark + 2)
       else
-        sizes[s] = sizes[s] + string.match(args[last], '^%S+ (%d+)')
+        sizes[s] = sizes[s] + match(args[last], '^%S+ (%d+)')
         args[last] = stamp .. ' ' .. args[last]
         local id = call('XADD', KEYS[s + 2], '${era}-*', unpack(args, at + 3, last))
         local position = nexts[s]
