@@ -1,5 +1,7 @@
 // Every engine that can be run under faults. A new one is a file beside this one and a line here.
+import { nats } from "./nats.ts";
 import { postgres } from "./postgres.ts";
+import { redis } from "./redis.ts";
 import type { ServerKind } from "./server.ts";
 
-export const serverKinds: readonly ServerKind[] = [postgres];
+export const serverKinds: readonly ServerKind[] = [postgres, redis, nats];

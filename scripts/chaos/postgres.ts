@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Client, type QueryResultRow } from "pg";
 
 import { postgres as service } from "../services/postgres.ts";
-import type { OwnFault, RunningServer, ServerKind } from "./server.ts";
+import { addressOf, type OwnFault, type RunningServer, type ServerKind } from "./server.ts";
 
 /** Longer than the shorter of the limits of a request, so that somebody gives up waiting. */
 const stopBackendMs = 4_500;
@@ -15,12 +15,8 @@ export const postgres: ServerKind = {
   service,
   // Connections that hang are given up by the members and not by the server.
   args: ["-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "max_connections=400", "-c", "shared_buffers=64MB"],
-  url(server, port, limits) {
-    const url = new URL(service.url(server.place));
-    url.port = String(port);
-    for (const [name, ms] of Object.entries(limits)) url.searchParams.set(name, String(ms));
-    return url.href;
-  },
+  holdsState: true,
+  url: (server, port, limits) => addressOf(service.url(server.place), port, { ...limits }),
   ownFaults: (server) => [
     {
       name: "terminate-backend",

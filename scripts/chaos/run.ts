@@ -73,7 +73,7 @@ export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
     const plan = planOf(run.size, run.seed, own).filter((fault) => run.only?.includes(nameOf(fault)) ?? true);
     const url = (n: number): string =>
       run.kind.url(server, proxy.port, { requestTimeoutMs: run.size.requestTimeoutsMs[n % 2] as number });
-    const store = run.apart ? { store: `sqlite:${join(run.folder, "store.db")}` } : {};
+    const store = run.apart || !run.kind.holdsState ? { store: `sqlite:${join(run.folder, "store.db")}` } : {};
     // They come first: their copy of the sources makes the tables.
     await publishers.start(fleet, url, run.size, lastsMs(plan, run.size.comeBackMs));
     for (const group of groups)

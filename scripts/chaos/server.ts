@@ -32,11 +32,21 @@ export interface ServerKind {
   /** The name of the engine. */
   readonly name: string;
   readonly service: Service;
+  /** Else members keep their state in a file. */
+  readonly holdsState: boolean;
   /** More arguments for the server's program. */
   readonly args: readonly string[];
   /** The address of the application for a server that is reached through this port. */
   url(server: RunningServer, port: number, limits: Limits): string;
   ownFaults(server: RunningServer): readonly OwnFault[];
+}
+
+/** The address of a service with another port, and with options of the engine. */
+export function addressOf(address: string, port: number, options: Readonly<Record<string, string | number>>): string {
+  const url = new URL(address);
+  url.port = String(port);
+  for (const [name, value] of Object.entries(options)) url.searchParams.set(name, String(value));
+  return url.href;
 }
 
 const readyMs = 60_000;

@@ -27,8 +27,6 @@ const titles = Object.freeze({
 type Promised = keyof typeof titles;
 
 const soon = "not in this version";
-/** What is kept by services, which hold their positions in a store. */
-const storeless = "it carries events in order; services need a store beside it";
 
 /** Promises of what is to come, on engines that outlive a process. */
 const later = {
@@ -74,6 +72,39 @@ function table(
     ),
   );
 }
+
+const relayed =
+  "test/outbox/relay.property.test.ts › whatever dies and whatever is not known, what handlers publish is handled once, and in order of its key";
+
+/** On brokers that hold no state: what services promise with a store beside them. */
+const withStore = {
+  P2: [
+    "with our help",
+    "as on sqlite, with a store beside it, through whose outbox what handlers publish goes in order",
+    [...above.P2, relayed],
+  ],
+  P3: [
+    "with our help",
+    "positions, counters and dead letters stand in the store; what is not sent yet, or refused by the broker, in its outbox",
+    [
+      ...above.P3,
+      "test/outbox/relay.test.ts › sends what a dead process had left in its outbox, in order and once",
+      "test/outbox/parked.test.ts › waits in the outbox with the later ones of its key, and all others are sent",
+    ],
+  ],
+  P4: [
+    "with our help",
+    "effects, position and what is published are one transaction of the store; what its relay sends twice is dropped by our consumers",
+    [
+      ...above.P4,
+      relayed,
+      "test/outbox/relay.test.ts › handles each event once when the relay does not know what became of what it has sent",
+    ],
+  ],
+  P5: ["no", soon],
+  P6: ["no", `${soon}; retries that are due later survive a crash, in the store`],
+  P7: ["no", `${soon}; a seek opens a new run`],
+} as const;
 
 /** By engine, what is promised; `tidings doctor` prints it, and docs/guarantees.md is made of it. */
 export const guarantees: Readonly<Record<string, readonly Guarantee[]>> = Object.freeze({
@@ -170,18 +201,32 @@ export const guarantees: Readonly<Record<string, readonly Guarantee[]>> = Object
         "test/engines/redis/durability.test.ts › has lost nothing acknowledged and keeps order, however often the server dies under load",
       ],
     ],
-    P2: ["no", storeless],
-    P3: ["no", storeless],
-    P4: ["no", storeless],
-    P5: ["no", soon],
-    P6: ["no", soon],
-    P7: ["no", soon],
+    ...withStore,
     P8: [
       "yes",
       "each record of ours carries a checksum that is verified when it is read",
       ["src/conformance/topics/read.ts › a record that was damaged in the store is refused and never served"],
     ],
-    P9: ["no", storeless],
+    P9: ["with our help", "as on sqlite", above.P9],
+  }),
+  nats: table({
+    P1: [
+      "yes",
+      "replicated: three servers or more hold it (2.11 or newer) before the acknowledgement; disk where the operator states that they sync; with durability=weak confirmed",
+      [
+        "test/engines/nats/opening.test.ts › is refused unless its durability can be held, with the reason and the way out",
+        "test/engines/nats/resilience.test.ts › nothing acknowledged is lost, nothing stands twice, and the order of the calls holds",
+      ],
+    ],
+    ...withStore,
+    P8: [
+      "yes",
+      "each record of ours carries a checksum that is verified when it is read",
+      [
+        "test/engines/nats/interop.test.ts › that was damaged is refused with its place and told by verify, and what stands before it is served",
+      ],
+    ],
+    P9: ["with our help", "as on sqlite", above.P9],
   }),
   memory: table({
     P1: ["no", "nothing outlives the process"],

@@ -20,29 +20,22 @@ const chaos = (...args: string[]) =>
 const missing = (kind: (typeof serverKinds)[number]): string | false =>
   kind.service.find() !== undefined || process.env["CI"] !== undefined ? false : `${kind.name} is not installed`;
 
-describe("npm run chaos", { timeout: 180_000 }, () => {
-  const cases = serverKinds.flatMap((kind) => [
-    { kind, what: kind.name, args: ["--scale", "0.1", "--events", "3000", "--seed", "3"] },
-    {
-      kind,
-      what: `${kind.name} as a broker with a store apart`,
-      args: ["--scale", "0.1", "--events", "3000", "--seed", "4", "--apart"],
-    },
-  ]);
-  for (const { kind, what, args } of cases)
-    it(`finds nothing wrong with ${what} after a few faults of every kind`, { skip: missing(kind) }, async () => {
-      const { stdout } = await chaos("--engine", kind.name, ...args, "--json");
+describe("npm run chaos", { timeout: 900_000 }, () => {
+  for (const kind of serverKinds)
+    it(`finds nothing wrong with ${kind.name} after a few faults of every kind`, { skip: missing(kind) }, async () => {
+      const few = ["--scale", "0.1", "--events", "3000", "--seed", "3"];
+      const { stdout } = await chaos("--engine", kind.name, ...few, "--json");
       const line = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, number>;
       const { lost, doubled, reordered, violations } = line;
       assert.deepEqual({ lost, doubled, reordered, violations }, { lost: 0, doubled: 0, reordered: 0, violations: 0 });
-      assert.ok((line["faults"] as number) >= 14, stdout);
+      assert.ok((line["faults"] as number) >= 10, stdout);
       assert.ok((line["acknowledged"] as number) > 2_000, stdout);
       assert.ok((line["resumedMsMax"] as number) <= (line["resumeWithinMs"] as number), stdout);
     });
 
   it("refuses an engine without a server, a scale that is none, and a copy of the sources that is none", async () => {
     for (const [args, message] of [
-      [["--engine", "nothing"], /no server for the engine "nothing"; there are postgres/],
+      [["--engine", "nothing"], /no server for the engine "nothing"; there are postgres, redis, nats/],
       [["--scale", "none"], /--scale takes a number greater than 0\./],
       [["--source", tmpdir()], /--source: there is no index\.ts in .*, nor in a folder src of it\./],
     ] as const)
