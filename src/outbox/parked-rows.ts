@@ -99,13 +99,15 @@ export class ParkedRows {
     );
   }
 
-  /** Puts rows aside that wait behind earlier ones of their keys; all others before `next` are sent. Rejects when the store fails. */
-  async followers(rows: readonly OutboxRow[], next: number): Promise<void> {
-    await this.#write(
-      rows.map((row) => this.#documentOf(this.#parkedOf(row))),
-      { next },
-    );
-    for (const { entry, position } of rows) this.#note(nameOf(entry.topic, entry.record.key, position), position);
+  /** Puts rows aside that wait behind earlier ones of their keys. Rejects when the store fails. */
+  async followers(rows: readonly OutboxRow[]): Promise<void> {
+    const fresh = rows.filter(({ entry, position }) => {
+      const name = nameOf(entry.topic, entry.record.key, position);
+      return this.#rows.get(name)?.has(position) === false;
+    });
+    if (fresh.length === 0) return;
+    await this.#write(fresh.map((row) => this.#documentOf(this.#parkedOf(row))));
+    for (const { entry, position } of fresh) this.#note(nameOf(entry.topic, entry.record.key, position), position);
   }
 
   /** Does what operators have asked for. Rejects with what the broker or the store is in trouble with; then it is to be called again. */
@@ -128,6 +130,11 @@ export class ParkedRows {
   /** All parked rows of one key, in order: from the first on as far as they go. */
   async #performGroup(name: string, rows: readonly ParkedRow[], send: Send): Promise<void> {
     for (const row of rows) {
+      // Its page comes once more, and must find it here.
+      if (row.position >= this.#options.progress.next) {
+        this.#changed = true;
+        return;
+      }
       if (row.asked?.what === "discard") await this.#remove(name, row);
       // What is refused itself is sent again when somebody asks for it, what only waits when nothing is before it any more.
       else if (row.refused && row.asked?.what !== "retry") return;
@@ -159,13 +166,16 @@ export class ParkedRows {
   /** Gives it its number before it is sent: should this process die, it is sent again under the same. */
   async #number(row: ParkedRow): Promise<ParkedRow> {
     const numbered = { ...row, retry: this.#options.progress.retries };
-    await this.#write([this.#documentOf(numbered)], { retries: numbered.retry + 1 });
+    const { next } = this.#options.progress;
+    await this.#write([this.#documentOf(numbered)], { next, retries: numbered.retry + 1 });
     return numbered;
   }
 
   async #remove(name: string, row: ParkedRow): Promise<void> {
     const key = parkedKey(row.partition, row.position);
-    await this.#write([{ collection: outboxCollections.parked, key, value: null }]);
+    // Its page must not come once more.
+    const { next } = this.#options.progress;
+    await this.#write([{ collection: outboxCollections.parked, key, value: null }], { next });
     const positions = this.#rows.get(name);
     positions?.delete(row.position);
     if (positions?.size === 0) this.#rows.delete(name);

@@ -81,6 +81,11 @@ export class RelayProgress {
     return committed;
   }
 
+  /** Everything before this position is sent or parked, and that stands in the store with the next commit at the latest. */
+  get next(): number {
+    return this.#position.next;
+  }
+
   /** The next number of the stream of retries. */
   get retries(): number {
     return this.#position.retries;

@@ -174,6 +174,8 @@ export class Relay {
     const last = rows.at(-1) as OutboxRow;
     const behind = new Set(rows.filter(({ entry }) => this.#parked.holds(entry)));
     const open = behind.size > 0 ? rows.filter((row) => !behind.has(row)) : rows;
+    // Before the others are sent, so that it is sent behind its key and not among them when all of it comes again.
+    if (behind.size > 0) await this.#parked.followers([...behind]);
     try {
       if (open.length > 0) await this.#publish(open.map(({ entry }) => entry));
     } catch (error) {
@@ -186,7 +188,6 @@ export class Relay {
       }
       await this.#parked.park(last, error);
     }
-    if (behind.size > 0) await this.#parked.followers([...behind], last.position + 1);
     this.#next = last.position + 1;
   }
 
