@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { service } from "tidings";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
 import type { EngineContext } from "../../src/ports/engine.ts";
-import { bench, Happened } from "./support.ts";
+import { bench, drive, Happened } from "./support.ts";
 
 /** A world that notes from where its events are read. */
 function noting(reads: number[]) {
@@ -47,5 +47,33 @@ describe("fetching", () => {
     await world.feed("a", 0, 1, 2, 3, 4, 5, 6);
     assert.deepEqual(seen, [0, 1, 2, 3, 4, 5, 6]);
     await world.app.stop();
+  });
+
+  it("pauses where the topic ends before the position, for what comes there would never be handled", async () => {
+    const seen: number[] = [];
+    const services = [service("counting", { from: "start" }).on(Happened, ({ data }) => void seen.push(data.n))];
+    const first = await bench(services);
+    await first.feed("a", 0, 1, 2);
+    await first.app.stop();
+    const { world, platform } = first;
+    const empty = memoryWorld();
+    const engine = {
+      async open(context: EngineContext) {
+        const { topics } = await empty.open(context);
+        return { ...(await world.open(context)), topics };
+      },
+    };
+    const second = await bench(services, { engine, platform: platform as never });
+    await second.feed("a", 3);
+    const [health] = (await drive(second.clock, second.app.health())).subscriptions;
+    assert.match(health?.reason ?? "", /position 3 lies behind the end at 0: the topic was set back or made anew/);
+    assert.deepEqual([health?.status, seen], ["failing", [0, 1, 2]]);
+    const { subscriptions } = second.app.admin;
+    await drive(second.clock, subscriptions.seek("counting", "start"));
+    await drive(second.clock, subscriptions.resume("counting"));
+    await second.clock.advance(10_000);
+    assert.deepEqual(seen, [0, 1, 2, 3]);
+    assert.equal((await drive(second.clock, second.app.health())).status, "green");
+    await second.app.stop();
   });
 });

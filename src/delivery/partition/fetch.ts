@@ -36,6 +36,8 @@ export class Fetch {
   /** Since when it should not fetch, or when it did all the same; by the monotonic clock. */
   #throttledAtMs: number | undefined;
   #trouble: string | undefined;
+  /** The topic was seen to reach as far as the position. */
+  #isWithin = false;
   #unwatch: (() => void) | undefined;
   #cancelBackstop: CancelTimer | undefined;
   readonly #onHint = (): void => this.wake();
@@ -140,6 +142,8 @@ export class Fetch {
     if (!this.#open) return;
     this.#trouble = undefined;
     if (page.lost > 0) return this.#positionLost(page.lost);
+    if (page.records.length > 0) this.#isWithin = true;
+    else if (!this.#isWithin && (await this.#isBeyond())) return;
     if (page.records.length > 0 && !page.end) this.#hinted = true;
     const sending = ingest.page(page.records);
     if (sending) await sending;
@@ -158,6 +162,24 @@ export class Fetch {
     log.error({ code: "TIDINGS_POSITION_LOST", subscription: name, topic, partition: number, lost }, trouble);
     const reason = `${trouble} in partition ${number} of "${topic}"; seek to go on`;
     void this.#runtime.pause(reason, undefined, { topic, partition: number, position: progress.next, lost });
+  }
+
+  /**
+   * Whether the position lies behind the end of the topic: the broker was set back, or is another one. What is published up to there
+   * would never be handled, and nobody would know. Asked when nothing is found at first.
+   */
+  async #isBeyond(): Promise<boolean> {
+    const { number, progress } = this.#options;
+    const { name, topic, log, engine } = this.#runtime;
+    const position = progress.next;
+    const end = (await engine.topics.bounds(topic))[number]?.next ?? 0;
+    this.#isWithin = position <= end;
+    if (this.#isWithin || !this.#open) return !this.#open;
+    const trouble = `position ${position} lies behind the end at ${end}: the topic was set back or made anew`;
+    this.#trouble = trouble;
+    log.error({ subscription: name, topic, partition: number, position, end }, trouble);
+    void this.#runtime.pause(`${trouble}, in partition ${number} of "${topic}"; seek to go on`, undefined);
+    return true;
   }
 
   #failed(error: unknown): void {
