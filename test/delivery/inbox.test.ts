@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { service } from "tidings";
+import { RelayMarks } from "../../src/delivery/commit/relay-marks.ts";
 import { resumeProgress } from "../../src/delivery/commit/progress.ts";
 import { Ingest, type IngestOptions } from "../../src/delivery/partition/ingest.ts";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
@@ -111,6 +112,7 @@ describe("an inbox", () => {
     const ingest = new Ingest({
       runtime: { routes: new Map([[Happened.type, {}]]) },
       progress,
+      marks: new RelayMarks(undefined),
       held: { blocks: () => undefined },
       lanes: {
         make: (record: StoredRecord) => record,
