@@ -32,7 +32,11 @@ export async function movePosition(
   if (heldKeys > 0 && !intent.retireHeld) throw heldKeysOpen(runtime, partition.number, heldKeys);
   const [stored] = (await engine.state?.get(collections.positions, [key])) ?? [];
   const old = JSON.parse(stored?.value ?? "{}") as PositionDocument;
-  const position = positionAt(intent.position, platform.clock.now(), old.run + 1, old.commit + 1);
+  const position = {
+    ...positionAt(intent.position, platform.clock.now(), old.run + 1, old.commit + 1),
+    // What a relay repeats behind it was there before, and is no event of its own.
+    ...(old.relayed && intent.position >= old.low ? { relayed: old.relayed } : {}),
+  };
   const retired = heldKeys > 0 ? await retireHeld(runtime, partition.number, intent.by) : [];
   const told = runtime.feed.of(retired);
   const outcome = await engine.transact?.({

@@ -192,6 +192,26 @@ describe("an application with a store apart from its broker", () => {
     await drive(next.clock, next.app.stop());
   });
 
+  it("handles nothing again that is repeated behind the place to which a subscription was moved forward", async () => {
+    const world = apart();
+    let b = await world.start(chain().services);
+    const heal = world.store.fail(({ kind, transaction }) =>
+      kind === "transact" && transaction?.documents?.some(({ collection }) => collection === "$outbox-positions")
+        ? { fail: "before" }
+        : undefined,
+    );
+    await b.feed("a", ...numbers);
+    await b.clock.advance(1000);
+    await drive(b.clock, b.app.admin.subscriptions.seek("second", "end"));
+    world.kill(b);
+    heal();
+    b = await world.start(chain().services);
+    await drive(b.clock, b.app.settled({ timeoutMs: 60_000 }));
+    assert.equal(await followed(b), 40);
+    assert.deepEqual(await stateOf(b, "a"), numbers);
+    await b.app.stop();
+  });
+
   it("does not let a relay that was fenced, and does not know it, double or disorder anything", async () => {
     const world = apart();
     const one = await world.start(chain().services, { memberId: "one" });
