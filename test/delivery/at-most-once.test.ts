@@ -219,4 +219,31 @@ describe("at most once", () => {
     assert.deepEqual([totals.handled, totals.deadLetters, totals.unknown], [1, 1, 0]);
     await b.app.stop();
   });
+
+  it("what waited behind a paused key and is told to stop by a stop does not begin again", async () => {
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    let begun = 0;
+    const make = () =>
+      service("sink", { guarantee: "at-most-once" }).on(Happened, async (_, ctx) => {
+        begun += 1;
+        await ctx.sleep(60_000);
+      });
+    const first = await bench([make()], { world, platform, memberId: "one" });
+    const { heldKeys } = first.app.admin;
+    await drive(first.clock, heldKeys.pause("sink/things", "k", { reason: "not now" }));
+    await first.feed("k", 0);
+    await drive(first.clock, heldKeys.resume("sink/things", "k"));
+    await first.rest();
+    assert.equal(begun, 1);
+    const stopping = first.app.stop({ timeoutMs: 100 });
+    await first.clock.advance(5000);
+    await stopping;
+    const second = await bench([make()], { world, platform, memberId: "one" });
+    await second.clock.advance(5000);
+    assert.equal(begun, 1);
+    const { deadLetters, pending } = await totalsOf(second);
+    assert.deepEqual([deadLetters, pending], [1, 0]);
+    await second.app.stop();
+  });
 });

@@ -3,6 +3,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { PauseError, service, type ServiceOptions, topic } from "tidings";
 import { z } from "zod";
+import type { Delivery } from "../../src/delivery/lanes/delivery.ts";
+import { Lane } from "../../src/delivery/lanes/lane.ts";
+import type { Lanes } from "../../src/delivery/lanes/lanes.ts";
+import { createSoloGate } from "../../src/delivery/lanes/solo-gate.ts";
+import { SuspectGroup } from "../../src/delivery/partition/suspect-group.ts";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
 import { virtualPlatform } from "../../src/platform/virtual.ts";
 import { type Bench, bench, drive, gate, totalsOf } from "./support.ts";
@@ -134,5 +139,31 @@ describe("suspects", () => {
     await b.clock.advance(1000);
     assert.equal(begun, 4);
     await b.app.stop();
+  });
+
+  it("wait in their lanes for each other: whose key is held meanwhile does not run", async () => {
+    const ran: Delivery[] = [];
+    const lanes = {
+      enqueue(delivery: Delivery): void {
+        delivery.lane = new Lane(delivery.record.key);
+        delivery.lane.queue.push(delivery);
+      },
+      runAlone: async (delivery: Delivery) => void ran.push(delivery),
+    } as unknown as Lanes;
+    const group = new SuspectGroup({
+      runtime: { gate: createSoloGate() } as never,
+      claims: undefined as never,
+      lanes,
+      mustWait: () => false,
+      stopped: () => false,
+    });
+    const [held, free] = ["held", "free"].map((key) => ({ record: { key } }) as Delivery) as [Delivery, Delivery];
+    group.add(held);
+    group.add(free);
+    // As the lanes do when an operator pauses a key.
+    held.lane?.queue.splice(0);
+    assert.equal(await group.run(), 1);
+    assert.deepEqual(ran, [free]);
+    assert.equal(free.lane?.running, free, "it is under way for everybody before it has a slot");
   });
 });

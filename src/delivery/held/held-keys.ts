@@ -105,6 +105,8 @@ export class HeldKeys {
   async drained(): Promise<void> {
     await this.#heads.drained();
     if (this.#lost || !this.#begun) return;
+    // At most once, what has begun and was told to stop never begins again.
+    if (this.#runtime.guarantee === "at-most-once") return;
     for (const entry of this.#entries.values()) {
       if (entry.running === undefined) continue;
       // One that should have run alone has still to do so, but nobody died under it.

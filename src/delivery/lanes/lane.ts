@@ -45,6 +45,11 @@ export class Lane {
     return last && this.#after(last);
   }
 
+  /** The first delivery runs from now on. */
+  start(): void {
+    this.running = this.queue.shift();
+  }
+
   /** The delivery is committed. */
   committed(delivery: Delivery): void {
     if (this.uncommitted[0] === delivery) this.uncommitted.shift();

@@ -39,8 +39,12 @@ export class SuspectGroup {
     return key !== null && this.#waiting.some(({ record }) => record.key === key);
   }
 
-  /** Nobody else of its key may be in the group. Returns whether the group is complete, and is to be run. */
+  /**
+   * Nobody else of its key may be in the group. Until the group runs it waits in its lane, where everybody sees it: whoever pauses its
+   * key, say. Returns whether the group is complete, and is to be run.
+   */
   add(delivery: Delivery): boolean {
+    this.#options.lanes.enqueue(delivery);
     this.#waiting.push(delivery);
     return this.#waiting.length >= groupMax;
   }
@@ -53,11 +57,9 @@ export class SuspectGroup {
     this.#waiting = [];
     let ran = 0;
     await runtime.gate.alone(async () => {
-      const running: Delivery[] = [];
-      for (const delivery of waiting) {
-        if (mustWait(delivery)) lanes.enqueue(delivery);
-        else running.push(delivery);
-      }
+      // Who is not the first in its lane any more is held with its key, or waits behind an earlier one.
+      const running = waiting.filter((delivery) => delivery.lane?.queue[0] === delivery && !mustWait(delivery));
+      for (const { lane } of running) lane?.start();
       ran = running.length;
       const claim = running.length > 1 ? this.#named() : undefined;
       await Promise.all(running.map((delivery) => lanes.runAlone(delivery, claim)));

@@ -121,8 +121,8 @@ async function runNamed(delivery: Delivery, options: SuspectsOptions): Promise<n
  * before it waits.
  */
 function mustWait(delivery: Delivery, { lanes }: SuspectsOptions): boolean {
-  const isBehind = (lanes.find(delivery.record.key)?.queue.length ?? 0) > 0;
-  if (isBehind || lanes.isHeldUp()) return true;
+  const first = lanes.find(delivery.record.key)?.queue[0] ?? delivery;
+  if (first !== delivery || lanes.isHeldUp()) return true;
   return delivery.commitError === undefined && refusing(delivery) !== undefined;
 }
 
