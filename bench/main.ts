@@ -5,13 +5,14 @@ import type { Facts, Line } from "./lib/line.ts";
 import { machineLine } from "./lib/machine.ts";
 import { makePlace } from "./lib/place.ts";
 import { postgresFacts, postgresUrl } from "./lib/postgres.ts";
-import { redisFacts, redisUrl } from "./lib/redis.ts";
+import { redisFacts, redisSyncedFacts, redisSyncedUrl, redisUrl } from "./lib/redis.ts";
 import { type Measurement, type Run, type RunOptions, runOf, type ServerName, type Urls } from "./lib/run.ts";
+import { brokers } from "./suites/brokers.ts";
 import { embedded } from "./suites/embedded.ts";
 import { overload } from "./suites/overload.ts";
 import { postgres } from "./suites/postgres.ts";
 
-const suites: Readonly<Record<string, readonly Measurement[]>> = { embedded, overload, postgres };
+const suites: Readonly<Record<string, readonly Measurement[]>> = { brokers, embedded, overload, postgres };
 
 const usage = `npm run bench -- SUITE [--json --quick --full --repeat N --only NAME --without PEER --profile DIR]
 
@@ -83,6 +84,7 @@ async function main(): Promise<void> {
 
 const servers: Readonly<Record<ServerName, readonly [url: () => string, facts: (url: string) => Promise<Facts>]>> = {
   redis: [redisUrl, redisFacts],
+  redisSynced: [redisSyncedUrl, redisSyncedFacts],
   postgres: [postgresUrl, postgresFacts],
 };
 

@@ -23,3 +23,20 @@ export async function redisFacts(url: string): Promise<Facts> {
     ioredis: packageVersion("ioredis"),
   };
 }
+
+/** The URL of the Redis that syncs every write. */
+export const redisSyncedUrl = (): string => serviceUrl("redis-synced");
+
+/** Version and durability of that. Throws when it acknowledges what is not on the disk. */
+export async function redisSyncedFacts(url: string): Promise<Facts> {
+  const redis = new Redis(url);
+  const info = await redis.info("server");
+  const [, appendfsync = ""] = await redis.config("GET", "appendfsync");
+  redis.disconnect();
+  if (appendfsync !== "always")
+    throw new Error(`The Redis runs with appendfsync=${appendfsync}; the bench needs always.`);
+  return {
+    redisSynced: /redis_version:(\S+)/.exec(info)?.[1] ?? "unknown",
+    redisSyncedAppendfsync: appendfsync,
+  };
+}
