@@ -6,6 +6,7 @@ import { z } from "zod";
 import type { Delivery } from "../../src/delivery/lanes/delivery.ts";
 import { Lane } from "../../src/delivery/lanes/lane.ts";
 import type { Lanes } from "../../src/delivery/lanes/lanes.ts";
+import { createSlots } from "../../src/delivery/lanes/slots.ts";
 import { createSoloGate } from "../../src/delivery/lanes/solo-gate.ts";
 import { SuspectGroup } from "../../src/delivery/partition/suspect-group.ts";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
@@ -141,6 +142,33 @@ describe("suspects", () => {
     await b.app.stop();
   });
 
+  it("do not keep a process waiting for one of them that blocks its partition and keeps the only slot", async () => {
+    const before = await died(range(4).map((n) => [`key-${n}`, n] as const));
+    const handled: number[] = [];
+    let fails = true;
+    const b = await before.begin(
+      (_, n) => {
+        if (n === 0 && fails) throw new Error("not yet");
+        handled.push(n);
+      },
+      {
+        concurrency: 1,
+        onFailure: "blockPartition",
+        retry: { immediateMs: [], delayedMs: Array<number>(50).fill(60_000), jitter: "none" },
+      },
+    );
+    await b.rest();
+    // Another subscription of the process goes on meanwhile: its gate is open.
+    const other = await drive(b.clock, b.app.publish(Happened, { key: "new", n: 9 }));
+    assert.ok(other);
+    assert.deepEqual(handled, []);
+    assert.equal((await drive(b.clock, b.app.health())).subscriptions[0]?.running, 1);
+    fails = false;
+    await b.clock.advance(61_000);
+    assert.deepEqual(handled, [0, 1, 2, 3, 9]);
+    await b.app.stop();
+  });
+
   it("wait in their lanes for each other: whose key is held meanwhile does not run", async () => {
     const ran: Delivery[] = [];
     const lanes = {
@@ -151,7 +179,7 @@ describe("suspects", () => {
       runAlone: async (delivery: Delivery) => void ran.push(delivery),
     } as unknown as Lanes;
     const group = new SuspectGroup({
-      runtime: { gate: createSoloGate() } as never,
+      runtime: { gate: createSoloGate(), slots: createSlots(64) } as never,
       claims: undefined as never,
       lanes,
       mustWait: () => false,

@@ -51,20 +51,37 @@ export class SuspectGroup {
 
   /** Runs what is in it, with nothing beside it in this process; resolves when all of it has come to an end, or waits in its lane. Returns how many ran. */
   async run(): Promise<number> {
-    const { runtime, lanes, mustWait } = this.#options;
-    const waiting = this.#waiting;
+    const { runtime } = this.#options;
+    let waiting = this.#waiting;
     if (waiting.length === 0) return 0;
     this.#waiting = [];
     let ran = 0;
     await runtime.gate.alone(async () => {
-      // Who is not the first in its lane any more is held with its key, or waits behind an earlier one.
-      const running = waiting.filter((delivery) => delivery.lane?.queue[0] === delivery && !mustWait(delivery));
-      for (const { lane } of running) lane?.start();
-      ran = running.length;
-      const claim = running.length > 1 ? this.#named() : undefined;
-      await Promise.all(running.map((delivery) => lanes.runAlone(delivery, claim)));
+      for (;;) {
+        waiting = this.#ready(waiting);
+        if (waiting.length === 0) return;
+        // No more than have a slot: who keeps one, because it blocks its partition, is nobody to wait for behind a closed gate.
+        const free = Math.max(1, runtime.slots.size - runtime.slots.taken());
+        const wave = waiting.slice(0, free);
+        waiting = waiting.slice(free);
+        await this.#runTogether(wave);
+        ran += wave.length;
+      }
     });
     return ran;
+  }
+
+  /** Who is not the first in its lane any more is held with its key, or waits behind an earlier one. */
+  #ready(waiting: readonly Delivery[]): Delivery[] {
+    const { mustWait } = this.#options;
+    return waiting.filter((delivery) => delivery.lane?.queue[0] === delivery && !mustWait(delivery));
+  }
+
+  async #runTogether(wave: readonly Delivery[]): Promise<void> {
+    const { lanes } = this.#options;
+    for (const { lane } of wave) lane?.start();
+    const claim = wave.length > 1 ? this.#named() : undefined;
+    await Promise.all(wave.map((delivery) => lanes.runAlone(delivery, claim)));
   }
 
   /** Says in the store who they are, once for all of them; a single one says more: that it runs alone. */
