@@ -70,7 +70,7 @@ const rare = /^(park|resolve|redrive|discard|answer|pause-key)\./;
 const afterStopMs = 150;
 /** How long a process may take to run; a machine that is busy is slow. */
 const readyMs = 60_000;
-const finishMs = 300_000;
+const finishMs = 600_000;
 
 /** A run of kills. */
 interface Run extends Surroundings {
