@@ -1,8 +1,8 @@
-import { TidingsError } from "../../errors/tidings-error.ts";
 import type { StoredRecord } from "../../event/record.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Claims } from "../commit/claims.ts";
 import type { Committer } from "../commit/committer.ts";
+import { conflictError, conflictsMax } from "../failure/conflict.ts";
 import { leave } from "../guards/entrance.ts";
 import type { HeldKeys } from "../held/held-keys.ts";
 import type { Batches } from "../run/batches.ts";
@@ -31,9 +31,6 @@ export interface LanesOptions {
   /** A delivery is done with: fetch may go on. */
   readonly onSettled: (delivery: Delivery) => void;
 }
-
-/** A delivery whose reads have changed so often is given to the retry ladder: somebody else writes without end. */
-const conflictsMax = 1000;
 
 /** Runs the deliveries of a partition: parallel across keys, in order and one at a time per key. */
 export class Lanes implements DeliveryOwner {
@@ -328,12 +325,8 @@ export class Lanes implements DeliveryOwner {
 
   conflicted(delivery: Delivery, changed: string): void {
     this.#runtime.metrics.conflicts.add();
-    if (delivery.conflicts > conflictsMax || this.#runtime.guarantee === "at-most-once") {
-      delivery.commitError = new TidingsError(
-        "TIDINGS_CONFLICT",
-        `The state that "${delivery.record.type}" reads in "${this.#runtime.name}" changed before each of ${delivery.conflicts} commits.`,
-      );
-    }
+    if (delivery.conflicts > conflictsMax || this.#runtime.guarantee === "at-most-once")
+      delivery.commitError = conflictError(delivery.record.type, this.#runtime.name, delivery.conflicts);
     if (delivery.held) return this.#hot.await(delivery, changed, () => this.#options.held.conflicted(delivery));
     if (!this.#alone.has(delivery)) this.#hot.queueUp(delivery, changed);
     this.#runAgain(delivery);
@@ -375,17 +368,23 @@ export class Lanes implements DeliveryOwner {
 
   /** Nothing new starts; resolves when nothing runs. */
   quiesce(): Promise<void> {
-    this.#stopped = true;
+    this.#close();
     this.#options.batches.stop();
     this.#aftermath.stop();
     this.#hot.stop();
-    this.#door.stop();
     if (this.#runningCount === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
+  /** First of all: what is given up gives back what guards had let it through with, and nothing of this partition may take it. */
+  #close(): void {
+    this.#stopped = true;
+    this.#door.stop();
+  }
+
   /** Nothing will be committed any more: nobody shall wait for what has ended, and nothing that has not begun begins. */
   letGo(): void {
+    this.#close();
     for (const lane of this.#lanes.all()) lane.wakeAll();
     const open = [...this.#options.batches.drop(), ...(this.#atMostOnce?.giveUp() ?? [])];
     for (const delivery of open) this.#abandon(delivery);

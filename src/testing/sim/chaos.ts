@@ -30,6 +30,7 @@ export class Chaos {
   /** The newest definition that was started. */
   epoch = 1;
   #over = false;
+  #underWay = 0;
 
   constructor(context: ChaosContext) {
     this.#context = context;
@@ -42,9 +43,17 @@ export class Chaos {
     for (const fault of faults) {
       scheduler.at(fault.atMs, () => {
         if (this.#over) return;
-        this.#do(fault).catch((error: unknown) => this.#context.unexpected(fault.kind, error));
+        this.#underWay += 1;
+        this.#do(fault)
+          .catch((error: unknown) => this.#context.unexpected(fault.kind, error))
+          .finally(() => (this.#underWay -= 1));
       });
     }
+  }
+
+  /** Whether operators wait for an answer still, or are to take back what they did: what they have begun they bring to an end. */
+  get busy(): boolean {
+    return this.#underWay > 0;
   }
 
   /** Nothing goes wrong any more. */

@@ -19,7 +19,7 @@ export interface HealOptions {
   readonly epoch: () => number;
   readonly observer: Engine;
   readonly admin: Admin;
-  /** Whether the workload still publishes. */
+  /** Whether the workload still publishes, or operators are not through. */
   readonly working: () => boolean;
   /** Whether to redrive all dead letters once everything is at rest. */
   readonly redrive: boolean;
@@ -28,8 +28,8 @@ export interface HealOptions {
   readonly witness: Witness;
 }
 
-/** How long everything may take to drain, in virtual time. */
-const deadlineMs = 15 * 60_000;
+/** How long everything may take to drain, in virtual time: where many events kill, each death costs what a lease lasts. */
+const deadlineMs = 60 * 60_000;
 
 /** How often to look whether it has. */
 const lookEveryMs = 1000;

@@ -198,7 +198,7 @@ class Run {
       epoch: () => chaos.epoch,
       observer: this.#observer,
       admin: this.#healer(),
-      working: () => working,
+      working: () => working || chaos.busy,
       redrive: startDice.chance(0.5),
       operations: this.#swarm.kinds.includes("redrive-operation") ? new Dice(this.#seed, "operations") : undefined,
       witness,

@@ -74,6 +74,43 @@ describe("a guard at which many wait", () => {
     await b.app.stop();
   });
 
+  it("has its probe back when the partition of the delivery that was to be it is lost, at most once", async () => {
+    const bank = outside();
+    const world = memoryWorld();
+    const platform = virtualPlatform();
+    const called = api({ breaker: { failures: 3, openMs: 1000, openMsMax: 1000 } });
+    const sink = service("payer", { guarantee: "at-most-once" }).on(
+      Happened,
+      ({ data }, ctx) => ctx.call(called, () => callIt(bank, data, ctx)),
+      { uses: [called] },
+    );
+    const b = await bench([sink], { world, platform });
+    const other = await world.open({ platform });
+    bank.up = false;
+    const keys = keysOf(0, 12);
+    for (const key of keys) await b.feed(key, 0);
+    assert.equal((await stored(b)).state, "open");
+    bank.up = true;
+    let settling = 0;
+    const heal = world.fail(({ transaction, engine }) => {
+      if (engine === other || !transaction?.documents?.some(({ collection }) => collection === collections.positions))
+        return undefined;
+      settling += 1;
+      return { delayMs: 60_000 };
+    });
+    for (let ms = 0; ms < 3000 && settling === 0; ms += 10) await b.clock.advance(10);
+    assert.equal(settling, 1, "nobody was let through as the probe");
+    const held = (await other.leases?.list("partition/")) ?? [];
+    await other.leases?.release(held);
+    await b.clock.advance(20_000);
+    heal();
+    await b.clock.advance(60_000);
+    assert.equal((await stored(b)).state, "closed");
+    const totals = await b.app.totals();
+    assert.equal(totals.subscriptions[0]?.pending, 0);
+    await b.app.stop();
+  });
+
   it("lets no suspect through as its probe that has to wait for one before it", async () => {
     const bank = outside();
     const world = memoryWorld();
