@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import type { Facts, Line } from "./lib/line.ts";
 import { machineLine } from "./lib/machine.ts";
 import { makePlace } from "./lib/place.ts";
+import { natsFacts, natsUrl } from "./lib/nats.ts";
 import { postgresFacts, postgresUrl } from "./lib/postgres.ts";
 import { redisFacts, redisSyncedFacts, redisSyncedUrl, redisUrl } from "./lib/redis.ts";
 import { type Measurement, type Run, type RunOptions, runOf, type ServerName, type Urls } from "./lib/run.ts";
@@ -86,6 +87,7 @@ const servers: Readonly<Record<ServerName, readonly [url: () => string, facts: (
   redis: [redisUrl, redisFacts],
   redisSynced: [redisSyncedUrl, redisSyncedFacts],
   postgres: [postgresUrl, postgresFacts],
+  nats: [natsUrl, natsFacts],
 };
 
 /** Starts the servers that are needed by what is not left out. */

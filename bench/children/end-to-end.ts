@@ -11,6 +11,8 @@ export interface EndToEndTask {
   readonly peer: PeerName;
   readonly folder: string;
   readonly url?: string;
+  /** What the names of everything on a broker begin with. */
+  readonly prefix?: string;
   readonly warmup: number;
   readonly events: number;
   /** Calls that are not acknowledged yet. */
@@ -30,11 +32,11 @@ export interface EndToEndResult {
   readonly spent?: Spent;
 }
 
-const { peer: name, folder, url, warmup, events, inFlight, batch = 1, keys } = taskOf<EndToEndTask>();
+const { peer: name, folder, url, prefix, warmup, events, inFlight, batch = 1, keys } = taskOf<EndToEndTask>();
 const handled = counter();
 const onPostgres = url?.startsWith("postgres") ? url : undefined;
 const meter = onPostgres === undefined ? undefined : meterOf(onPostgres);
-const peer = await startPeer(name, { folder, url, onOrder: () => handled.add() });
+const peer = await startPeer(name, { folder, url, ...(prefix && { prefix }), onOrder: () => handled.add() });
 
 function publish(from: number, count: number): Promise<void> {
   if (batch === 1) return publishAll((order) => peer.publish(order), { from, events: count, inFlight, keys });

@@ -9,6 +9,8 @@ export interface LatencyTask {
   readonly peer: PeerName;
   readonly folder: string;
   readonly url?: string;
+  /** What the names of everything on a broker begin with. */
+  readonly prefix?: string;
   readonly perSecond: number;
   readonly warmup: number;
   readonly events: number;
@@ -22,7 +24,7 @@ export interface LatencyResult {
   readonly acknowledgedP99Ms: number;
 }
 
-const { peer: name, folder, url, perSecond, warmup, events, keys } = taskOf<LatencyTask>();
+const { peer: name, folder, url, prefix, perSecond, warmup, events, keys } = taskOf<LatencyTask>();
 const publishedAt: number[] = [];
 const latencies: number[] = [];
 const acknowledged: number[] = [];
@@ -30,6 +32,7 @@ const handled = counter();
 const peer = await startPeer(name, {
   folder,
   url,
+  ...(prefix && { prefix }),
   onOrder({ n }) {
     if (n >= warmup) latencies.push(performance.now() - (publishedAt[n] as number));
     handled.add();

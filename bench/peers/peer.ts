@@ -13,17 +13,33 @@ export interface Peer {
 export interface PeerOptions {
   /** An empty folder on the disk. */
   readonly folder: string;
-  /** Where the server listens, for the peers that need one: Redis, or a fresh database of PostgreSQL. */
+  /** Where the server listens, for the peers that need one: Redis, a fresh database of PostgreSQL, a broker. */
   readonly url: string | undefined;
+  /** What the names of everything on a broker begin with; what is there is removed in the end. */
+  readonly prefix?: string;
+  /** Whether it also handles what it publishes; true unless given. Only of the peers on a broker. */
+  readonly consumes?: boolean;
   /** Called for each order by the handler, which does nothing else. */
   readonly onOrder: (order: Order) => void;
 }
 
-export type PeerName = "tidings" | "bare" | "bullmq" | "bare-postgres" | "pg-boss" | "graphile-worker";
+export type PeerName =
+  | "tidings"
+  | "tidings-on-broker"
+  | "bare"
+  | "bullmq"
+  | "bare-postgres"
+  | "pg-boss"
+  | "graphile-worker"
+  | "raw-redis"
+  | "raw-nats";
 
 /** Starts a peer; its code is loaded only when it is asked for. */
 export async function startPeer(name: PeerName, options: PeerOptions): Promise<Peer> {
   if (name === "tidings") return (await import("./tidings.ts")).start(options);
+  if (name === "tidings-on-broker") return (await import("./tidings-on-broker.ts")).start(options);
+  if (name === "raw-redis") return (await import("./raw-redis.ts")).start(options);
+  if (name === "raw-nats") return (await import("./raw-nats.ts")).start(options);
   if (name === "bare") return (await import("./bare.ts")).start(options);
   if (name === "bullmq") return (await import("./bullmq.ts")).start(options);
   if (name === "bare-postgres") return (await import("./bare-postgres.ts")).start(options);

@@ -1,0 +1,35 @@
+// tidings on a broker, with a store beside it in a SQLite file where it consumes: at least once, everything else as it comes.
+import { join } from "node:path";
+
+import { service, tidings } from "../../src/index.ts";
+import { cleanBroker } from "../lib/clean.ts";
+import type { Peer, PeerOptions } from "./peer.ts";
+import { OrderPlaced, orders } from "./tidings.ts";
+
+export async function start({ folder, url = "", prefix = "", consumes = true, onOrder }: PeerOptions): Promise<Peer> {
+  const address = new URL(url);
+  address.searchParams.set("prefix", prefix);
+  if (address.protocol === "nats:") address.searchParams.set("durability", "weak");
+  const handler = service("handler", { from: "start", guarantee: "at-least-once" }).on(OrderPlaced, (event) =>
+    onOrder(event.data),
+  );
+  const app = await tidings({
+    name: "bench",
+    url: address.href,
+    ...(consumes ? { store: `sqlite:${join(folder, "bench.db")}`, services: [handler] } : {}),
+    topics: [orders],
+  }).start();
+  return {
+    publish: (order) => app.publish(OrderPlaced, order),
+    publishMany: (all) => app.publishAll(all.map((order) => [OrderPlaced, order] as const)),
+    async close() {
+      if (consumes) {
+        const { subscriptions } = await app.settled({ timeoutMs: 60_000 });
+        const deadLetters = subscriptions.reduce((sum, each) => sum + each.deadLetters, 0);
+        if (deadLetters > 0) throw new Error(`There are ${deadLetters} dead letters.`);
+      }
+      await app.stop();
+      await cleanBroker(url, prefix);
+    },
+  };
+}
