@@ -71,6 +71,7 @@ export class Lane {
       this.#flight.length < this.#window &&
       this.#flightBytes < windowBytesMax
     ) {
+      if (this.#mustWait(this.#queue[this.#head] as Item)) return;
       const item = this.#next();
       const { call } = item;
       const nowMs = this.#host.clock.monotonic();
@@ -131,6 +132,15 @@ export class Lane {
     }
     // What was given up is taken out, so that whoever closes does not wait for it.
     else if (this.#flight.length === 0 && this.#queue[this.#head]?.call.over) this.#sweep();
+  }
+
+  /**
+   * An event with an id of the caller's is under way alone. When somebody else has just stored it, the one behind it would find the id
+   * that it expects, though what stands before both was refused.
+   */
+  #mustWait({ by }: Item): boolean {
+    const last = this.#flight.at(-1);
+    return last !== undefined && (by !== undefined || last.by !== undefined);
   }
 
   #next(): Item {
