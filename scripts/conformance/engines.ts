@@ -8,8 +8,10 @@ import { serviceUrl } from "../services/url.ts";
 import { movablePlatform, type Open, type Opened } from "../../src/conformance/index.ts";
 import { memoryWorld } from "../../src/engines/memory/index.ts";
 import type { UserSql as PostgresHandle } from "../../src/engines/postgres/index.ts";
+import { queueOf, registryOf } from "../../src/engines/rabbitmq/names.ts";
 import { systemPlatform } from "../../src/platform/system.ts";
 import type { Engine, EngineContext } from "../../src/ports/engine.ts";
+import type { TopicSpec } from "../../src/ports/topics.ts";
 
 export const bindings = ["node:sqlite", "better-sqlite3"] as const;
 export type Binding = (typeof bindings)[number];
@@ -170,6 +172,38 @@ export const openNats: Open = async () => {
   };
 };
 
+/** A prefix of its own in the RabbitMQ of `npm run services`, or of TIDINGS_RABBITMQ_URL. Each publisher has its own clock, so cases wait. */
+export const openRabbitmq: Open = async () => {
+  const prefix = `c-${randomUUID().replaceAll("-", "").slice(0, 24)}`;
+  const { rabbitmq } = await import("../../src/engines/rabbitmq/index.ts");
+  const url = serviceUrl("rabbitmq");
+  const opened = await several((context) => rabbitmq({ url, prefix, durability: "weak" }).open(context));
+  return {
+    engine: opened.engine,
+    platform: opened.platform,
+    second: () => opened.second(),
+    reopen: () => opened.reopen(),
+    async close() {
+      // The first one may be closed.
+      const topics = await (await opened.second()).topics.list();
+      await opened.close();
+      await removeQueues(url, prefix, topics);
+    },
+  };
+};
+
+/** Removes the streams of these topics, and the one in which they are declared. */
+export async function removeQueues(url: string, prefix: string, topics: readonly TopicSpec[]): Promise<void> {
+  const { connect } = await import("amqplib");
+  const connection = await connect(url);
+  const channel = await connection.createChannel();
+  for (const { name, partitions } of topics)
+    for (let partition = 0; partition < partitions; partition++)
+      await channel.deleteQueue(queueOf(prefix, name, partition));
+  await channel.deleteQueue(registryOf(prefix));
+  await connection.close();
+}
+
 /** Removes the keys of a prefix, some at a time. */
 async function removeAll(client: RedisClient, prefix: string): Promise<void> {
   for await (const keys of client.scanIterator({ MATCH: `{${prefix}}:*`, COUNT: 1000 }))
@@ -214,6 +248,7 @@ export const engines = {
   postgres: (_binding: Binding): Open => openPostgres,
   redis: (_binding: Binding): Open => openRedis,
   nats: (_binding: Binding): Open => openNats,
+  rabbitmq: (_binding: Binding): Open => openRabbitmq,
 } as const;
 
 /** What is the same for all engines that live in this process: each call of `open` gives one more on the same data. */

@@ -1,10 +1,11 @@
 // Every service there is. A new one is a file beside this one and a line here.
 import { nats } from "./nats.ts";
 import { postgres } from "./postgres.ts";
+import { rabbitmq } from "./rabbitmq.ts";
 import { redis, redisSynced } from "./redis.ts";
 import { type Service, ServiceError } from "./service.ts";
 
-export const catalog: readonly Service[] = [nats, postgres, redis, redisSynced];
+export const catalog: readonly Service[] = [nats, postgres, rabbitmq, redis, redisSynced];
 
 /** The service of that name; an unknown name is an error that lists the known ones. */
 export function serviceNamed(name: string): Service {

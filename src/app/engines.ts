@@ -18,6 +18,8 @@ const engines: Readonly<Record<string, (url: string) => Promise<EngineFactory>>>
   rediss: redis,
   nats,
   tls: nats,
+  amqp: rabbitmq,
+  amqps: rabbitmq,
 };
 
 async function postgres(url: string): Promise<EngineFactory> {
@@ -33,6 +35,11 @@ async function redis(url: string): Promise<EngineFactory> {
 async function nats(url: string): Promise<EngineFactory> {
   const { natsFromUrl } = await import("../engines/nats/factory.ts");
   return natsFromUrl(url);
+}
+
+async function rabbitmq(url: string): Promise<EngineFactory> {
+  const { rabbitmqFromUrl } = await import("../engines/rabbitmq/factory.ts");
+  return rabbitmqFromUrl(url);
 }
 
 /** The engine of a URL. Throws TIDINGS_UNKNOWN_ENGINE, and what the engine says of the rest of the URL. */

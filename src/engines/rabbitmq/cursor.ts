@@ -1,0 +1,198 @@
+import type { ConsumeMessage } from "amqplib";
+import type { ReadLimits } from "../../ports/topics.ts";
+import { unreachable } from "./failure.ts";
+import { Feed } from "./feed.ts";
+import type { Link } from "./link.ts";
+import type { Settings } from "./options.ts";
+
+/** Most events that are held ready for a reader. */
+const aheadMax = 1000;
+/** So many are acknowledged at once. */
+const ackEvery = 16;
+/** A consumer that nobody has used for so long is closed, in milliseconds. */
+const keptMs = 40_000;
+
+/** What a cursor found. */
+export interface Stretch<Entry> {
+  readonly entries: Entry[];
+  readonly next: number;
+  /** Positions that retention has taken, from the asked one on. */
+  readonly lost: number;
+  /** Whether nothing stood behind it, looked at during this call. */
+  readonly end: boolean;
+}
+
+/** What a cursor needs of whoever reads. */
+export interface CursorParts<Entry> {
+  readonly link: Link;
+  readonly settings: Settings;
+  readonly now: () => number;
+  readonly queue: string;
+  readonly decode: (message: ConsumeMessage, position: number) => Entry;
+  /** What stands at a place that the server uses itself; `before` is the message that comes behind it. */
+  readonly gap: (position: number, before: ConsumeMessage) => Entry;
+  /** The first position that is left. */
+  readonly first: () => Promise<number>;
+  /** Something came while nobody waited for it. */
+  readonly came?: (offset: number) => void;
+}
+
+interface Held {
+  readonly message: ConsumeMessage;
+  readonly offset: number;
+}
+
+/** Reads one stream in order, ahead of whoever asks, by a consumer that stays attached. For one caller at a time. */
+export class Cursor<Entry> {
+  readonly #parts: CursorParts<Entry>;
+  /** Position of what comes next. */
+  next: number;
+  usedAtMs: number;
+  #feed: Feed | undefined;
+  #buffer: Held[] = [];
+  #head = 0;
+  #bytes = 0;
+  #failure: Error | undefined;
+  #broken = false;
+  #reading = false;
+  #wake: (() => void) | undefined;
+
+  constructor(parts: CursorParts<Entry>, position: number) {
+    this.#parts = parts;
+    this.next = position;
+    this.usedAtMs = parts.now();
+  }
+
+  /** Whether it can be read on. */
+  get usable(): boolean {
+    return !this.#broken && this.#parts.now() - this.usedAtMs < keptMs;
+  }
+
+  /** Reads on. Throws TIDINGS_RECORD_CORRUPT, TIDINGS_UNREACHABLE, and what the server refuses with. */
+  async read(limits: ReadLimits): Promise<Stretch<Entry>> {
+    this.#reading = true;
+    try {
+      const end = await this.#fill(limits);
+      const asked = this.next;
+      const entries = await this.#gaps(limits.events);
+      const lost = this.next - asked - entries.length;
+      let bytes = 0;
+      while (this.#size > 0) {
+        const { message, offset } = this.#buffer[this.#head] as Held;
+        const size = sizeOf(message);
+        // A gap is looked at at the beginning of a page only.
+        if (offset !== this.next) break;
+        if (entries.length > 0 && (entries.length >= limits.events || bytes + size > limits.bytes)) break;
+        const entry = this.#decoded(message, offset, entries.length > 0);
+        if (entry === undefined) break;
+        entries.push(entry);
+        bytes += size;
+        this.#take(size);
+        this.next = offset + 1;
+      }
+      this.#refill();
+      return { entries, next: this.next, lost, end: end && this.#size === 0 };
+    } finally {
+      this.#reading = false;
+      this.usedAtMs = this.#parts.now();
+    }
+  }
+
+  /** Lets go of the consumer. */
+  close(): void {
+    this.#broken = true;
+    this.#feed?.close();
+    this.#wake?.();
+  }
+
+  get #size(): number {
+    return this.#buffer.length - this.#head;
+  }
+
+  /** Gets so much as a page may have, unless there is no more: then true. */
+  async #fill({ events, bytes }: ReadLimits): Promise<boolean> {
+    const { settings, link } = this.#parts;
+    const enough = (): boolean =>
+      this.#size >= Math.min(events, aheadMax) || this.#bytes >= Math.min(bytes, settings.windowBytesMax);
+    if (this.#broken) throw this.#failure ?? unreachable(settings.address, "a reader was cut off");
+    if (enough() && this.#size > 0) return false;
+    this.#feed ??= await this.#begin();
+    const feed = this.#feed;
+    for (let more = true; more && !this.#broken && !(this.#size > 0 && enough());) {
+      more = await link.bounded(Promise.race([feed.settled(), this.#cut()]));
+      if (!more) return !this.#broken;
+    }
+    if (this.#broken && this.#size === 0) throw this.#failure ?? unreachable(settings.address, "a reader was cut off");
+    return false;
+  }
+
+  /** Resolves when the consumer is lost. */
+  #cut(): Promise<boolean> {
+    return new Promise((resolve) => (this.#wake = () => resolve(false)));
+  }
+
+  #begin(): Promise<Feed> {
+    const { link, queue } = this.#parts;
+    return link.ask((model) =>
+      Feed.open(model, queue, this.next, {
+        delivered: (message, offset) => this.#delivered(message, offset),
+        lost: (error) => {
+          this.#failure = error;
+          this.#broken = true;
+          this.#wake?.();
+        },
+      }),
+    );
+  }
+
+  /** What stands before the first message that is there: gone by retention, or used by the server itself. */
+  async #gaps(eventsMax: number): Promise<Entry[]> {
+    const held = this.#buffer[this.#head];
+    if (!held || held.offset <= this.next) return [];
+    const first = await this.#parts.first();
+    this.next = Math.min(Math.max(first, this.next), held.offset);
+    const entries: Entry[] = [];
+    while (this.next < held.offset && entries.length < eventsMax)
+      entries.push(this.#parts.gap(this.next++, held.message));
+    return entries;
+  }
+
+  #decoded(message: ConsumeMessage, offset: number, later: boolean): Entry | undefined {
+    try {
+      return this.#parts.decode(message, offset);
+    } catch (error) {
+      // What stands before it is served first.
+      if (later) return undefined;
+      throw error;
+    }
+  }
+
+  #delivered(message: ConsumeMessage, offset: number): void {
+    const idle = this.#size === 0 && !this.#reading;
+    // The server begins with a whole chunk, and behind the end with what is new.
+    if (offset >= this.next) {
+      this.#buffer.push({ message, offset });
+      this.#bytes += sizeOf(message);
+    }
+    this.#refill();
+    if (idle) this.#parts.came?.(offset);
+  }
+
+  /** Has the server send on, unless enough is held. */
+  #refill(): void {
+    if (this.#size < aheadMax && this.#bytes < this.#parts.settings.windowBytesMax) this.#feed?.more(ackEvery);
+  }
+
+  #take(size: number): void {
+    this.#head++;
+    this.#bytes -= size;
+    if (this.#head < 256 && this.#size > 0) return;
+    this.#buffer = this.#buffer.slice(this.#head);
+    this.#head = 0;
+  }
+}
+
+/** What a message counts for: its payload and about what its headers have. */
+export function sizeOf({ content }: ConsumeMessage): number {
+  return content.length + 256;
+}

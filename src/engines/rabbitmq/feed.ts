@@ -1,0 +1,116 @@
+import type { Channel, ChannelModel, ConsumeMessage, Message } from "amqplib";
+import { dropChannel, openChannel } from "./client.ts";
+
+/** Where a consumer of a stream begins. */
+export type From = number | "first" | "last" | "next" | { readonly timeMs: number };
+
+/** Who takes what a consumer is sent. */
+export interface Taker {
+  delivered(message: ConsumeMessage, offset: number, feed: Feed): void;
+  /** The consumer is of no use any more. */
+  lost(error: Error | undefined): void;
+}
+
+/** How many messages may be on their way to a consumer. */
+export const prefetch = 64;
+
+/** A consumer of one stream, on a channel of its own. */
+export class Feed {
+  readonly #channel: Channel;
+  readonly #queue: string;
+  readonly #taker: Taker;
+  #last: ConsumeMessage | undefined;
+  #open = 0;
+  #failure: Error | undefined;
+  #over = false;
+  /** How many it was sent. */
+  received = 0;
+
+  private constructor(channel: Channel, queue: string, taker: Taker) {
+    this.#channel = channel;
+    this.#queue = queue;
+    this.#taker = taker;
+    channel.on("error", (error) => (this.#failure = error));
+    channel.on("close", () => this.#lost());
+  }
+
+  /** Begins to read a stream. */
+  static async open(model: ChannelModel, queue: string, from: From, taker: Taker): Promise<Feed> {
+    return Feed.on(await openChannel(model), queue, from, taker);
+  }
+
+  /** The same on a channel that is there already, which is the consumer's from now on. */
+  static async on(channel: Channel, queue: string, from: From, taker: Taker): Promise<Feed> {
+    const feed = new Feed(channel, queue, taker);
+    await channel.prefetch(prefetch);
+    await channel.consume(queue, (message) => feed.#delivered(message), offsetArguments(from));
+    return feed;
+  }
+
+  /**
+   * Resolves when everything that was committed before the call is delivered, as far as it was acknowledged: true when something
+   * came meanwhile. The server has no such question, but making a consumer goes through the process that tells all consumers
+   * of what is new, and behind what that has told us of already.
+   */
+  async settled(): Promise<boolean> {
+    const before = this.received;
+    const { consumerTag } = await this.#channel.consume(this.#queue, ignore, offsetArguments("next"));
+    await this.#channel.cancel(consumerTag);
+    return this.received > before;
+  }
+
+  /** Lets the server send on: all that was delivered is taken. */
+  more(atLeast: number): void {
+    if (this.#open < atLeast || this.#over || !this.#last) return;
+    this.#open = 0;
+    try {
+      this.#channel.ack(this.#last, true);
+    } catch {
+      // It is being closed, and the taker is told.
+    }
+  }
+
+  close(): void {
+    if (this.#over) return;
+    this.#over = true;
+    dropChannel(this.#channel);
+  }
+
+  #delivered(message: ConsumeMessage | null): void {
+    if (this.#over) return;
+    // The server says so when the queue is deleted, or its server leaves.
+    if (!message) {
+      this.#failure = new Error("the consumer was cancelled; channel closed");
+      this.#lost();
+      return dropChannel(this.#channel);
+    }
+    this.#last = message;
+    this.#open++;
+    this.received++;
+    this.#taker.delivered(message, offsetOf(message), this);
+  }
+
+  #lost(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#taker.lost(this.#failure);
+  }
+}
+
+/** The place of a message in its stream. */
+export function offsetOf(message: ConsumeMessage): number {
+  return Number(headerOf(message, "x-stream-offset"));
+}
+
+/** A header of a message, whatever it holds. */
+export function headerOf({ properties }: Message, name: string): unknown {
+  const headers: Readonly<Record<string, unknown>> | undefined = properties.headers;
+  return headers?.[name];
+}
+
+export function offsetArguments(from: From): { arguments: { "x-stream-offset": unknown } } {
+  const offset = typeof from === "object" ? { "!": "timestamp", value: Math.max(0, Math.floor(from.timeMs / 1000)) } : from; // prettier-ignore
+  return { arguments: { "x-stream-offset": offset } };
+}
+
+const ignore = (): void => undefined;

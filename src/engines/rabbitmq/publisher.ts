@@ -1,0 +1,184 @@
+import type { Platform } from "../../platform/platform.ts";
+import type { Appended, TopicEntry } from "../../ports/topics.ts";
+import { Call, type Item } from "./call.ts";
+import { type Catalog, checkPartition } from "./catalog.ts";
+import { blockedError, closedError } from "./failure.ts";
+import { Lane, type LaneHost } from "./lane.ts";
+import type { Line, Link } from "./link.ts";
+import { queueOf } from "./names.ts";
+import type { Settings } from "./options.ts";
+import type { Reader } from "./reader.ts";
+import { type Draft, draftOf } from "./wire.ts";
+
+/** How often to look for calls whose time is over, in milliseconds. */
+const lookMs = 200;
+
+export interface PublisherParts {
+  readonly platform: Platform;
+  readonly settings: Settings;
+  /** Connections of which only one at a time can be this process's. */
+  readonly link: Link;
+  readonly instance: string;
+  readonly reader: Pick<Reader, "known" | "seen">;
+  /** Hears of topics that have new events. */
+  readonly published: (topic: string) => void;
+}
+
+/** Takes publishes and brings their events to the lanes of their partitions. */
+export class Publisher {
+  readonly #parts: PublisherParts;
+  readonly #host: LaneHost;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #calls = new Set<Call>();
+  #line: Line | undefined;
+  #tokens = 0;
+  /** Publishes behind one that looks up its topics wait for it. */
+  #gate: Promise<unknown> | undefined;
+  #waiting = 0;
+  #ticking = false;
+  #closed = false;
+  #drained: (() => void)[] = [];
+
+  constructor(parts: PublisherParts) {
+    this.#parts = parts;
+    const { platform, settings, link, reader } = parts;
+    this.#host = {
+      clock: platform.clock,
+      settings,
+      line: () => this.#line,
+      known: (queue) => reader.known(queue),
+      seen: (queue, offset) => reader.seen(queue, offset),
+      stored: (item, offset) => this.#stored(item, offset),
+      stuck: (line) => link.abandon(line, "what was published is not stored"),
+    };
+    link.listen({
+      up: (line) => {
+        this.#line = line;
+        this.#pump();
+      },
+      down: () => {
+        this.#line = undefined;
+        for (const lane of this.#lanes.values()) lane.down();
+      },
+      unblocked: () => this.#pump(),
+    });
+  }
+
+  /** See `Topics.publish`. */
+  publish(entries: readonly TopicEntry[], catalog: Catalog): Promise<readonly Appended[]> {
+    const { settings, platform } = this.#parts;
+    const nowMs = platform.clock.now();
+    const drafts = entries.map((entry) =>
+      draftOf(entry, queueOf(settings.prefix, entry.topic, entry.partition), nowMs, settings.eventBytesMax),
+    );
+    if (!this.#gate && drafts.every(({ topic }) => catalog.known(topic))) return this.#checked(drafts, catalog);
+    const names = new Set(drafts.map(({ topic }) => topic));
+    const loaded = Promise.all(Array.from(names, (name) => catalog.topic(name)));
+    loaded.catch(() => undefined);
+    this.#waiting++;
+    const turn = (this.#gate ?? Promise.resolve()).then(() =>
+      loaded.then(() => ({ accepted: this.#checked(drafts, catalog) })),
+    );
+    const gate = turn
+      .catch(() => undefined)
+      .finally(() => {
+        this.#waiting--;
+        if (this.#gate === gate) this.#gate = undefined;
+        this.#settled();
+      });
+    this.#gate = gate;
+    return turn.then(({ accepted }) => accepted);
+  }
+
+  /** Appends to a stream of ours that is no partition; resolves with its offset. */
+  async append(queue: string, text: string): Promise<number> {
+    const data = Buffer.from(text);
+    const contentType = "application/json";
+    const draft = { topic: "", partition: 0, queue, headers: {}, contentType, data, bytes: data.length };
+    const [appended] = await this.#accept([draft]);
+    return (appended as Appended).position;
+  }
+
+  /** Resolves when everything that was accepted is answered; nothing more may come then. */
+  async close(): Promise<void> {
+    if (this.#calls.size > 0 || this.#waiting > 0) await new Promise<void>((resolve) => this.#drained.push(resolve));
+    this.#closed = true;
+  }
+
+  #checked(drafts: readonly Draft[], catalog: Catalog): Promise<readonly Appended[]> {
+    for (const { topic, partition } of drafts) {
+      const found = catalog.known(topic);
+      if (!found) throw closedError(this.#parts.settings.address);
+      checkPartition(found, partition);
+    }
+    return this.#accept(drafts);
+  }
+
+  #accept(drafts: readonly Draft[]): Promise<readonly Appended[]> {
+    const { platform, settings, instance } = this.#parts;
+    return new Promise((resolve, reject) => {
+      const over = (): void => this.#forget(call);
+      const settle = { resolve, reject, over };
+      const call: Call = new Call(drafts.length, platform.clock.monotonic(), settings.address, settle);
+      this.#calls.add(call);
+      const lanes = new Set<Lane>();
+      for (const [index, draft] of drafts.entries()) {
+        const lane = this.#laneOf(draft.queue);
+        lane.push({ call, index, draft, token: `${instance}-${(this.#tokens += 1).toString(36)}` });
+        lanes.add(lane);
+      }
+      for (const lane of lanes) lane.pump();
+      this.#tick();
+    });
+  }
+
+  #laneOf(queue: string): Lane {
+    let lane = this.#lanes.get(queue);
+    if (!lane) this.#lanes.set(queue, (lane = new Lane(queue, this.#host)));
+    return lane;
+  }
+
+  #stored({ call, index, draft }: Item, offset: number): void {
+    call.stored(index, offset);
+    if (draft.topic !== "") this.#parts.published(draft.topic);
+  }
+
+  #pump(): void {
+    for (const lane of this.#lanes.values()) lane.pump();
+  }
+
+  #forget(call: Call): void {
+    this.#calls.delete(call);
+    this.#settled();
+  }
+
+  #settled(): void {
+    if (this.#calls.size > 0 || this.#waiting > 0) return;
+    for (const resolve of this.#drained.splice(0)) resolve();
+  }
+
+  /** While there are calls or open channels, looks for those whose time is over. */
+  #tick(): void {
+    if (this.#ticking || this.#closed) return;
+    this.#ticking = true;
+    const { clock } = this.#parts.platform;
+    clock.after(lookMs, () => {
+      this.#ticking = false;
+      this.#look(clock.monotonic());
+      for (const lane of this.#lanes.values()) if (!lane.idle || lane.open) return this.#tick();
+      if (this.#calls.size > 0) this.#tick();
+    }, true); // prettier-ignore
+  }
+
+  #look(nowMs: number): void {
+    const { settings, link } = this.#parts;
+    const blocked = this.#line?.blocked;
+    for (const call of this.#calls) {
+      const works = this.#line !== undefined && blocked === undefined;
+      const limitMs = call.sent || works ? settings.requestTimeoutMs : settings.busyTimeoutMs;
+      if (nowMs - call.sinceMs > limitMs)
+        call.expire(blocked === undefined ? link.unreachable() : blockedError(settings.address, blocked));
+    }
+    for (const lane of this.#lanes.values()) lane.tick(nowMs);
+  }
+}

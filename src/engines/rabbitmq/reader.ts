@@ -1,0 +1,178 @@
+import { hasCode } from "../../errors/tidings-error.ts";
+import type { StoredRecord } from "../../event/record.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { Bounds, ReadLimits, ReadPage, TopicSpec } from "../../ports/topics.ts";
+import { checkPosition } from "../sql/topics.ts";
+import { type Catalog, checkPartition } from "./catalog.ts";
+import { Cursor } from "./cursor.ts";
+import { failureKind, gone, toTidingsError } from "./failure.ts";
+import type { Link } from "./link.ts";
+import { queueOf } from "./names.ts";
+import type { Settings } from "./options.ts";
+import { boundsOf, positionAt } from "./probe.ts";
+import { appendedAt, gapRecord, recordOf } from "./unwire.ts";
+
+/** Cursors that are kept for those who go on where they stopped, in all. */
+const cursorsMax = 256;
+/** So many streams are looked at at once. */
+const atOnce = 8;
+
+export interface ReaderParts {
+  readonly platform: Platform;
+  readonly settings: Settings;
+  readonly link: Link;
+  readonly catalog: Pick<Catalog, "known" | "topic">;
+  /** Something came for a topic whose readers had read all. */
+  readonly came: (topic: string) => void;
+}
+
+/** Reads partitions. */
+export class Reader {
+  readonly #parts: ReaderParts;
+  /** The cursors, those that were used last at the end; several readers may be at different places of one partition. */
+  readonly #cursors = new Map<string, Cursor<StoredRecord>[]>();
+  /** By stream, an offset that it had. */
+  readonly #known = new Map<string, number>();
+  #kept = 0;
+
+  constructor(parts: ReaderParts) {
+    this.#parts = parts;
+  }
+
+  /** See `Topics.read`. */
+  async read(name: string, partition: number, position: number, limits: ReadLimits): Promise<ReadPage> {
+    checkPosition(position);
+    const { catalog, settings } = this.#parts;
+    const topic = catalog.known(name) ?? (await catalog.topic(name));
+    checkPartition(topic, partition);
+    const queue = queueOf(settings.prefix, name, partition);
+    for (let tries = 0; ; tries++) {
+      const cursor = this.#found(queue, position) ?? this.#cursor(topic, partition, queue, position);
+      try {
+        const { entries: records, next, lost, end } = await cursor.read(limits);
+        this.#keep(queue, cursor);
+        if (records.length > 0) this.seen(queue, next - 1);
+        return { records, next, lost, end };
+      } catch (error) {
+        cursor.close();
+        if (hasCode(error, "TIDINGS_RECORD_CORRUPT")) throw error;
+        // A consumer may vanish with the connection that had it; the next one waits for another.
+        const again = hasCode(error, "TIDINGS_UNREACHABLE") || failureKind(error) === "away";
+        if (!again || tries > 0) throw this.#named(error, queue);
+      }
+    }
+  }
+
+  /** See `Topics.bounds`. */
+  async bounds(name: string): Promise<readonly Bounds[]> {
+    return this.#each(name, (queue) => this.#boundsOf(queue));
+  }
+
+  /** See `Topics.positionsAt`. */
+  async positionsAt(name: string, timeMs: number): Promise<readonly number[]> {
+    return this.#each(name, async (queue) => {
+      const found = await this.#parts.link.ask((model) => positionAt(model, queue, timeMs));
+      return found ?? (await this.#boundsOf(queue)).next;
+    });
+  }
+
+  /** A stream was seen to reach so far. */
+  seen(queue: string, offset: number): void {
+    const known = this.#known.get(queue);
+    if (known === undefined || known < offset) this.#known.set(queue, offset);
+  }
+
+  /** An offset that a stream had, if any was seen. */
+  known(queue: string): number | undefined {
+    return this.#known.get(queue);
+  }
+
+  close(): void {
+    for (const cursors of this.#cursors.values()) for (const cursor of cursors) cursor.close();
+    this.#cursors.clear();
+  }
+
+  async #each<Answer>(name: string, ask: (queue: string) => Promise<Answer>): Promise<Answer[]> {
+    const { catalog, settings } = this.#parts;
+    const { partitions } = await catalog.topic(name);
+    const answers: Answer[] = [];
+    let next = 0;
+    const work = async (): Promise<void> => {
+      for (let partition = next++; partition < partitions; partition = next++) {
+        const queue = queueOf(settings.prefix, name, partition);
+        try {
+          answers[partition] = await ask(queue);
+        } catch (error) {
+          throw this.#named(error, queue);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(atOnce, partitions) }, work));
+    return answers;
+  }
+
+  async #boundsOf(queue: string): Promise<Bounds> {
+    const { link, settings } = this.#parts;
+    const known = this.#known.get(queue);
+    const bounds = await link.ask((model) => boundsOf(model, queue, known));
+    // Streams never forget how far they were: this is another one.
+    if (known !== undefined && bounds.next <= known) throw gone(queue, settings.address);
+    if (bounds.next > 0) this.seen(queue, bounds.next - 1);
+    return bounds;
+  }
+
+  #cursor(topic: TopicSpec, partition: number, queue: string, position: number): Cursor<StoredRecord> {
+    const { link, settings, platform, came } = this.#parts;
+    const { name } = topic;
+    const { address } = settings;
+    const place = (at: number) => ({ topic: name, partition, position: at, address });
+    return new Cursor<StoredRecord>(
+      {
+        link, settings, queue,
+        now: () => platform.clock.monotonic(),
+        decode: (message, at) => recordOf(message, place(at)),
+        gap: (at, before) => gapRecord(place(at), appendedAt(before)),
+        first: async () => (await this.#boundsOf(queue)).first,
+        came: () => came(name),
+      },
+      position,
+    ); // prettier-ignore
+  }
+
+  /** A cursor that stands there, taken out. */
+  #found(queue: string, position: number): Cursor<StoredRecord> | undefined {
+    const cursors = this.#cursors.get(queue);
+    if (!cursors) return undefined;
+    for (const cursor of Array.from(cursors)) {
+      if (cursor.usable && cursor.next !== position) continue;
+      cursors.splice(cursors.indexOf(cursor), 1);
+      this.#kept--;
+      if (cursor.usable) return cursor;
+      cursor.close();
+    }
+    return undefined;
+  }
+
+  #keep(queue: string, cursor: Cursor<StoredRecord>): void {
+    if (!cursor.usable) return cursor.close();
+    const cursors = this.#cursors.get(queue) ?? [];
+    cursors.push(cursor);
+    this.#cursors.delete(queue);
+    this.#cursors.set(queue, cursors);
+    this.#kept++;
+    if (this.#kept <= cursorsMax) return;
+    for (const [other, [oldest, ...left]] of this.#cursors) {
+      if (left.length === 0) this.#cursors.delete(other);
+      else this.#cursors.set(other, left);
+      if (!oldest) continue;
+      oldest.close();
+      this.#kept--;
+      return;
+    }
+  }
+
+  #named(error: unknown, queue: string): Error {
+    const { address } = this.#parts.settings;
+    return failureKind(error) === "absent" ? gone(queue, address) : toTidingsError(error, address);
+  }
+}

@@ -1,0 +1,61 @@
+import { TidingsError } from "../../errors/tidings-error.ts";
+import type { TopicSpec } from "../../ports/topics.ts";
+import { onChannel } from "./client.ts";
+import { describeFailure, failureKind } from "./failure.ts";
+import type { Link } from "./link.ts";
+import { queueOf } from "./names.ts";
+import type { Settings } from "./options.ts";
+
+/** So many requests are under way at once. */
+const atOnce = 16;
+
+/** Makes a stream unless it is there. Throws TIDINGS_SERVER_UNSAFE for a queue of that name that is none. */
+export async function makeStream(link: Link, settings: Settings, name: string, kept = false): Promise<void> {
+  const { replicas, streamAgeMs, streamBytesMax, segmentBytes } = settings;
+  const options = {
+    "x-queue-type": "stream",
+    ...(replicas === undefined ? {} : { "x-initial-cluster-size": replicas }),
+    ...(streamAgeMs === undefined || kept ? {} : { "x-max-age": `${Math.ceil(streamAgeMs / 1000)}s` }),
+    ...(streamBytesMax === undefined || kept ? {} : { "x-max-length-bytes": streamBytesMax }),
+    ...(segmentBytes === undefined ? {} : { "x-stream-max-segment-size-bytes": segmentBytes }),
+  };
+  try {
+    await link.ask((model) => onChannel(model, (channel) => channel.assertQueue(name, { durable: true, arguments: options }))); // prettier-ignore
+  } catch (error) {
+    if (failureKind(error) !== "other-queue") throw error;
+    // A stream with other settings was made by a member with other options, or by an operator.
+    if (
+      /x-queue-type/.test(describeFailure(error)) ||
+      /'durable'|'auto_delete'|'exclusive'/.test((error as Error).message)
+    )
+      // prettier-ignore
+      throw noStream(name, settings.address, error);
+  }
+}
+
+/** Looks for a stream that must be there. Throws what the server refuses with where there is none. */
+export async function checkStream(link: Link, name: string): Promise<void> {
+  await link.ask((model) => onChannel(model, (channel) => channel.checkQueue(name)));
+}
+
+/** Makes the streams of a topic, or looks at them. */
+export async function eachPartition(
+  { name, partitions }: TopicSpec,
+  { prefix }: Settings,
+  act: (queue: string) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let partition = next++; partition < partitions; partition = next++)
+      await act(queueOf(prefix, name, partition));
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, partitions) }, work));
+}
+
+function noStream(queue: string, address: string, cause: unknown): TidingsError {
+  return new TidingsError(
+    "TIDINGS_SERVER_UNSAFE",
+    `The queue "${queue}" at ${address} is no stream: delete it, or choose another prefix.`,
+    { cause, details: { queue, address } },
+  );
+}

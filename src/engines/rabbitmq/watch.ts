@@ -1,0 +1,149 @@
+import type { Channel } from "amqplib";
+import type { CancelTimer } from "../../platform/clock.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { TopicSpec } from "../../ports/topics.ts";
+import { dropChannel, openChannel } from "./client.ts";
+import { offsetArguments } from "./feed.ts";
+import type { Line, Link } from "./link.ts";
+import { queueOf } from "./names.ts";
+
+/** After a hint the end of a stream is waited for anew, so that a busy one is not sent whole, in milliseconds. */
+const restMs = 20;
+/** After so long a topic that could not be watched is tried again. */
+const againMs = 1000;
+
+interface Watched {
+  readonly listeners: Set<() => void>;
+  channel: Channel | undefined;
+  cancel: CancelTimer | undefined;
+}
+
+export interface WatchParts {
+  readonly platform: Platform;
+  readonly prefix: string;
+  readonly link: Link;
+  readonly topic: (name: string) => Promise<TopicSpec>;
+}
+
+/**
+ * Tells listeners that a topic has new events: at once of those of this process, and of others' by a consumer that waits at the
+ * end of each stream for one message.
+ */
+export class Watch {
+  readonly #parts: WatchParts;
+  readonly #watched = new Map<string, Watched>();
+  #line: Line | undefined;
+
+  constructor(parts: WatchParts) {
+    this.#parts = parts;
+    parts.link.listen({ up: (line) => this.#up(line), down: () => this.#down() });
+  }
+
+  /** Something came to a topic: called once everything else of this turn is done. */
+  came(topic: string): void {
+    if (this.#watched.has(topic)) this.#parts.platform.clock.soon(() => this.#call(topic));
+  }
+
+  watch(topic: string, listener: () => void): () => void {
+    let watched = this.#watched.get(topic);
+    if (!watched) {
+      this.#watched.set(topic, (watched = { listeners: new Set(), channel: undefined, cancel: undefined }));
+      void this.#attach(topic, watched);
+    }
+    const found = watched;
+    // Wrapped, so that one function may listen twice.
+    const own = (): void => listener();
+    found.listeners.add(own);
+    return () => {
+      found.listeners.delete(own);
+      if (found.listeners.size > 0 || this.#watched.get(topic) !== found) return;
+      this.#watched.delete(topic);
+      this.#detach(found);
+    };
+  }
+
+  close(): void {
+    for (const watched of this.#watched.values()) this.#detach(watched);
+    this.#watched.clear();
+    this.#line = undefined;
+  }
+
+  #call(topic: string): void {
+    for (const listener of Array.from(this.#watched.get(topic)?.listeners ?? [])) listener();
+  }
+
+  #up(line: Line): void {
+    this.#line = line;
+    for (const [topic, watched] of this.#watched) void this.#attach(topic, watched);
+  }
+
+  #down(): void {
+    this.#line = undefined;
+    for (const watched of this.#watched.values()) this.#detach(watched);
+  }
+
+  #detach(watched: Watched): void {
+    watched.cancel?.();
+    watched.cancel = undefined;
+    if (watched.channel) dropChannel(watched.channel);
+    watched.channel = undefined;
+  }
+
+  async #attach(topic: string, watched: Watched): Promise<void> {
+    const line = this.#line;
+    if (!line) return;
+    this.#detach(watched);
+    try {
+      const { partitions } = await this.#parts.topic(topic);
+      if (this.#line !== line || this.#watched.get(topic) !== watched) return;
+      const channel = (watched.channel = await openChannel(line.model));
+      channel.on("close", () => {
+        if (watched.channel !== channel) return;
+        watched.channel = undefined;
+        this.#later(topic, watched);
+      });
+      await channel.prefetch(1);
+      for (let partition = 0; partition < partitions; partition++)
+        await this.#wait(topic, channel, queueOf(this.#parts.prefix, topic, partition));
+      // Something may have come while nobody listened.
+      this.came(topic);
+    } catch {
+      // A topic that is not there yet, or a server that is away.
+      if (!watched.channel) this.#later(topic, watched);
+    }
+  }
+
+  #later(topic: string, watched: Watched): void {
+    if (this.#watched.get(topic) !== watched || !this.#line || watched.cancel) return;
+    const again = (): void => {
+      watched.cancel = undefined;
+      void this.#attach(topic, watched);
+    };
+    watched.cancel = this.#parts.platform.clock.after(againMs, again, true);
+  }
+
+  /** Waits for one message at the end of a stream, and after a rest for the next. */
+  async #wait(topic: string, channel: Channel, queue: string): Promise<void> {
+    const { clock } = this.#parts.platform;
+    let came = false;
+    const { consumerTag } = await channel.consume(queue, (message) => {
+      // The queue is deleted, or its server leaves: all of it is begun anew.
+      if (!message) return dropChannel(channel);
+      if (came) return;
+      came = true;
+      this.came(topic);
+      channel.ack(message, true);
+      clock.after(restMs, () => void this.#anew(topic, channel, queue, consumerTag), true);
+    }, offsetArguments("next")); // prettier-ignore
+  }
+
+  async #anew(topic: string, channel: Channel, queue: string, consumerTag: string): Promise<void> {
+    try {
+      await channel.cancel(consumerTag);
+      await this.#wait(topic, channel, queue);
+      this.came(topic);
+    } catch {
+      // The channel is closed, and begun anew.
+    }
+  }
+}
