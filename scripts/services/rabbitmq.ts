@@ -18,22 +18,49 @@ export const rabbitmq: Service = {
   // Not the wrapper in the path, which wants to run as the user of the package.
   find: () => globSync("/usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin/rabbitmq-server").at(-1),
   prepare: async (place, found) => rabbitmqStart(place, found),
-  ask: ({ port }) =>
-    new Promise((resolve, reject) => {
-      const socket = createConnection({ host: "127.0.0.1", port });
-      socket.setTimeout(2_000, () => socket.destroy(new Error("RabbitMQ does not answer.")));
-      socket.once("connect", () => socket.write("AMQP\u0000\u0000\u0009\u0001"));
-      socket.once("error", reject);
-      socket.once("close", () => reject(new Error("RabbitMQ closed the connection.")));
-      // A frame of the method connection.start, on channel 0.
-      socket.once("data", (data) => {
-        socket.destroy();
-        if (data[0] === 1) resolve();
-        else reject(new Error("What answers is no RabbitMQ."));
-      });
-    }),
+  async ask(place) {
+    await greeted(place);
+    await streamsReady(place);
+  },
   url: (place) => `amqp://${user}:${password(place)}@127.0.0.1:${place.port}`,
 };
+
+/** Resolves when the server takes connections. */
+function greeted({ port }: Place): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ host: "127.0.0.1", port });
+    socket.setTimeout(2_000, () => socket.destroy(new Error("RabbitMQ does not answer.")));
+    socket.once("connect", () => socket.write("AMQP\u0000\u0000\u0009\u0001"));
+    socket.once("error", reject);
+    socket.once("close", () => reject(new Error("RabbitMQ closed the connection.")));
+    // A frame of the method connection.start, on channel 0.
+    socket.once("data", (data) => {
+      socket.destroy();
+      if (data[0] === 1) resolve();
+      else reject(new Error("What answers is no RabbitMQ."));
+    });
+  });
+}
+
+/**
+ * Resolves when the server would find its streams again after a kill: a 3.10 that dies within seconds after its very first stream
+ * was made never has any again, since what coordinates them was not written down yet.
+ */
+async function streamsReady(place: Place): Promise<void> {
+  if (written(place)) return;
+  const { connect } = await import("amqplib");
+  const connection = await connect(rabbitmq.url(place));
+  const channel = await connection.createChannel();
+  await channel.assertQueue("first-of-all", { durable: true, arguments: { "x-queue-type": "stream" } });
+  await connection.close();
+  if (!written(place)) throw new Error("What coordinates the streams is not written down yet.");
+}
+
+function written({ home }: Place): boolean {
+  return globSync(join(home, "data/*/coordination/*/names.dets")).some((file) =>
+    readFileSync(file).includes("rabbit_stream_coordinator"),
+  );
+}
 
 /** What starts a server with these lines of configuration, and this in its environment, beside what all have. */
 export function rabbitmqStart(
