@@ -206,13 +206,29 @@ export class Link {
     };
     model.on("close", ended);
     try {
-      await prepare?.(model, again);
+      if (prepare) await this.#soon(prepare(model, again));
       if (why) throw why;
       model.off("close", ended);
       return model;
     } catch (error) {
       discard(model);
       throw error;
+    }
+  }
+
+  /** Resolves as the work does, and throws when it takes longer than a connection may. */
+  async #soon(work: Promise<void>): Promise<void> {
+    const { platform, settings } = this.#parts;
+    const done = new AbortController();
+    const late = sleep(platform.clock, settings.connectTimeoutMs, done.signal).then(() => {
+      throw new Error("connect ETIMEDOUT");
+    });
+    try {
+      await Promise.race([work, late]);
+    } finally {
+      late.catch(() => undefined);
+      work.catch(() => undefined);
+      done.abort();
     }
   }
 

@@ -37,11 +37,14 @@ export class Publisher {
   #waiting = 0;
   #ticking = false;
   #closed = false;
+  /** When the server was seen to take publishes. */
+  #workedAtMs: number;
   #drained: (() => void)[] = [];
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
     const { platform, settings, link, reader } = parts;
+    this.#workedAtMs = platform.clock.monotonic();
     this.#host = {
       clock: platform.clock,
       settings,
@@ -173,10 +176,11 @@ export class Publisher {
   #look(nowMs: number): void {
     const { settings, link } = this.#parts;
     const blocked = this.#line?.blocked;
+    if (this.#line && blocked === undefined) this.#workedAtMs = nowMs;
+    const awayTooLong = nowMs - this.#workedAtMs > settings.busyTimeoutMs;
     for (const call of this.#calls) {
-      const works = this.#line !== undefined && blocked === undefined;
-      const limitMs = call.sent || works ? settings.requestTimeoutMs : settings.busyTimeoutMs;
-      if (nowMs - call.sinceMs > limitMs)
+      const waitedMs = nowMs - call.sinceMs;
+      if (waitedMs > settings.requestTimeoutMs || (awayTooLong && !call.sent && waitedMs > settings.busyTimeoutMs))
         call.expire(blocked === undefined ? link.unreachable() : blockedError(settings.address, blocked));
     }
     for (const lane of this.#lanes.values()) lane.tick(nowMs);
