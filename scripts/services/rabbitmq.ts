@@ -26,7 +26,7 @@ export const rabbitmq: Service = {
 };
 
 /** Resolves when the server takes connections. */
-function greeted({ port }: Place): Promise<void> {
+export function greeted({ port }: Place): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ host: "127.0.0.1", port });
     socket.setTimeout(2_000, () => socket.destroy(new Error("RabbitMQ does not answer.")));

@@ -228,6 +228,25 @@ export const guarantees: Readonly<Record<string, readonly Guarantee[]>> = Object
     ],
     P9: ["with our help", "as on sqlite", above.P9],
   }),
+  rabbitmq: table({
+    P1: [
+      "yes",
+      "replicated where the operator states that three servers or more hold a stream; with durability=weak confirmed: a server acknowledges before it syncs, and no setting changes that",
+      [
+        "test/engines/rabbitmq/opening.test.ts › is refused unless its durability is stated, with the reason and the way out",
+        "test/engines/rabbitmq/resilience.test.ts › nothing acknowledged is lost, nothing stands twice, and the order of the calls holds",
+      ],
+    ],
+    ...withStore,
+    P8: [
+      "yes",
+      "each record of ours carries a checksum that is verified when it is read",
+      [
+        "test/engines/rabbitmq/interop.test.ts › that was damaged is refused with its place and told by verify, and what stands before it is served",
+      ],
+    ],
+    P9: ["with our help", "as on sqlite", above.P9],
+  }),
   memory: table({
     P1: ["no", "nothing outlives the process"],
     P2: ["with our help", "as on sqlite", above.P2],

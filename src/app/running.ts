@@ -146,6 +146,7 @@ async function begin({ options, platform, log }: RunOptions, parts: Beginning): 
 function maintenanceOf({ options, engine, platform, log, topics }: RunOptions, memberId: string): Maintenance {
   const owner = ownerOf(memberId, "housekeeping");
   const everyMs = options.retentionEveryMs ?? 60_000;
+  for (const topic of topics.values()) checkRetention(topic, engine);
   return new Maintenance({ engine, clock: platform.clock, log, owner, topics: [...topics.values()], everyMs });
 }
 
@@ -177,6 +178,19 @@ async function drain(
   await Promise.race([stopped, deadline]);
   cancel();
   await Promise.all(subscriptions.map((subscription) => subscription.abandon()));
+}
+
+/** What nobody would ever do is refused at start. */
+function checkRetention({ name, retention }: Topic, { name: engine, capabilities }: Engine): void {
+  const lacks =
+    (retention?.maxAgeMs !== undefined && !capabilities.retentionByAge) ||
+    (retention?.partitionBytesMax !== undefined && !capabilities.retentionBySize);
+  if (!lacks) return;
+  throw new TidingsError(
+    "TIDINGS_UNSUPPORTED",
+    `The topic "${name}" has a retention, and the engine "${engine}" cannot remove events of its choice: leave it out, and set it in the server.`,
+    { details: { engine, topic: name } },
+  );
 }
 
 function requireStore(engine: Engine): void {

@@ -13,13 +13,15 @@ export function failureKind(error: unknown): FailureKind {
     if (/^(ECONN|EPIPE|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ERR_STREAM)/.test(code)) return "away";
     if (/CERT|TLS|SSL|SELF_SIGNED|EPROTO/.test(code)) return "tls";
   }
-  if (/NOT[-_]ALLOWED/.test(message)) return "denied";
+  // The client does not say why it was not let into the vhost.
+  if (/NOT[-_]ALLOWED|Expected ConnectionOpenOk/.test(message)) return "denied";
   // The client's own: a socket or channel that ended, or never answered.
   if (/socket closed|unexpected close|heartbeat timeout|connect ETIMEDOUT|channel (closed|ended)|connection (closed|closing)|no reply will be/i.test(message)) return "away"; // prettier-ignore
   return "other";
 }
 
 function kindOfReply(code: number, message: string): FailureKind {
+  if (/feature flag is disabled/.test(message)) return "no-streams";
   switch (code) {
     case 404:
       return /down or inaccessible|not (available|running)|timeout/i.test(message) ? "away" : "absent";
@@ -61,6 +63,8 @@ export function toTidingsError(error: unknown, address: string): Error {
     case "locked":
       return make("TIDINGS_UNREACHABLE", `The server of ${address} cannot be reached; it is tried again.`);
     case "denied":
+      if (/Expected ConnectionOpenOk/.test(describeFailure(error)))
+        return make("TIDINGS_ACCESS_DENIED", `There is no vhost of that name at ${address}, or this user may not use it.`);
       return make("TIDINGS_ACCESS_DENIED", `The server of ${address} does not let this user in, or not do this; see "Permissions" in docs/engines/rabbitmq.md.`); // prettier-ignore
     case "tls":
       return make("TIDINGS_ACCESS_DENIED", `No safe connection to ${address} can be made: correct the host in the address, or caFile.`); // prettier-ignore

@@ -176,6 +176,7 @@ export class Lane {
     this.#last = offset;
     this.#host.seen(this.queue, offset);
     const token = headerOf(message, "tidings-by");
+    if (token === undefined) return;
     const at = this.#flight[0]?.token === token ? 0 : this.#flight.findIndex((item) => item.token === token);
     if (at < 0) return;
     const landed = this.#flight.splice(0, at + 1);

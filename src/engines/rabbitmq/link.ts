@@ -12,6 +12,8 @@ export interface Line {
   readonly model: ChannelModel;
   /** Why the server takes no publishes for now; undefined when it does. */
   blocked: string | undefined;
+  /** What the server said when it closed the connection, which no call on it hears of. */
+  failure: Error | undefined;
 }
 
 /** Hears of connections. */
@@ -98,6 +100,7 @@ export class Link {
         return await this.#within(line, act(line.model));
       } catch (error) {
         if (isTidingsError(error) || failureKind(error) !== "away") throw error;
+        if (line.failure && !["away", "other"].includes(failureKind(line.failure))) throw line.failure;
         if (platform.clock.monotonic() >= untilMs) throw unreachable(settings.address, describeFailure(error));
         await sleep(platform.clock, waitMs);
       }
@@ -172,11 +175,14 @@ export class Link {
   }
 
   #begin(model: ChannelModel): Line {
-    const line: Line = { model, blocked: undefined };
+    const line: Line = { model, blocked: undefined, failure: undefined };
     this.#line = line;
     this.#why = undefined;
     let why = "the connection was closed";
-    model.on("error", (error) => (why = describeFailure(error)));
+    model.on("error", (error) => {
+      line.failure = error;
+      why = describeFailure(error);
+    });
     model.on("close", (error) => this.abandon(line, error === undefined ? why : describeFailure(error)));
     model.on("blocked", (reason) => (line.blocked = reason === "" ? "an alarm" : reason));
     model.on("unblocked", () => {

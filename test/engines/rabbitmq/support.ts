@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import type { TestContext } from "node:test";
 import { type Channel, connect, type ConsumeMessage } from "amqplib";
 
-import { environmentOf, rabbitmq as service, rabbitmqStart } from "../../../scripts/services/rabbitmq.ts";
+import { environmentOf, greeted, rabbitmq as service, rabbitmqStart } from "../../../scripts/services/rabbitmq.ts";
 import { urls } from "../../../scripts/services/records.ts";
 import type { Place } from "../../../scripts/services/service.ts";
 import { serviceUrl } from "../../../scripts/services/url.ts";
@@ -107,6 +107,8 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
 /** A server of the test's own. */
 export interface OwnServer {
   readonly port: number;
+  /** A free port for TLS. */
+  readonly tlsPort: number;
   readonly url: string;
   readonly folder: string;
   /** Ends it as a power switch would, apart from what the kernel has. */
@@ -120,16 +122,23 @@ export interface OwnServer {
 /** Starts a server with this configuration beside what all have; ended after the test. */
 export async function ownServer(
   t: TestContext,
-  extra: { readonly config?: (folder: string) => string; readonly environment?: Readonly<Record<string, string>> } = {},
+  extra: {
+    readonly config?: (folder: string, tlsPort: number) => string;
+    readonly environment?: Readonly<Record<string, string>>;
+    /** False for a server that has none. */
+    readonly streams?: boolean;
+  } = {},
 ): Promise<OwnServer> {
   const folder = mkdtempSync(join(tmpdir(), "tidings-rabbitmq-"));
   const place: Place = { home: folder, port: await freePort() };
   const program = service.find() ?? "rabbitmq-server";
-  const config = extra.config?.(folder) ?? "";
+  const tlsPort = await freePort();
+  const config = extra.config?.(folder, tlsPort) ?? "";
   const begin = rabbitmqStart(place, program, { config, environment: extra.environment ?? {} });
   let child: ChildProcess | undefined;
   const server: OwnServer = {
     port: place.port,
+    tlsPort,
     url: service.url(place),
     folder,
     async kill() {
@@ -143,7 +152,8 @@ export async function ownServer(
     async start() {
       child = spawn(begin.program, begin.args, { stdio: "ignore", cwd: folder });
       child.on("error", () => undefined);
-      await until("the server answers", () => service.ask(place).then(() => true, () => false), 60_000); // prettier-ignore
+      const answers = (): Promise<void> => (extra.streams === false ? greeted(place) : service.ask(place));
+      await until("the server answers", () => answers().then(() => true, () => false), 60_000); // prettier-ignore
     },
     ctl: (...args) =>
       execFileSync(join(dirname(program), "rabbitmqctl"), args, {
