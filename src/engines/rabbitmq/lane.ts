@@ -17,8 +17,8 @@ export interface LaneHost {
   known(queue: string): number | undefined;
   /** A message was read back. */
   seen(queue: string, offset: number): void;
-  /** An event of ours is there. */
-  stored(item: Item, offset: number): void;
+  /** An event of ours is there, or is not there and will not be. */
+  settled(item: Item, offset: number | undefined): void;
   /** The connection gets nothing done. */
   stuck(line: Line): void;
 }
@@ -77,7 +77,7 @@ export class Lane {
     const { windowEventsMax, windowBytesMax } = this.#host.settings;
     while (this.#head < this.#waiting.length && this.#flight.length < windowEventsMax && this.#flightBytes < windowBytesMax) {
       const item = this.#waiting[this.#head++] as Item;
-      if (item.call.over) item.call.dropped();
+      if (item.over) this.#dropped(item);
       else this.#send(this.#channel, item);
       if (!this.#channel) return;
     } // prettier-ignore
@@ -99,7 +99,7 @@ export class Lane {
     if (this.#flight.length > 0 && this.#channel && line && line.blocked === undefined && sinceMs > patienceMs)
       this.#host.stuck(line);
     else if (this.idle && this.#channel && sinceMs > idleMs) this.#lost();
-    else if (this.#flight.length === 0 && this.#waiting[this.#head]?.call.over) this.#sweep();
+    else if (this.#flight.length === 0 && this.#waiting[this.#head]?.over) this.#sweep();
   }
 
   /** Whether it holds a channel, so that it wants to be looked at now and then. */
@@ -150,7 +150,8 @@ export class Lane {
   #send(channel: ConfirmChannel, item: Item): void {
     const { headers, contentType, data, bytes } = item.draft;
     if (this.#flight.length === 0) this.#progressAtMs = this.#host.clock.monotonic();
-    item.call.sent = true;
+    item.isFlying = true;
+    for (const { call } of item.owners) call.sent = true;
     this.#flight.push(item);
     this.#flightBytes += bytes;
     const options = {
@@ -186,7 +187,9 @@ export class Lane {
       this.#failed(missing, unknownOutcome(this.#host.settings.address, "it was passed over"));
     this.#flightBytes -= item.draft.bytes;
     this.#progressAtMs = this.#host.clock.monotonic();
-    this.#host.stored(item, offset);
+    item.isFlying = false;
+    item.stored(offset);
+    this.#host.settled(item, offset);
     this.pump();
   }
 
@@ -207,12 +210,15 @@ export class Lane {
 
   #failed(item: Item, error: Error): void {
     this.#flightBytes -= item.draft.bytes;
-    item.call.failed(error);
+    item.isFlying = false;
+    item.failed(error);
+    this.#host.settled(item, undefined);
   }
 
   /** The stream was read to its end: what is still in flight is not there. */
   #again(): void {
     if (this.#flight.length === 0) return;
+    for (const item of this.#flight) item.isFlying = false;
     this.#waiting = [...this.#flight, ...this.#waiting.slice(this.#head)];
     this.#head = 0;
     this.#flight = [];
@@ -242,7 +248,10 @@ export class Lane {
       const why = kind === "absent" ? gone(this.queue, address) : toTidingsError(error, `${address} (${this.queue})`);
       const known = isTidingsError(why) ? why : unknownOutcome(address, describeFailure(error));
       for (const item of this.#flight.splice(0)) this.#failed(item, unknownOutcome(address, known.message));
-      for (const { call } of this.#waiting.splice(0).slice(this.#head)) call.failed(known);
+      for (const item of this.#waiting.splice(0).slice(this.#head)) {
+        item.failed(known);
+        this.#host.settled(item, undefined);
+      }
       this.#head = 0;
     }
     this.#pause();
@@ -257,11 +266,16 @@ export class Lane {
     });
   }
 
+  #dropped(item: Item): void {
+    item.dropped();
+    this.#host.settled(item, undefined);
+  }
+
   /** Drops what was given up before it was sent. */
   #sweep(): void {
     const left: Item[] = [];
     for (const item of this.#waiting.slice(this.#head)) {
-      if (item.call.over) item.call.dropped();
+      if (item.over) this.#dropped(item);
       else left.push(item);
     }
     this.#waiting = left;

@@ -1,12 +1,13 @@
 import type { Platform } from "../../platform/platform.ts";
 import type { Appended, TopicEntry } from "../../ports/topics.ts";
-import { Call, type Item } from "./call.ts";
+import { Call, Item } from "./call.ts";
 import { type Catalog, checkPartition } from "./catalog.ts";
 import { blockedError, closedError } from "./failure.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import type { Line, Link } from "./link.ts";
 import { queueOf } from "./names.ts";
 import type { Settings } from "./options.ts";
+import { OwnIds } from "./own-ids.ts";
 import type { Reader } from "./reader.ts";
 import { type Draft, draftOf } from "./wire.ts";
 
@@ -30,6 +31,7 @@ export class Publisher {
   readonly #host: LaneHost;
   readonly #lanes = new Map<string, Lane>();
   readonly #calls = new Set<Call>();
+  readonly #ids = new OwnIds();
   #line: Line | undefined;
   #tokens = 0;
   /** Publishes behind one that looks up its topics wait for it. */
@@ -51,7 +53,7 @@ export class Publisher {
       line: () => this.#line,
       known: (queue) => reader.known(queue),
       seen: (queue, offset) => reader.seen(queue, offset),
-      stored: (item, offset) => this.#stored(item, offset),
+      settled: (item, offset) => this.#landed(item, offset),
       stuck: (line) => link.abandon(line, "what was published is not stored"),
     };
     link.listen({
@@ -119,6 +121,7 @@ export class Publisher {
 
   #accept(drafts: readonly Draft[]): Promise<readonly Appended[]> {
     const { platform, settings, instance } = this.#parts;
+    const known = this.#ids.find(drafts);
     return new Promise((resolve, reject) => {
       const over = (): void => this.#forget(call);
       const settle = { resolve, reject, over };
@@ -126,9 +129,18 @@ export class Publisher {
       this.#calls.add(call);
       const lanes = new Set<Lane>();
       for (const [index, draft] of drafts.entries()) {
-        const lane = this.#laneOf(draft.queue);
-        lane.push({ call, index, draft, token: `${instance}-${(this.#tokens += 1).toString(36)}` });
-        lanes.add(lane);
+        const there = known[index] ?? this.#ids.waiting(draft);
+        if (there && "owners" in there) {
+          there.owners.push({ call, index });
+          call.sent ||= there.isFlying;
+        } else if (there) call.stored(index, there.position, true);
+        else {
+          const lane = this.#laneOf(draft.queue);
+          const item = new Item(draft, `${instance}-${(this.#tokens += 1).toString(36)}`, { call, index });
+          this.#ids.begun(item);
+          lane.push(item);
+          lanes.add(lane);
+        }
       }
       for (const lane of lanes) lane.pump();
       this.#tick();
@@ -141,9 +153,10 @@ export class Publisher {
     return lane;
   }
 
-  #stored({ call, index, draft }: Item, offset: number): void {
-    call.stored(index, offset);
-    if (draft.topic !== "") this.#parts.published(draft.topic);
+  #landed(item: Item, offset: number | undefined): void {
+    this.#ids.settled(item, offset);
+    const { topic } = item.draft;
+    if (offset !== undefined && topic !== "") this.#parts.published(topic);
   }
 
   #pump(): void {

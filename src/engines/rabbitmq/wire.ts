@@ -22,13 +22,23 @@ export interface Draft {
   readonly data: Buffer;
   /** Bytes of headers and payload together, about. */
   readonly bytes: number;
+  /** Given when the caller chose the id. */
+  readonly own?: OwnId;
+}
+
+/** What tells a repeated publish from another event under the same id. */
+export interface OwnId {
+  readonly id: string;
+  readonly source: string;
+  /** Over type, key and payload. */
+  readonly checksum: number;
 }
 
 const nothing = Buffer.alloc(0);
 
 /** An entry as a CloudEvent in binary mode. Throws TIDINGS_EVENT_TOO_LARGE. */
 export function draftOf(
-  { topic, partition, record }: TopicEntry,
+  { topic, partition, record, checkId }: TopicEntry,
   queue: string,
   nowMs: number,
   eventBytesMax: number,
@@ -41,7 +51,10 @@ export function draftOf(
   const beside = bytes - payload.length + 32 * (Object.keys(record.attributes ?? {}).length + 8);
   if (beside > headersMax) throw tooLarge(topic, record, beside, headersMax, "bytes of headers");
   const headers = headersOf(record, kind, payload, nowMs);
-  return { topic, partition, queue, headers, contentType: contentTypeOf(record), data: payload, bytes: bytes + 256 };
+  const draft = { topic, partition, queue, headers, contentType: contentTypeOf(record), data: payload, bytes: bytes + 256 }; // prettier-ignore
+  if (!checkId) return draft;
+  const { id, source, type, key } = record;
+  return { ...draft, own: { id, source, checksum: crc32(payload, crc32(`${kind}\n${type}\n${key === null ? "" : `=${key}`}\n`)) } }; // prettier-ignore
 }
 
 function headersOf(record: EventRecord, kind: string, payload: Buffer, nowMs: number): Record<string, string> {

@@ -248,6 +248,27 @@ describe("while the server is away", { skip: withoutRabbitmq, concurrency: 1 }, 
     assert.ok(["0,1,2,4", "0,4"].includes(found.join()), found.join());
   });
 
+  it("what is repeated under an id of the caller's after an unknown outcome is there once", async (t) => {
+    const { proxy, engine } = await throughProxy(t, { busyTimeoutMs: 300, requestTimeoutMs: 1500 });
+    const own = (n: number) => entry(n, { checkId: true });
+    await engine.topics.publish([own(0)]);
+    const open = proxy.refuse();
+    proxy.halfOpen("all");
+    const sent = rejection(engine.topics.publish([own(1), own(2)]));
+    await until("the engine notices", () => engine.trouble() !== undefined);
+    assert.equal((await sent).code, "TIDINGS_OUTCOME_UNKNOWN");
+    open();
+    const repeat = async (): Promise<unknown> => engine.topics.publish([own(1), own(2)]);
+    await until("it is acknowledged", () => repeat().then(() => true, () => false)); // prettier-ignore
+    assert.equal((await rejection(engine.topics.publish([entry(9), { ...own(1), record: { ...own(2).record, id: own(1).record.id } }]))).code, "TIDINGS_ID_CONFLICT"); // prettier-ignore
+    assert.deepEqual(await engine.topics.publish([own(2), own(3), own(3)]), [
+      { position: 2, duplicate: true },
+      { position: 3, duplicate: false },
+      { position: 3, duplicate: true },
+    ]);
+    assert.deepEqual(await numbers(engine), [0, 1, 2, 3]);
+  });
+
   it("closing does not wait for it longer than calls do", async (t) => {
     const server = await ownServer(t);
     const engine = await open(t, { url: server.url, busyTimeoutMs: 300 });
