@@ -8,6 +8,8 @@ export const rabbitmq: ServerKind = {
   service,
   holdsState: false,
   args: [],
-  url: (server, port, limits) => addressOf(service.url(server.place), port, { ...limits, durability: "weak" }),
+  // A half-open connection is told by heartbeats only, first by us and then by the server, before the next one may publish.
+  url: (server, port, limits) =>
+    addressOf(service.url(server.place), port, { ...limits, durability: "weak", pingIntervalMs: 1000 }),
   ownFaults: () => [],
 };
