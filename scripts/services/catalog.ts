@@ -1,4 +1,5 @@
 // Every service there is. A new one is a file beside this one and a line here.
+import { kafka } from "./kafka.ts";
 import { nats } from "./nats.ts";
 import { postgres } from "./postgres.ts";
 import { rabbitmq } from "./rabbitmq.ts";

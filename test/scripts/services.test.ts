@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { beginningOf } from "../../scripts/services/records.ts";
 
 const script = resolve(import.meta.dirname, "../../scripts/services.ts");
-const names = ["nats", "postgres", "rabbitmq", "redis", "redis-synced"];
+const names = ["kafka", "nats", "postgres", "rabbitmq", "redis", "redis-synced"];
 
 interface Ended {
   readonly code: number;
