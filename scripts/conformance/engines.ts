@@ -192,6 +192,26 @@ export const openRabbitmq: Open = async () => {
   };
 };
 
+/** A prefix of its own in the Kafka of `npm run services`, or of TIDINGS_KAFKA_URL. The clock is the broker's, so cases wait. */
+export const openKafka: Open = async () => {
+  const prefix = `c-${randomUUID().replaceAll("-", "").slice(0, 24)}-`;
+  const { kafka } = await import("../../src/engines/kafka/index.ts");
+  const url = serviceUrl("kafka");
+  const opened = await several((context) => kafka({ url, prefix, durability: "weak" }).open(context));
+  return {
+    engine: opened.engine,
+    platform: opened.platform,
+    namesLimited:
+      "topics that differ in dot and underscore are one for Kafka, and the prefix takes from 249 characters",
+    second: () => opened.second(),
+    reopen: () => opened.reopen(),
+    async close() {
+      await opened.close();
+      await removeTopics(url, prefix);
+    },
+  };
+};
+
 /** Removes the streams of these topics, and the one in which they are declared. */
 export async function removeQueues(url: string, prefix: string, topics: readonly TopicSpec[]): Promise<void> {
   const { connect } = await import("amqplib");
@@ -202,6 +222,20 @@ export async function removeQueues(url: string, prefix: string, topics: readonly
       await channel.deleteQueue(queueOf(prefix, name, partition));
   await channel.deleteQueue(registryOf(prefix));
   await connection.close();
+}
+
+/** Removes every topic of the prefix. */
+export async function removeTopics(url: string, prefix: string): Promise<void> {
+  const { Admin } = await import("@platformatic/kafka");
+  const { username, password, host } = new URL(url);
+  const sasl = username === "" ? {} : { sasl: { mechanism: "SCRAM-SHA-512" as const, username, password } };
+  const admin = new Admin({ clientId: "tidings-tests", bootstrapBrokers: [host], ...sasl });
+  try {
+    const topics = (await admin.listTopics()).filter((name) => name.startsWith(prefix));
+    if (topics.length > 0) await admin.deleteTopics({ topics });
+  } finally {
+    await admin.close();
+  }
 }
 
 /** Removes the keys of a prefix, some at a time. */
@@ -249,6 +283,7 @@ export const engines = {
   redis: (_binding: Binding): Open => openRedis,
   nats: (_binding: Binding): Open => openNats,
   rabbitmq: (_binding: Binding): Open => openRabbitmq,
+  kafka: (_binding: Binding): Open => openKafka,
 } as const;
 
 /** What is the same for all engines that live in this process: each call of `open` gives one more on the same data. */

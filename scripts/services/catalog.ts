@@ -6,7 +6,7 @@ import { rabbitmq } from "./rabbitmq.ts";
 import { redis, redisSynced } from "./redis.ts";
 import { type Service, ServiceError } from "./service.ts";
 
-export const catalog: readonly Service[] = [nats, postgres, rabbitmq, redis, redisSynced];
+export const catalog: readonly Service[] = [kafka, nats, postgres, rabbitmq, redis, redisSynced];
 
 /** The service of that name; an unknown name is an error that lists the known ones. */
 export function serviceNamed(name: string): Service {

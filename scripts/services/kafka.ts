@@ -103,9 +103,13 @@ async function fetchPrograms(): Promise<void> {
   const work = `${programs}.${process.pid}`;
   mkdirSync(work, { recursive: true });
   writeFileSync(join(work, "pom.xml"), pom);
-  await execute(maven, ["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=jars"], {
-    cwd: work,
-  });
+  await execute(
+    maven,
+    ["-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=jars"],
+    {
+      cwd: work,
+    },
+  );
   try {
     renameSync(join(work, "jars"), programs);
   } catch (error) {

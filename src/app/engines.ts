@@ -20,6 +20,8 @@ const engines: Readonly<Record<string, (url: string) => Promise<EngineFactory>>>
   tls: nats,
   amqp: rabbitmq,
   amqps: rabbitmq,
+  kafka,
+  kafkas: kafka,
 };
 
 async function postgres(url: string): Promise<EngineFactory> {
@@ -40,6 +42,11 @@ async function nats(url: string): Promise<EngineFactory> {
 async function rabbitmq(url: string): Promise<EngineFactory> {
   const { rabbitmqFromUrl } = await import("../engines/rabbitmq/factory.ts");
   return rabbitmqFromUrl(url);
+}
+
+async function kafka(url: string): Promise<EngineFactory> {
+  const { kafkaFromUrl } = await import("../engines/kafka/factory.ts");
+  return kafkaFromUrl(url);
 }
 
 /** The engine of a URL. Throws TIDINGS_UNKNOWN_ENGINE, and what the engine says of the rest of the URL. */

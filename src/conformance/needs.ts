@@ -41,6 +41,9 @@ export const losingAnswers: Needs = ({ opened }) =>
 export const knownWindow: Needs = ({ opened }) =>
   opened.deduplicationWindowMs === undefined ? "the factory does not say how long ids are remembered" : undefined;
 
+/** Every legal name of a topic can be had beside all others. */
+export const everyName: Needs = ({ opened }) => opened.namesLimited;
+
 /** Every one of these. */
 export const all =
   (...needs: readonly Needs[]): Needs =>

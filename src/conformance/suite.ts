@@ -36,6 +36,8 @@ export interface Opened {
   readonly userSql?: UserSqlDialect;
   /** Changes a stored byte of this record behind the engine's back; absent: what it does then is not tested. */
   damage?(topic: string, partition: number, position: number): Promise<void>;
+  /** Why not every legal name of a topic can be had beside all others; absent: all can. */
+  readonly namesLimited?: string;
 }
 
 /** What a factory and its engine offer: cases say by it why they do not apply. */

@@ -1,4 +1,5 @@
 import { equal, given, rejects, same } from "../expect.ts";
+import { everyName } from "../needs.ts";
 import { entryOf, publishOne, textsOf } from "../records.ts";
 import type { Case } from "../suite.ts";
 
@@ -20,6 +21,7 @@ export const nameCases: readonly Case[] = [
   },
   {
     name: "a name may have 249 characters",
+    needs: everyName,
     async run(env) {
       const name = env.unique("").padEnd(249, "n");
       await env.engine.topics.declare([{ name, partitions: 1 }]);
@@ -29,6 +31,7 @@ export const nameCases: readonly Case[] = [
   },
   {
     name: "names that differ in case, or in dot and underscore, are different topics",
+    needs: everyName,
     async run(env) {
       const tail = env.unique("");
       const names = [`Case.a${tail}`, `case.a${tail}`, `case_a${tail}`, `case-a${tail}`];

@@ -1,0 +1,156 @@
+import { TidingsError } from "../../errors/tidings-error.ts";
+import type { Engine, EngineContext, EngineInfo } from "../../ports/engine.ts";
+import type { Topics } from "../../ports/topics.ts";
+import { checkSpec } from "../sql/topics.ts";
+import { Api } from "./api.ts";
+import { kafkaCapabilities, partitionsMax } from "./capabilities.ts";
+import { Catalog } from "./catalog.ts";
+import { loadClient } from "./client.ts";
+import { closedError, toTidingsError } from "./failure.ts";
+import { Link } from "./link.ts";
+import { News } from "./news.ts";
+import type { Settings } from "./options.ts";
+import { Protocol } from "./protocol.ts";
+import { Publisher } from "./publisher.ts";
+import { Reader } from "./reader.ts";
+import { positionsAt, retain } from "./retention.ts";
+import { checkServer, type ServerFacts } from "./server.ts";
+import { verify } from "./verify.ts";
+
+/** The parts of an open engine. */
+interface Broker {
+  readonly settings: Settings;
+  readonly link: Link;
+  readonly api: Api;
+  readonly catalog: Catalog;
+  readonly news: News;
+  readonly reader: Reader;
+  readonly publisher: Publisher;
+  readonly server: ServerFacts;
+  closed: boolean;
+}
+
+/** Connects, looks at the brokers and puts the engine together. */
+export async function openEngine(settings: Settings, { platform }: EngineContext): Promise<Engine> {
+  const broker = await openBroker(settings, platform);
+  const { link, catalog, reader, server } = broker;
+  const check = (write = false): void => {
+    if (broker.closed) throw closedError(settings.address);
+    if (write && settings.readOnly) throw notWritable(settings.address);
+  };
+  let closing: Promise<void> | undefined;
+  const capabilities = kafkaCapabilities(settings, server.batchBytesMax);
+  return {
+    name: "kafka",
+    address: settings.address,
+    capabilities,
+    topics: topicsOf(broker, check),
+    info: async () => {
+      check();
+      return info(broker, capabilities.durability);
+    },
+    async verify(options = {}) {
+      check();
+      return verify(catalog, reader, options);
+    },
+    trouble: () => (broker.closed ? `The engine of ${settings.address} is closed.` : link.trouble()),
+    close: () => (closing ??= close(broker)),
+  };
+}
+
+async function openBroker(settings: Settings, platform: EngineContext["platform"]): Promise<Broker> {
+  const client = await loadClient();
+  const link = new Link(platform, settings, client);
+  try {
+    await link.open();
+    const api = new Api(link, client, settings, platform);
+    const server = await checkServer(api, settings);
+    const protocol = new Protocol(client);
+    const catalog = new Catalog(api, settings, platform.clock);
+    const reader = new Reader({ platform, settings, api, protocol, catalog });
+    const news = new News({ platform, settings, link, protocol, catalog, reader });
+    const limits = kafkaCapabilities(settings, server.batchBytesMax);
+    const published = (topic: string): void => news.published(topic);
+    const publisher = new Publisher({ platform, settings, link, api, protocol, catalog, limits, published });
+    if (!settings.readOnly) await publisher.open();
+    return { settings, link, api, catalog, news, reader, publisher, server, closed: false };
+  } catch (error) {
+    link.close();
+    throw toTidingsError(error, settings.address);
+  }
+}
+
+function topicsOf(broker: Broker, check: (write?: boolean) => void): Topics {
+  const { catalog, reader, publisher, news } = broker;
+  return {
+    async declare(specs) {
+      check(true);
+      await catalog.declare(specs.map((spec) => checkSpec(spec, partitionsMax)));
+    },
+    async list() {
+      check();
+      return catalog.list();
+    },
+    async find(name) {
+      check();
+      return catalog.find(name);
+    },
+    // Not an async function: each more of them costs every publish a promise.
+    publish(entries) {
+      try {
+        check(true);
+        return entries.length === 0 ? Promise.resolve([]) : publisher.publish(entries);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    },
+    async read(topic, partition, position, limits) {
+      check();
+      return reader.read(topic, partition, position, limits);
+    },
+    async bounds(topic) {
+      check();
+      return reader.bounds(topic);
+    },
+    async positionsAt(topic, timeMs) {
+      check();
+      return positionsAt(broker, topic, timeMs);
+    },
+    async retain(topic, rule) {
+      check(true);
+      return retain(broker, topic, rule);
+    },
+    watch: (topic, listener) => news.watch(topic, listener),
+  };
+}
+
+async function info({ settings, server, catalog }: Broker, durability: string): Promise<EngineInfo> {
+  const topics = await catalog.list();
+  return {
+    engine: "kafka",
+    address: settings.address,
+    durability,
+    cluster: server.cluster,
+    metadataVersion: server.level,
+    brokers: server.brokers,
+    prefix: settings.prefix,
+    replicas: settings.replicas,
+    batchBytesMax: server.batchBytesMax,
+    topics: topics.length,
+    partitions: topics.reduce((sum, { partitions }) => sum + partitions, 0),
+  };
+}
+
+function notWritable(address: string): TidingsError {
+  return new TidingsError("TIDINGS_READ_ONLY", `The engine of ${address} was opened for reading only.`, {
+    details: { address },
+  });
+}
+
+async function close(broker: Broker): Promise<void> {
+  broker.closed = true;
+  await broker.publisher.close();
+  broker.reader.close();
+  broker.news.close();
+  broker.link.close();
+}

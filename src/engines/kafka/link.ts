@@ -1,0 +1,323 @@
+import { readFile } from "node:fs/promises";
+import type { Connection, ConnectionOptions } from "@platformatic/kafka";
+import { isTidingsError } from "../../errors/tidings-error.ts";
+import { sleep } from "../../platform/clock.ts";
+import type { Platform } from "../../platform/platform.ts";
+import type { Client } from "./client.ts";
+import { closedError, describeFailure, failureKind, toTidingsError, unreachable } from "./failure.ts";
+import type { Host, Settings } from "./options.ts";
+
+/**
+ * What a connection is for. A broker answers the requests of a connection one by one, so that one which waits at the
+ * broker holds all behind it: those that may wait, and those that must not, have each their own.
+ */
+export type Purpose = "ping" | "control" | "publish" | "read" | "watch";
+
+/** Hears of the way to the brokers. */
+export interface LinkListener {
+  up?(): void;
+}
+
+/** A topic as a broker describes it. */
+export interface TopicMetadata {
+  readonly error: number;
+  readonly name: string;
+  /** Another one each time that a topic of this name is made. */
+  readonly id: string;
+  readonly isInternal: boolean;
+  readonly partitions: readonly { readonly leader: number; readonly replicas: number }[];
+}
+
+const backOffMsMin = 50;
+const backOffMsMax = 5000;
+/** Requests that wait at a broker are given up after so long, in milliseconds, unless pings tell earlier. */
+const answerMs = 15_000;
+
+/** The way to the brokers: connections that are made when they are needed, and made again. */
+export class Link {
+  readonly #platform: Platform;
+  readonly #settings: Settings;
+  readonly #client: Client;
+  readonly #listeners = new Set<LinkListener>();
+  readonly #waiting = new Set<() => void>();
+  readonly #over = new AbortController();
+  readonly #brokers = new Map<number, Host>();
+  readonly #lines = new Map<string, Promise<Connection>>();
+  readonly #open = new Set<Connection>();
+  #tls: ConnectionOptions["tls"];
+  #why: string | undefined = "no connection was made yet";
+  #recovering = false;
+
+  constructor(platform: Platform, settings: Settings, client: Client) {
+    this.#platform = platform;
+    this.#settings = settings;
+    this.#client = client;
+  }
+
+  /** Makes the first connection; waits for brokers that are away no longer than calls do. */
+  async open(): Promise<void> {
+    const { clock } = this.#platform;
+    this.#tls = await this.#tlsOptions();
+    const untilMs = clock.monotonic() + this.#settings.busyTimeoutMs;
+    for (let tries = 0; ; tries++) {
+      try {
+        await this.#look();
+        this.#why = undefined;
+        this.#ping();
+        return;
+      } catch (error) {
+        const ours = toTidingsError(error, this.#settings.address);
+        const waits = isTidingsError(ours) && ours.retryable;
+        if (!waits || clock.monotonic() >= untilMs) throw ours;
+        await this.#backOff(tries);
+      }
+    }
+  }
+
+  /** Resolves when there is a way. Throws TIDINGS_UNREACHABLE, TIDINGS_CLOSED. */
+  async ready(): Promise<void> {
+    const isUp = (): boolean => this.#why === undefined && !this.#over.signal.aborted;
+    if (isUp()) return;
+    if (!this.#over.signal.aborted)
+      await new Promise<void>((resolve) => {
+        const done = (): void => {
+          cancel();
+          this.#waiting.delete(done);
+          resolve();
+        };
+        const cancel = this.#platform.clock.after(this.#settings.busyTimeoutMs, done);
+        this.#waiting.add(done);
+      });
+    if (isUp()) return;
+    throw this.#over.signal.aborted ? closedError(this.#settings.address) : this.unreachable();
+  }
+
+  /** A connection to a broker. Throws what the client throws, and TIDINGS_CLOSED. */
+  connection(node: number, purpose: Purpose): Promise<Connection> {
+    if (this.#over.signal.aborted) return Promise.reject(closedError(this.#settings.address));
+    const name = `${node}/${purpose}`;
+    const known = this.#lines.get(name);
+    if (known) return known;
+    const host = this.#brokers.get(node);
+    if (!host) return Promise.reject(unreachable(this.#settings.address, `broker ${node} is not known`));
+    const line = this.#dial(host, purpose, () => {
+      if (this.#lines.get(name) === line) this.#lines.delete(name);
+    });
+    this.#lines.set(name, line);
+    line.catch(() => {
+      if (this.#lines.get(name) === line) this.#lines.delete(name);
+    });
+    return line;
+  }
+
+  /** A connection to any broker, for questions that each can answer. */
+  async control(): Promise<Connection> {
+    const nodes = this.#inTurn();
+    for (const [tried, node] of nodes.entries()) {
+      try {
+        return await this.connection(node, "control");
+      } catch (error) {
+        if (tried + 1 === nodes.length) throw error;
+      }
+    }
+    throw this.unreachable();
+  }
+
+  /** What a broker knows of these topics, or of all. Throws what the client throws. */
+  async metadata(topics: readonly string[] | null): Promise<readonly TopicMetadata[]> {
+    return this.#metadata(await this.control(), topics);
+  }
+
+  listen(listener: LinkListener): void {
+    this.#listeners.add(listener);
+  }
+
+  unreachable(): Error {
+    return unreachable(this.#settings.address, this.#why);
+  }
+
+  trouble(): string | undefined {
+    return this.#why === undefined ? undefined : this.unreachable().message;
+  }
+
+  /** Something did not work that may be the way's fault: it is looked at. */
+  doubt(why: string): void {
+    if (this.#over.signal.aborted || this.#recovering) return;
+    this.#why = why;
+    void this.#recover();
+  }
+
+  close(): void {
+    if (this.#over.signal.aborted) return;
+    this.#over.abort(closedError(this.#settings.address));
+    for (const done of Array.from(this.#waiting)) done();
+    for (const connection of this.#open) discard(connection);
+  }
+
+  async #recover(): Promise<void> {
+    this.#recovering = true;
+    for (let tries = 0; !this.#over.signal.aborted; tries++) {
+      try {
+        await this.#backOff(tries);
+        await this.#look();
+        this.#recovering = false;
+        this.#why = undefined;
+        for (const listener of this.#listeners) listener.up?.();
+        for (const done of Array.from(this.#waiting)) done();
+        return;
+      } catch (error) {
+        this.#why = describeFailure(error);
+      }
+    }
+  }
+
+  /** Asks who the brokers are: those that are known, and then the hosts of the address. */
+  async #look(): Promise<void> {
+    let first: unknown;
+    for (const node of this.#inTurn()) {
+      try {
+        await this.#metadata(await this.connection(node, "ping"), []);
+        return;
+      } catch (error) {
+        first ??= error;
+      }
+    }
+    for (const host of this.#settings.hosts) {
+      let connection: Connection | undefined;
+      try {
+        connection = await this.#dial(host, "ping", () => undefined);
+        await this.#metadata(connection, []);
+        return;
+      } catch (error) {
+        // Of several hosts, what one says that answers tells more than that another one is away.
+        if (first === undefined || failureKind(first) === "away") first = error;
+      } finally {
+        if (connection) discard(connection);
+      }
+    }
+    throw first;
+  }
+
+  async #metadata(connection: Connection, topics: readonly string[] | null): Promise<readonly TopicMetadata[]> {
+    const { metadataV10 } = this.#client;
+    const answer = await answered(
+      metadataV10.api.async(connection, topics === null ? null : [...topics], false, false, false),
+    );
+    const { tunnel, hosts } = this.#settings;
+    if (answer.brokers.length > 0) this.#brokers.clear();
+    for (const { nodeId, host, port } of answer.brokers)
+      this.#brokers.set(nodeId, tunnel ? (hosts[0] as Host) : { host, port });
+    return answer.topics.map(({ errorCode, name, topicId, isInternal, partitions }) => ({
+      error: errorCode,
+      name: name ?? "",
+      id: topicId,
+      isInternal,
+      partitions: partitions
+        .toSorted((a, b) => a.partitionIndex - b.partitionIndex)
+        .map(({ leaderId, replicaNodes }) => ({ leader: leaderId, replicas: replicaNodes.length })),
+    }));
+  }
+
+  #inTurn(): number[] {
+    const nodes = Array.from(this.#brokers.keys());
+    const at = Math.floor(this.#platform.random.next() * nodes.length);
+    return [...nodes.slice(at), ...nodes.slice(0, at)];
+  }
+
+  async #dial({ host, port }: Host, purpose: Purpose, lost: () => void): Promise<Connection> {
+    const { connectTimeoutMs, requestTimeoutMs, pingIntervalMs, user, password, saslMechanism, pollMs } =
+      this.#settings;
+    const timeouts = {
+      ping: pingIntervalMs * 2,
+      control: requestTimeoutMs,
+      publish: answerMs,
+      read: answerMs,
+      watch: pollMs + answerMs,
+    };
+    const connection = new this.#client.Connection("tidings", {
+      connectTimeout: connectTimeoutMs,
+      requestTimeout: timeouts[purpose],
+      maxInflights: 1024,
+      ...(this.#tls === undefined ? {} : { tls: this.#tls }),
+      ...(user === undefined ? {} : { sasl: { mechanism: saslMechanism, username: user, password: password ?? "" } }),
+    });
+    let established = false;
+    let why: unknown;
+    connection.on("error", (error) => (why = error));
+    connection.on("close", () => {
+      this.#open.delete(connection);
+      lost();
+      if (established) this.doubt(why === undefined ? "the connection was closed" : describeFailure(why));
+    });
+    this.#open.add(connection);
+    try {
+      await connection.connect(host, port);
+    } catch (error) {
+      this.#open.delete(connection);
+      discard(connection);
+      throw error;
+    }
+    if (this.#over.signal.aborted) {
+      discard(connection);
+      throw closedError(this.#settings.address);
+    }
+    established = true;
+    return connection;
+  }
+
+  /** Asks the brokers in use whether they are there: a connection that is dead without an end is found by nothing else. */
+  #ping(): void {
+    const { clock } = this.#platform;
+    const { pingIntervalMs } = this.#settings;
+    const again = (): void => void clock.after(pingIntervalMs, () => this.#ping(), true);
+    if (this.#over.signal.aborted) return;
+    const nodes = new Set(Array.from(this.#lines.keys(), (name) => Number(name.split("/", 1)[0])));
+    void Promise.all(Array.from(nodes, (node) => this.#pingOne(node))).then(again, again);
+  }
+
+  async #pingOne(node: number): Promise<void> {
+    try {
+      await this.#metadata(await this.connection(node, "ping"), []);
+    } catch (error) {
+      // All to this broker are as dead as that one.
+      for (const [name, line] of this.#lines) {
+        if (!name.startsWith(`${node}/`)) continue;
+        this.#lines.delete(name);
+        line.then(discard, () => undefined);
+      }
+      this.doubt(describeFailure(error));
+    }
+  }
+
+  async #tlsOptions(): Promise<ConnectionOptions["tls"]> {
+    const { tls, caFile, certFile, keyFile } = this.#settings;
+    if (!tls) return undefined;
+    return {
+      ...(caFile === undefined ? {} : { ca: await readFile(caFile) }),
+      ...(certFile === undefined ? {} : { cert: await readFile(certFile) }),
+      ...(keyFile === undefined ? {} : { key: await readFile(keyFile) }),
+    };
+  }
+
+  #backOff(tries: number): Promise<void> {
+    const { clock, random } = this.#platform;
+    const mostMs = Math.min(backOffMsMin * 2 ** tries, backOffMsMax);
+    return sleep(clock, mostMs * (0.5 + random.next() / 2), this.#over.signal);
+  }
+}
+
+/** The answer also where some of it says no: what it is about is told there by codes. */
+export async function answered<Answer>(asked: Promise<Answer>): Promise<Answer> {
+  try {
+    return await asked;
+  } catch (error) {
+    const { response } = error as { response?: Answer };
+    if (response === undefined) throw error;
+    return response;
+  }
+}
+
+/** Lets go of a connection at once: what waits for an answer is told that it ended. */
+function discard(connection: Connection): void {
+  (connection.socket as { destroy(): void } | undefined)?.destroy();
+}

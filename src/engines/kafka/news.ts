@@ -1,0 +1,158 @@
+import type { CancelTimer } from "../../platform/clock.ts";
+import type { Platform } from "../../platform/platform.ts";
+import { at } from "./api.ts";
+import type { Catalog, KnownTopic } from "./catalog.ts";
+import type { Link } from "./link.ts";
+import type { Settings } from "./options.ts";
+import type { FetchEntry, Protocol } from "./protocol.ts";
+import type { Reader } from "./reader.ts";
+
+const pauseMs = 100;
+
+interface Watched {
+  readonly listeners: Set<() => void>;
+  topic: KnownTopic | undefined;
+  /** By partition: what is behind this is news. */
+  ends: number[];
+}
+
+export interface NewsParts {
+  readonly platform: Platform;
+  readonly settings: Settings;
+  readonly link: Link;
+  readonly protocol: Protocol;
+  readonly catalog: Catalog;
+  readonly reader: Reader;
+}
+
+/**
+ * Hears of new events of watched topics, whoever writes them: a question for what stands behind their ends is left with
+ * each leader, which answers when there is something.
+ */
+export class News {
+  readonly #parts: NewsParts;
+  readonly #watched = new Map<string, Watched>();
+  /** The brokers that are asked. */
+  readonly #asking = new Set<number>();
+  readonly #pauses = new Set<CancelTimer>();
+  #closed = false;
+
+  constructor(parts: NewsParts) {
+    this.#parts = parts;
+    parts.link.listen({
+      up: () => {
+        // Something may have come while nobody listened.
+        for (const topic of this.#watched.keys()) this.#call(topic);
+        this.#ask();
+      },
+    });
+  }
+
+  /** Events of this process were stored. */
+  published(topic: string): void {
+    if (this.#watched.has(topic)) this.#parts.platform.clock.soon(() => this.#call(topic));
+  }
+
+  watch(topic: string, listener: () => void): () => void {
+    let watched = this.#watched.get(topic);
+    if (!watched) {
+      this.#watched.set(topic, (watched = { listeners: new Set(), topic: undefined, ends: [] }));
+      void this.#begin(topic, watched);
+    }
+    // Wrapped, so that one function may listen twice.
+    const own = (): void => listener();
+    const { listeners } = watched;
+    listeners.add(own);
+    return () => {
+      listeners.delete(own);
+      if (listeners.size === 0 && this.#watched.get(topic) === watched) this.#watched.delete(topic);
+    };
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const cancel of this.#pauses) cancel();
+    this.#watched.clear();
+  }
+
+  #call(topic: string): void {
+    for (const listener of Array.from(this.#watched.get(topic)?.listeners ?? [])) listener();
+  }
+
+  /** Looks where the topic ends; again while it is not there yet, or no broker is. */
+  async #begin(name: string, watched: Watched): Promise<void> {
+    const { catalog, reader } = this.#parts;
+    try {
+      const topic = await catalog.topic(name);
+      watched.ends = Array.from(await reader.offsets(topic, at.end));
+      watched.topic = topic;
+      // What came since the listener was added and before the ends were known.
+      this.#call(name);
+      this.#ask();
+    } catch {
+      if (!this.#closed && this.#watched.get(name) === watched)
+        this.#later(this.#parts.settings.pollMs, () => void this.#begin(name, watched));
+    }
+  }
+
+  /** Leaves a question with every leader that has none. */
+  #ask(): void {
+    if (this.#closed) return;
+    const nodes = new Set(Array.from(this.#watched.values(), ({ topic }) => topic?.leaders ?? []).flat());
+    for (const node of nodes) {
+      if (node < 0 || this.#asking.has(node)) continue;
+      this.#asking.add(node);
+      void this.#round(node);
+    }
+  }
+
+  async #round(node: number): Promise<void> {
+    const entries = Array.from(this.#entriesOf(node));
+    let waitMs = 0;
+    try {
+      // Nothing more is led there.
+      if (entries.length > 0) await this.#question(node, entries);
+    } catch {
+      waitMs = pauseMs;
+      await this.#parts.catalog.refresh().catch(() => undefined);
+    }
+    this.#later(waitMs, () => {
+      this.#asking.delete(node);
+      this.#ask();
+    });
+  }
+
+  *#entriesOf(node: number): Iterable<FetchEntry> {
+    for (const { topic, ends } of this.#watched.values()) {
+      if (!topic || topic.gone) continue;
+      for (const [partition, leader] of topic.leaders.entries())
+        if (leader === node) yield { topic: topic.name, partition, position: ends[partition] ?? 0, bytesMax: 1 };
+    }
+  }
+
+  async #question(node: number, entries: readonly FetchEntry[]): Promise<void> {
+    const { link, protocol, settings, reader } = this.#parts;
+    await link.ready();
+    const connection = await link.connection(node, "watch");
+    const answers = await protocol.fetch(connection, entries, { waitMs: settings.pollMs, bytesMin: 1, bytesMax: 1 });
+    for (const { topic, partition, error, stableEnd } of answers) {
+      const name = topic.slice(settings.prefix.length);
+      const watched = this.#watched.get(name);
+      if (!watched?.topic) continue;
+      if (error === 1) watched.ends = Array.from(await reader.offsets(watched.topic, at.end));
+      else if (error !== 0) throw new Error(`${topic}/${partition}: ${error}`);
+      else if (stableEnd > (watched.ends[partition] ?? 0)) watched.ends[partition] = stableEnd;
+      else continue;
+      this.#call(name);
+    }
+  }
+
+  #later(waitMs: number, act: () => void): void {
+    if (this.#closed) return;
+    const cancel = this.#parts.platform.clock.after(waitMs, () => {
+      this.#pauses.delete(cancel);
+      act();
+    }, true); // prettier-ignore
+    this.#pauses.add(cancel);
+  }
+}

@@ -1,0 +1,151 @@
+import type { TidingsError } from "../../errors/tidings-error.ts";
+import { checkFlags, checkOptions, invalidOption, numbersOf, valueOfText } from "../../lib/options.ts";
+
+/** What an acknowledgement rests on: see "Durability" in docs/engines/kafka.md. */
+export type Durability = "replicated" | "disk" | "weak";
+
+/** How user and password are proved to the brokers. */
+export type SaslMechanism = "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
+
+/** Options of the Kafka engine. */
+export interface KafkaOptions {
+  /** `kafka://user:password@host:9092`, several hosts with commas; `kafkas://` takes TLS. */
+  readonly url: string;
+  /** What the names of our topics in Kafka begin with; none unless given, so that a topic is called there as here. */
+  readonly prefix?: string;
+  /**
+   * `replicated`: topics have at least 3 replicas of which 2 must have an event (`min.insync.replicas`). `disk`: the brokers
+   * sync each write (`flush.messages=1` of the topic). `weak`: an acknowledged event may be lost when the power goes.
+   */
+  readonly durability?: Durability;
+  /** Replicas of the topics that are made: 3 with `replicated`, else 1. */
+  readonly replicas?: number;
+  /** False: topics are made by others, and declaring one that is not there is refused. */
+  readonly createTopics?: boolean;
+  /** Opens for reading only: nothing is made or written. */
+  readonly readOnly?: boolean;
+  /** SCRAM-SHA-512 unless given. */
+  readonly saslMechanism?: SaslMechanism;
+  /** Authority that the brokers' certificates are checked by, in PEM. */
+  readonly caFile?: string;
+  /** Certificate and key of the client, in PEM. */
+  readonly certFile?: string;
+  readonly keyFile?: string;
+  /** There is one broker, and it is reached by the address given, whatever it tells of itself: for tunnels. */
+  readonly tunnel?: boolean;
+  /** How long a connection may take to be made; 5 s. */
+  readonly connectTimeoutMs?: number;
+  /** After so long without an answer a call rejects; 30 s. */
+  readonly requestTimeoutMs?: number;
+  /** How long a call waits for brokers that cannot be reached; 10 s. */
+  readonly busyTimeoutMs?: number;
+  /** How often brokers are asked whether they are there; two such times without an answer end their connections. 3 s. */
+  readonly pingIntervalMs?: number;
+  /** How long a question for news of watched topics stays with a broker; 500 ms. */
+  readonly pollMs?: number;
+  /** Most bytes of a partition that are under way, or held ready for a reader; 2 MiB. */
+  readonly windowBytesMax?: number;
+}
+
+/** Options with every default filled in. */
+export interface Settings extends Required<Omit<KafkaOptions, "url" | "caFile" | "certFile" | "keyFile">> {
+  readonly hosts: readonly Host[];
+  readonly user: string | undefined;
+  readonly password: string | undefined;
+  readonly tls: boolean;
+  readonly caFile: string | undefined;
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+  /** The address without user and password, for logs and errors. */
+  readonly address: string;
+}
+
+export interface Host {
+  readonly host: string;
+  readonly port: number;
+}
+
+const numbers = {
+  replicas: 1,
+  connectTimeoutMs: 5000,
+  requestTimeoutMs: 30_000,
+  busyTimeoutMs: 10_000,
+  pingIntervalMs: 3000,
+  pollMs: 500,
+  windowBytesMax: 2 * 1024 * 1024,
+};
+const where = "kafka()";
+const numberNames = Object.keys(numbers) as (keyof typeof numbers)[];
+const textNames = ["prefix", "durability", "saslMechanism", "caFile", "certFile", "keyFile"] as const;
+const flagNames = ["readOnly", "createTopics", "tunnel"] as const;
+const ownNames: readonly string[] = [...numberNames, ...textNames, ...flagNames];
+const durabilities: readonly Durability[] = ["replicated", "disk", "weak"];
+const mechanisms: readonly SaslMechanism[] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
+
+/** Checks options and fills in the defaults. Throws TIDINGS_INVALID_OPTION. */
+export function settingsOf(options: KafkaOptions): Settings {
+  checkOptions(where, options, ["url", ...ownNames]);
+  const { url, prefix = "", durability = "replicated", saslMechanism = "SCRAM-SHA-512" } = options;
+  const { scheme, credentials, hosts, query } = parse(url);
+  if (query !== "") throw invalid("url", "has its options beside it: kafkaFromUrl takes them in the address");
+  for (const name of textNames)
+    if (options[name] !== undefined && typeof options[name] !== "string") throw invalid(name, "is text");
+  if (!/^[A-Za-z0-9._-]{0,64}$/.test(prefix)) throw invalid("prefix", "is up to 64 letters, digits, ., _ and -");
+  if (!durabilities.includes(durability)) throw invalid("durability", `is one of ${durabilities.join(", ")}`);
+  if (!mechanisms.includes(saslMechanism)) throw invalid("saslMechanism", `is one of ${mechanisms.join(", ")}`);
+  checkFlags(where, options, flagNames);
+  const { readOnly = false, createTopics = true, tunnel = false } = options;
+  const filled = numbersOf(where, options, { ...numbers, replicas: durability === "replicated" ? 3 : 1 });
+  if (durability === "replicated" && filled.replicas < 3)
+    throw invalid("replicas", 'is at least 3 with durability "replicated"');
+  if (!Number.isInteger(filled.replicas)) throw invalid("replicas", "is a whole number");
+  if (tunnel && hosts.length > 1) throw invalid("tunnel", "is for one broker");
+  const { caFile, certFile, keyFile } = options;
+  const tls = scheme === "kafkas";
+  if (!tls && (caFile ?? certFile ?? keyFile) !== undefined)
+    throw invalid(caFile === undefined ? "certFile" : "caFile", "is for TLS: the address begins with kafkas://");
+  const place = `${scheme}://${hosts.map(({ host, port }) => `${host}:${port}`).join(",")}`;
+  return {
+    ...filled, ...credentials, prefix, durability, saslMechanism, readOnly, createTopics, tunnel, caFile, certFile, keyFile,
+    hosts, tls, address: prefix === "" ? place : `${place}?prefix=${prefix}`,
+  }; // prettier-ignore
+}
+
+/** Takes our options out of an address. Throws TIDINGS_INVALID_OPTION. */
+export function parseKafkaUrl(address: string): KafkaOptions {
+  const { query } = parse(address);
+  const given = new URLSearchParams(query);
+  checkOptions("The address", Object.fromEntries(given), ownNames);
+  const options: Record<string, unknown> = {};
+  for (const [name, text] of given) options[name] = valueOfText(name, text, { numbers: numberNames, flags: flagNames });
+  return { ...options, url: address.split("?", 1)[0] as string };
+}
+
+interface Address {
+  readonly scheme: string;
+  readonly credentials: { readonly user: string | undefined; readonly password: string | undefined };
+  readonly hosts: readonly Host[];
+  readonly query: string;
+}
+
+/** By hand, since URL takes no list of hosts. The text may hold a password, so it is never repeated. */
+function parse(text: string): Address {
+  const example = "looks like kafka://user:password@host:9092";
+  const found = typeof text === "string" ? /^(kafkas?):\/\/(?:([^@/?]*)@)?([^@/?]+)\/?(?:\?(.*))?$/.exec(text) : null;
+  if (!found) throw invalid("url", example);
+  const [, scheme = "", secrets, list = "", query = ""] = found;
+  const hosts = list.split(",").map((each): Host => {
+    const parts = /^([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(?::(\d{1,5}))?$/.exec(each);
+    if (!parts) throw invalid("url", example);
+    return { host: (parts[1] as string).replace(/^\[|\]$/g, ""), port: Number(parts[2] ?? 9092) };
+  });
+  try {
+    const [user, password] = (secrets ?? "").split(":").map(decodeURIComponent);
+    if (user !== undefined && user !== "" && password === undefined) throw invalid("url", example);
+    return { scheme, credentials: { user: user === "" ? undefined : user, password }, hosts, query };
+  } catch {
+    throw invalid("url", `${example}; special characters in the password are written as %40 and the like`);
+  }
+}
+
+const invalid = (option: string, sentence: string): TidingsError => invalidOption(where, option, sentence);

@@ -1,0 +1,181 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { Admin, type BaseOptions, Producer } from "@platformatic/kafka";
+
+import { removeTopics } from "../../../scripts/conformance/engines.ts";
+import { askKafka, kafka as service, type KafkaNode, prepareKafka } from "../../../scripts/services/kafka.ts";
+import { urls } from "../../../scripts/services/records.ts";
+import type { Place } from "../../../scripts/services/service.ts";
+import { serviceUrl } from "../../../scripts/services/url.ts";
+import { kafka, type KafkaOptions } from "../../../src/engines/kafka/index.ts";
+import { systemPlatform } from "../../../src/platform/system.ts";
+import type { Engine } from "../../../src/ports/engine.ts";
+import { afterwards } from "../../lib/afterwards.ts";
+import { missing } from "../../lib/machine.ts";
+
+export { entry, record } from "../records.ts";
+
+export const platform = systemPlatform();
+
+/** Why nothing of this can be tested here; false when it can. */
+export const withoutKafka: string | false =
+  process.env["TIDINGS_KAFKA_URL"] === undefined &&
+  urls(["kafka"])["kafka"] === undefined &&
+  missing("no Kafka runs: npm run services -- up kafka");
+
+/** A prefix whose topics are removed after the test. */
+export function prefixFor(t: TestContext, url = serviceUrl("kafka")): string {
+  const prefix = `t-${randomUUID().replaceAll("-", "").slice(0, 24)}-`;
+  afterwards(t, () => removeTopics(url, prefix));
+  return prefix;
+}
+
+/** An engine, closed after the test. What is acknowledged may be lost when the power goes, which it does not do here. */
+export async function open(t: TestContext, options: Partial<KafkaOptions> = {}): Promise<Engine> {
+  const engine = await kafka({ url: serviceUrl("kafka"), durability: "weak", ...options }).open({ platform });
+  afterwards(t, () => engine.close());
+  return engine;
+}
+
+/** What a client of the test's own is made with. */
+export function clientOptions(url = serviceUrl("kafka")): BaseOptions {
+  const { username, password, host } = new URL(url);
+  const sasl = { mechanism: "SCRAM-SHA-512" as const, username, password };
+  return { clientId: "test", bootstrapBrokers: [host], retries: 20, retryDelay: 50, sasl };
+}
+
+/** A client that makes and changes topics, closed after the test. */
+export function admin(t: TestContext, url?: string): Admin {
+  const made = new Admin(clientOptions(url));
+  afterwards(t, () => made.close());
+  return made;
+}
+
+/** A client that knows nothing of us, closed after the test. */
+export function producer(t: TestContext, options: { transactionalId?: string } = {}) {
+  const made = new Producer({ ...clientOptions(), idempotent: options.transactionalId !== undefined, ...options });
+  afterwards(t, () => made.close());
+  return made;
+}
+
+/** The numbers of all events of a partition, in order. */
+export async function numbers(engine: Engine, partition = 0, topic = "orders"): Promise<number[]> {
+  const all: number[] = [];
+  for (let position = 0; ;) {
+    const { records, next } = await engine.topics.read(topic, partition, position, { events: 500, bytes: 1 << 20 });
+    if (records.length === 0) return all;
+    for (const { data } of records) all.push((JSON.parse(data as string) as { n: number }).n);
+    position = next;
+  }
+}
+
+/** What it rejects with. */
+export async function rejection(promise: Promise<unknown>): Promise<Error & { code?: string }> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as Error & { code?: string };
+  }
+  throw new Error("It did not reject.");
+}
+
+/** Waits until it holds; looks every few milliseconds. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>, withinMs = 30_000): Promise<void> {
+  const end = performance.now() + withinMs;
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`It did not come about within ${withinMs} ms: ${what}.`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** A broker of the test's own. */
+export interface OwnServer {
+  readonly port: number;
+  readonly url: string;
+  /** Ends it as a power switch would, apart from what the kernel has. */
+  kill(): Promise<void>;
+  /** Starts it, or starts it again on the same data. */
+  start(): Promise<void>;
+}
+
+/** Starts a broker with more settings; ended after the test. */
+export async function ownServer(t: TestContext, settings: readonly string[] = []): Promise<OwnServer> {
+  const server = await serverAt(t, await freePorts(), settings);
+  await server.start();
+  return server;
+}
+
+/** Starts brokers that are one cluster; each is ended after the test. */
+export async function ownCluster(t: TestContext, count: number): Promise<readonly OwnServer[]> {
+  const ports: number[] = [];
+  while (ports.length < count) ports.push(await freePorts());
+  const voters = ports.map((port, index) => `${index + 1}@127.0.0.1:${port + 1}`).join(",");
+  const servers: OwnServer[] = [];
+  for (const [index, port] of ports.entries()) servers.push(await serverAt(t, port, [], { id: index + 1, voters }));
+  await Promise.all(servers.map((server) => server.start()));
+  return servers;
+}
+
+async function serverAt(
+  t: TestContext,
+  port: number,
+  settings: readonly string[],
+  node?: KafkaNode,
+): Promise<OwnServer> {
+  const home = mkdtempSync(join(tmpdir(), "tidings-kafka-"));
+  const place: Place = { home, port };
+  const { program, args } = await prepareKafka(place, service.find() ?? "java", settings, node);
+  let child: ChildProcess | undefined;
+  const server: OwnServer = {
+    port,
+    url: service.url(place),
+    async kill() {
+      if (child?.exitCode === null && child.signalCode === null) {
+        const ended = once(child, "exit");
+        child.kill("SIGKILL");
+        await ended;
+      }
+      child = undefined;
+    },
+    async start() {
+      child = spawn(program, args, { stdio: "ignore", cwd: home });
+      child.on("error", () => undefined);
+      const answers = (): Promise<boolean> =>
+        askKafka(port).then(
+          () => true,
+          () => false,
+        );
+      await until("the broker answers", answers, 60_000);
+    },
+  };
+  afterwards(t, async () => {
+    await server.kill();
+    rmSync(home, { recursive: true, force: true });
+  });
+  return server;
+}
+
+/** A port, of which the next one is free as well. */
+async function freePorts(): Promise<number> {
+  for (;;) {
+    const port = await freePort(0);
+    if (port < 65_000 && (await freePort(port + 1).catch(() => 0)) !== 0) return port;
+  }
+}
+
+function freePort(wanted: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", reject);
+    server.listen(wanted, "127.0.0.1", () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
