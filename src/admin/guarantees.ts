@@ -228,6 +228,27 @@ export const guarantees: Readonly<Record<string, readonly Guarantee[]>> = Object
     ],
     P9: ["with our help", "as on sqlite", above.P9],
   }),
+  kafka: table({
+    P1: [
+      "yes",
+      "replicated: two in-sync replicas of three or more hold it (min.insync.replicas, looked at) before the acknowledgement; disk: the broker syncs each write (flush.messages=1, looked at); with durability=weak confirmed",
+      [
+        "test/engines/kafka/opening.test.ts › is refused unless its durability can be held, with the reason and the way out",
+        "test/engines/kafka/opening.test.ts › that does not sync is refused where that was promised",
+        "test/engines/kafka/resilience.test.ts › nothing acknowledged is lost, nothing stands twice, and the order of the calls holds",
+        "test/engines/kafka/cluster.test.ts › holds what is acknowledged, once and in order, when one after the other is killed under load",
+      ],
+    ],
+    ...withStore,
+    P8: [
+      "yes",
+      "each record of ours carries a checksum that is verified when it is read, and what others wrote that of its batch",
+      [
+        "test/engines/kafka/interop.test.ts › that was damaged is refused with its place and told by verify, and what stands before it is served",
+      ],
+    ],
+    P9: ["with our help", "as on sqlite", above.P9],
+  }),
   rabbitmq: table({
     P1: [
       "yes",

@@ -35,7 +35,7 @@ describe("npm run chaos", { timeout: 900_000 }, () => {
 
   it("refuses an engine without a server, a scale that is none, and a copy of the sources that is none", async () => {
     for (const [args, message] of [
-      [["--engine", "nothing"], /no server for the engine "nothing"; there are postgres, redis, nats/],
+      [["--engine", "nothing"], /no server for the engine "nothing"; there are postgres, redis, nats, kafka/],
       [["--scale", "none"], /--scale takes a number greater than 0\./],
       [["--source", tmpdir()], /--source: there is no index\.ts in .*, nor in a folder src of it\./],
     ] as const)

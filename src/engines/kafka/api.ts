@@ -80,24 +80,40 @@ export class Api {
     return found;
   }
 
-  /** What topics or brokers are set to, by name. Throws refusals. */
-  async configurations(
-    kind: "topic" | "broker",
-    resources: readonly string[],
+  /** What topics are set to, by name. Throws refusals. */
+  configurations(topics: readonly string[], keys: readonly string[]): Promise<ReadonlyMap<string, Configuration>> {
+    const resourceType = this.client.ConfigResourceTypes.TOPIC;
+    return this.control(
+      (connection) => this.#describe(connection, resourceType, topics, keys),
+      "permission DescribeConfigs of topics",
+    );
+  }
+
+  /** What a broker is set to: only it knows. Throws refusals. */
+  async brokerConfiguration(node: number, keys: readonly string[]): Promise<Configuration> {
+    const { BROKER } = this.client.ConfigResourceTypes;
+    const found = await this.retry(
+      async () => this.#describe(await this.link.connection(node, "control"), BROKER, [String(node)], keys),
+      "permission DescribeConfigs of the cluster",
+    );
+    return found.get(String(node)) ?? new Map();
+  }
+
+  async #describe(
+    connection: Connection,
+    resourceType: 2 | 4,
+    names: readonly string[],
     keys: readonly string[],
-  ): Promise<Map<string, Configuration>> {
-    const { describeConfigsV4, ConfigResourceTypes } = this.client;
-    const resourceType = kind === "topic" ? ConfigResourceTypes.TOPIC : ConfigResourceTypes.BROKER;
-    const request = resources.map((resourceName) => ({ resourceType, resourceName, configurationKeys: [...keys] }));
-    return this.control(async (connection) => {
-      const { results } = await answered(describeConfigsV4.api.async(connection, request, false, false));
-      const found = new Map<string, Configuration>();
-      for (const { errorCode, resourceName, configs } of results) {
-        if (errorCode !== 0) throw new Refusal(errorCode, `the configuration of ${kind} "${resourceName}"`);
-        found.set(resourceName, new Map(configs.map(({ name, value }) => [name, value ?? ""])));
-      }
-      return found;
-    }, `permission DescribeConfigs of ${kind}s`);
+  ): Promise<ReadonlyMap<string, Configuration>> {
+    const { describeConfigsV4 } = this.client;
+    const request = names.map((resourceName) => ({ resourceType, resourceName, configurationKeys: [...keys] }));
+    const { results } = await answered(describeConfigsV4.api.async(connection, request, false, false));
+    const found = new Map<string, Configuration>();
+    for (const { errorCode, resourceName, configs } of results) {
+      if (errorCode !== 0) throw new Refusal(errorCode, `the settings of "${resourceName}"`);
+      found.set(resourceName, new Map(configs.map(({ name, value }) => [name, value ?? ""])));
+    }
+    return found;
   }
 
   /** A number that no other writer has, with which brokers tell repeated batches. */

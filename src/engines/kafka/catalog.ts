@@ -107,7 +107,7 @@ export class Catalog {
       const topic = this.#known.get(this.#ours(name));
       if (!topic || (error !== 0 && error !== unknownTopic)) continue;
       if (error === 0 && id === topic.id) {
-        topic.leaders = partitions.map(({ leader }) => leader);
+        topic.leaders = partitions.slice(0, topic.spec.partitions).map(({ leader }) => leader);
         topic.missingSinceMs = undefined;
       } else if (error === 0 || this.#isGone(topic)) topic.gone ??= replaced(topic.spec.name, this.#settings.address);
     }
@@ -171,7 +171,7 @@ export class Catalog {
 
   async #configurations(names: readonly string[]) {
     try {
-      return await this.#api.configurations("topic", names, readableConfigs);
+      return await this.#api.configurations(names, readableConfigs);
     } catch (error) {
       throw toTidingsError(error, this.#settings.address);
     }

@@ -53,7 +53,8 @@ export async function openEngine(settings: Settings, { platform }: EngineContext
       check();
       return verify(catalog, reader, options);
     },
-    trouble: () => (broker.closed ? `The engine of ${settings.address} is closed.` : link.trouble()),
+    trouble: () =>
+      broker.closed ? `The engine of ${settings.address} is closed.` : (link.trouble() ?? broker.publisher.trouble()),
     close: () => (closing ??= close(broker)),
   };
 }

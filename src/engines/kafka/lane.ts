@@ -55,6 +55,9 @@ export class Lane {
   #paused: CancelTimer | undefined;
   #pauseMs = pauseMsMin;
   #bytesMax: number;
+  #stopped = false;
+  /** Since when the leader refuses what is on its way, and why. */
+  #stuck: { readonly sinceMs: number; readonly why: string } | undefined;
 
   constructor(topic: KnownTopic, partition: number, host: LaneHost) {
     this.topic = topic;
@@ -79,7 +82,7 @@ export class Lane {
 
   /** The batch to send now; undefined when there is none. */
   next(): Buffer | undefined {
-    if (this.#paused || this.#asking || this.#flight?.flying) return undefined;
+    if (this.#stopped || this.#paused || this.#asking || this.#flight?.flying) return undefined;
     if (this.topic.gone) return this.#abandon(this.topic.gone);
     if (this.leader < 0) return this.#pause();
     this.#flight ??= this.#compose();
@@ -119,6 +122,19 @@ export class Lane {
     this.#paused = undefined;
     this.#pauseMs = pauseMsMin;
     if (!this.idle) this.#host.ready(this);
+  }
+
+  /** Nothing is sent any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#paused?.();
+    this.#paused = undefined;
+  }
+
+  /** Why the leader has taken nothing for so long; undefined when it takes what comes. */
+  stuckFor(ms: number): string | undefined {
+    if (!this.#stuck || this.#host.clock.monotonic() - this.#stuck.sinceMs < ms) return undefined;
+    return this.#stuck.why;
   }
 
   /** Drops what was given up before it was sent. */
@@ -167,6 +183,7 @@ export class Lane {
 
   #land({ items }: Flight, base: number): void {
     this.#flight = undefined;
+    this.#stuck = undefined;
     this.#pauseMs = pauseMsMin;
     const identity = this.#identity as Identity;
     identity.sequence = sequenceAfter(identity.sequence, items.length);
@@ -179,9 +196,11 @@ export class Lane {
     const kind = failureKind(error);
     if (kind === "away" || kind === "absent") {
       if (!notWritten.has(error.number)) flight.isDoubtful = true;
+      this.#stuck ??= { sinceMs: this.#host.clock.monotonic(), why: error.message };
       return this.#pause();
     }
     this.#flight = undefined;
+    this.#stuck = undefined;
     if (kind === "large" && flight.items.length > 1) {
       // The topic takes less than it did when it was looked at. The broker looks at that first, so nothing is there.
       this.#bytesMax = Math.max(1, flight.batch.length >> 1);
@@ -237,7 +256,7 @@ export class Lane {
   }
 
   #pause(): undefined {
-    if (this.#paused) return undefined;
+    if (this.#paused || this.#stopped) return undefined;
     this.#host.lookForLeader();
     this.#paused = this.#host.clock.after(this.#pauseMs, () => {
       this.#paused = undefined;

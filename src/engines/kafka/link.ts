@@ -44,6 +44,8 @@ export class Link {
   readonly #brokers = new Map<number, Host>();
   readonly #lines = new Map<string, Promise<Connection>>();
   readonly #open = new Set<Connection>();
+  /** Connections that we end ourselves. */
+  readonly #leaving = new WeakSet<Connection>();
   #tls: ConnectionOptions["tls"];
   #why: string | undefined = "no connection was made yet";
   #recovering = false;
@@ -151,7 +153,7 @@ export class Link {
     if (this.#over.signal.aborted) return;
     this.#over.abort(closedError(this.#settings.address));
     for (const done of Array.from(this.#waiting)) done();
-    for (const connection of this.#open) discard(connection);
+    for (const connection of this.#open) this.#discard(connection);
   }
 
   async #recover(): Promise<void> {
@@ -192,7 +194,7 @@ export class Link {
         // Of several hosts, what one says that answers tells more than that another one is away.
         if (first === undefined || failureKind(first) === "away") first = error;
       } finally {
-        if (connection) discard(connection);
+        if (connection) this.#discard(connection);
       }
     }
     throw first;
@@ -247,18 +249,20 @@ export class Link {
     connection.on("close", () => {
       this.#open.delete(connection);
       lost();
-      if (established) this.doubt(why === undefined ? "the connection was closed" : describeFailure(why));
+      // Brokers end connections that were idle for long. That in which we ask whether they are there is not.
+      if (established && purpose === "ping" && !this.#leaving.has(connection))
+        this.doubt(why === undefined ? "the connection was closed" : describeFailure(why));
     });
     this.#open.add(connection);
     try {
       await connection.connect(host, port);
     } catch (error) {
       this.#open.delete(connection);
-      discard(connection);
+      this.#discard(connection);
       throw error;
     }
     if (this.#over.signal.aborted) {
-      discard(connection);
+      this.#discard(connection);
       throw closedError(this.#settings.address);
     }
     established = true;
@@ -283,7 +287,10 @@ export class Link {
       for (const [name, line] of this.#lines) {
         if (!name.startsWith(`${node}/`)) continue;
         this.#lines.delete(name);
-        line.then(discard, () => undefined);
+        line.then(
+          (connection) => this.#discard(connection),
+          () => undefined,
+        );
       }
       this.doubt(describeFailure(error));
     }
@@ -297,6 +304,12 @@ export class Link {
       ...(certFile === undefined ? {} : { cert: await readFile(certFile) }),
       ...(keyFile === undefined ? {} : { key: await readFile(keyFile) }),
     };
+  }
+
+  /** Lets go of a connection at once: what waits for an answer is told that it ended. */
+  #discard(connection: Connection): void {
+    this.#leaving.add(connection);
+    (connection.socket as { destroy(): void } | undefined)?.destroy();
   }
 
   #backOff(tries: number): Promise<void> {
@@ -315,9 +328,4 @@ export async function answered<Answer>(asked: Promise<Answer>): Promise<Answer> 
     if (response === undefined) throw error;
     return response;
   }
-}
-
-/** Lets go of a connection at once: what waits for an answer is told that it ended. */
-function discard(connection: Connection): void {
-  (connection.socket as { destroy(): void } | undefined)?.destroy();
 }

@@ -3,7 +3,7 @@ import type { Appended, TopicEntry } from "../../ports/topics.ts";
 import type { Api } from "./api.ts";
 import { Call } from "./call.ts";
 import { type Catalog, checkPartition, type KnownTopic } from "./catalog.ts";
-import { closedError } from "./failure.ts";
+import { closedError, unreachable } from "./failure.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import type { Link } from "./link.ts";
 import type { Settings } from "./options.ts";
@@ -87,6 +87,17 @@ export class Publisher {
   async close(): Promise<void> {
     if (this.#calls.size > 0 || this.#waiting > 0) await new Promise<void>((resolve) => this.#drained.push(resolve));
     this.#closed = true;
+    for (const lane of this.#all()) lane.stop();
+  }
+
+  /** Why some of what is published is not taken; undefined when all is. */
+  trouble(): string | undefined {
+    const { address, pingIntervalMs } = this.#parts.settings;
+    for (const lane of this.#all()) {
+      const why = lane.stuckFor(2 * pingIntervalMs);
+      if (why !== undefined) return unreachable(address, why).message;
+    }
+    return undefined;
   }
 
   #accept(drafts: readonly Draft[]): Promise<readonly Appended[]> {
@@ -186,9 +197,11 @@ export class Publisher {
   #look(nowMs: number): void {
     const { settings, link } = this.#parts;
     const isUp = link.trouble() === undefined;
+    const why = this.#calls.size === 0 ? undefined : this.trouble();
+    const reason = why === undefined ? link.unreachable() : new Error(why);
     for (const call of this.#calls) {
       const limitMs = call.sent || isUp ? settings.requestTimeoutMs : settings.busyTimeoutMs;
-      if (nowMs - call.sinceMs > limitMs) call.expire(link.unreachable());
+      if (nowMs - call.sinceMs > limitMs) call.expire(call.sent ? reason : link.unreachable());
     }
     for (const lane of this.#all()) lane.sweep();
   }

@@ -45,8 +45,8 @@ export async function checkServer(api: Api, settings: Settings): Promise<ServerF
 
 async function batchBytesOf(api: Api, node: number, address: string): Promise<number> {
   try {
-    const found = await api.configurations("broker", [String(node)], ["message.max.bytes"]);
-    return Number(found.get(String(node))?.get("message.max.bytes") ?? batchBytesDefault);
+    const found = await api.brokerConfiguration(node, ["message.max.bytes"]);
+    return Number(found.get("message.max.bytes") ?? batchBytesDefault);
   } catch (error) {
     // Not everybody may ask for that: topics tell their own.
     if (failureKind(error) === "denied" || (error as { code?: string }).code === "TIDINGS_ACCESS_DENIED")

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 
 import { FaultProxy } from "../../../scripts/chaos/proxy.ts";
+import { serviceUrl } from "../../../scripts/services/url.ts";
 import { hasCode } from "../../../src/errors/tidings-error.ts";
 import type { Engine } from "../../../src/ports/engine.ts";
 import { afterwards } from "../../lib/afterwards.ts";
-import { entry, numbers, open, ownServer, rejection, until, withoutKafka } from "./support.ts";
+import { entry, numbers, open, ownServer, prefixFor, rejection, until, withoutKafka } from "./support.ts";
 
 /** Publishes in waves that wait for nothing, until `stop`; knows what was acknowledged, and what may be there. */
 function load(engine: Engine): { stop(): Promise<void>; readonly acknowledged: Map<number, number>; sent(): number } {
@@ -53,13 +54,14 @@ async function expectHistory(engine: Engine, acknowledged: ReadonlyMap<number, n
 }
 
 async function throughProxy(t: TestContext, options: Parameters<typeof open>[1] = {}) {
-  const server = await ownServer(t);
-  const proxy = await FaultProxy.listen(server.port, t.name);
+  const prefix = prefixFor(t);
+  const { port } = new URL(serviceUrl("kafka"));
+  const proxy = await FaultProxy.listen(Number(port), t.name);
   afterwards(t, () => proxy.close());
-  const url = server.url.replace(`:${server.port}`, `:${proxy.port}`);
-  const engine = await open(t, { url, tunnel: true, pingIntervalMs: 200, ...options });
+  const url = serviceUrl("kafka").replace(`:${port}`, `:${proxy.port}`);
+  const engine = await open(t, { url, prefix, tunnel: true, pingIntervalMs: 200, ...options });
   await engine.topics.declare([{ name: "orders", partitions: 1 }]);
-  return { server, proxy, engine };
+  return { prefix, proxy, engine };
 }
 
 describe("when the server is killed and started again", { skip: withoutKafka, concurrency: 1 }, () => {
@@ -93,7 +95,8 @@ describe("when the server is killed and started again", { skip: withoutKafka, co
     await server.kill();
     await server.start();
     const again = await open(t, { url: server.url });
-    assert.deepEqual(await again.topics.bounds("orders"), [{ first: 3, next: 3 }]);
+    // The broker writes where a partition begins once a minute: what retention has removed may be there again.
+    assert.equal((await again.topics.bounds("orders"))[0]?.next, 3);
     const [appended] = await again.topics.publish([entry(3)]);
     assert.equal(appended!.position, 3);
   });
@@ -134,8 +137,8 @@ describe("when connections break", { skip: withoutKafka, concurrency: 1 }, () =>
   });
 
   it("two that write to one partition lose nothing, and each one's events stand in its order", async (t) => {
-    const { proxy, engine, server } = await throughProxy(t);
-    const other = await open(t, { url: server.url });
+    const { proxy, engine, prefix } = await throughProxy(t);
+    const other = await open(t, { prefix });
     const writers = [engine, other].map((each, index) => {
       const acknowledged: string[] = [];
       const publish = async (n: number): Promise<void> => {
@@ -186,8 +189,8 @@ describe("when connections break", { skip: withoutKafka, concurrency: 1 }, () =>
   });
 
   it("a listener hears of what was published after that", async (t) => {
-    const { proxy, engine, server } = await throughProxy(t);
-    const other = await open(t, { url: server.url });
+    const { proxy, engine, prefix } = await throughProxy(t);
+    const other = await open(t, { prefix });
     let heard = 0;
     engine.topics.watch("orders", () => void heard++);
     proxy.reset("all");
@@ -256,7 +259,7 @@ describe("while the server is away", { skip: withoutKafka, concurrency: 1 }, () 
   it("an engine that is opened waits for it", async (t) => {
     const server = await ownServer(t);
     await server.kill();
-    const opening = open(t, { url: server.url });
+    const opening = open(t, { url: server.url, busyTimeoutMs: 60_000 });
     await delay(200);
     await server.start();
     assert.equal((await opening).trouble(), undefined);

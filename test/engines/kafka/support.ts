@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -105,11 +105,23 @@ export interface OwnServer {
 }
 
 /** Starts a broker with more settings; ended after the test. */
-export async function ownServer(t: TestContext, settings: readonly string[] = []): Promise<OwnServer> {
-  const server = await serverAt(t, await freePorts(), settings);
+export async function ownServer(
+  t: TestContext,
+  settings: (port: number) => readonly string[] = () => [],
+): Promise<OwnServer> {
+  const port = await freePorts();
+  const server = await serverAt(t, port, settings(port));
   await server.start();
   return server;
 }
+
+/** How soon brokers of a cluster hold another one for dead: the default would have tests wait for 9 s each time. */
+const quick = [
+  "broker.session.timeout.ms=3000",
+  "broker.heartbeat.interval.ms=500",
+  "controller.quorum.fetch.timeout.ms=1500",
+  "controller.quorum.election.timeout.ms=500",
+];
 
 /** Starts brokers that are one cluster; each is ended after the test. */
 export async function ownCluster(t: TestContext, count: number): Promise<readonly OwnServer[]> {
@@ -117,7 +129,7 @@ export async function ownCluster(t: TestContext, count: number): Promise<readonl
   while (ports.length < count) ports.push(await freePorts());
   const voters = ports.map((port, index) => `${index + 1}@127.0.0.1:${port + 1}`).join(",");
   const servers: OwnServer[] = [];
-  for (const [index, port] of ports.entries()) servers.push(await serverAt(t, port, [], { id: index + 1, voters }));
+  for (const [index, port] of ports.entries()) servers.push(await serverAt(t, port, quick, { id: index + 1, voters }));
   await Promise.all(servers.map((server) => server.start()));
   return servers;
 }
@@ -129,6 +141,8 @@ async function serverAt(
   node?: KafkaNode,
 ): Promise<OwnServer> {
   const home = mkdtempSync(join(tmpdir(), "tidings-kafka-"));
+  // Brokers of a cluster let each other in by it.
+  writeFileSync(join(home, "password"), "not-a-secret", { mode: 0o600 });
   const place: Place = { home, port };
   const { program, args } = await prepareKafka(place, service.find() ?? "java", settings, node);
   let child: ChildProcess | undefined;
