@@ -43,9 +43,9 @@ export class Call {
   }
 
   /** An event of it is there. */
-  stored(index: number, position: number): void {
-    this.#appended[index] = { position, duplicate: false };
-    this.#written++;
+  stored(index: number, position: number, duplicate = false): void {
+    this.#appended[index] = { position, duplicate };
+    if (!duplicate) this.#written++;
     this.#done();
   }
 

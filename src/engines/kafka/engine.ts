@@ -1,6 +1,7 @@
 import { TidingsError } from "../../errors/tidings-error.ts";
 import type { Engine, EngineContext, EngineInfo } from "../../ports/engine.ts";
 import type { Topics } from "../../ports/topics.ts";
+import { deduplicationWindowMsDefault } from "../sql/ids.ts";
 import { checkSpec } from "../sql/topics.ts";
 import { Api } from "./api.ts";
 import { kafkaCapabilities, partitionsMax } from "./capabilities.ts";
@@ -31,8 +32,8 @@ interface Broker {
 }
 
 /** Connects, looks at the brokers and puts the engine together. */
-export async function openEngine(settings: Settings, { platform }: EngineContext): Promise<Engine> {
-  const broker = await openBroker(settings, platform);
+export async function openEngine(settings: Settings, context: EngineContext): Promise<Engine> {
+  const broker = await openBroker(settings, context);
   const { link, catalog, reader, server } = broker;
   const check = (write = false): void => {
     if (broker.closed) throw closedError(settings.address);
@@ -59,7 +60,8 @@ export async function openEngine(settings: Settings, { platform }: EngineContext
   };
 }
 
-async function openBroker(settings: Settings, platform: EngineContext["platform"]): Promise<Broker> {
+async function openBroker(settings: Settings, context: EngineContext): Promise<Broker> {
+  const { platform, deduplicationWindowMs: repeatsMs = deduplicationWindowMsDefault } = context;
   const client = await loadClient();
   const link = new Link(platform, settings, client);
   try {
@@ -72,7 +74,7 @@ async function openBroker(settings: Settings, platform: EngineContext["platform"
     const news = new News({ platform, settings, link, protocol, catalog, reader });
     const limits = kafkaCapabilities(settings, server.batchBytesMax);
     const published = (topic: string): void => news.published(topic);
-    const publisher = new Publisher({ platform, settings, link, api, protocol, catalog, limits, published });
+    const publisher = new Publisher({ platform, settings, link, api, protocol, catalog, limits, repeatsMs, published });
     if (!settings.readOnly) await publisher.open();
     return { settings, link, api, catalog, news, reader, publisher, server, closed: false };
   } catch (error) {

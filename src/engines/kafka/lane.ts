@@ -3,6 +3,7 @@ import { batchOf, bytesInBatch, type Crc32c, type Identity } from "./batch.ts";
 import type { Item } from "./call.ts";
 import type { KnownTopic } from "./catalog.ts";
 import { describeFailure, failureKind, Refusal, toTidingsError, unknownOutcome } from "./failure.ts";
+import { Repeats } from "./repeats.ts";
 import { batchOverhead } from "./wire.ts";
 
 /** What lanes share. */
@@ -10,6 +11,8 @@ export interface LaneHost {
   readonly clock: Clock;
   readonly crc32c: Crc32c;
   readonly address: string;
+  /** How long ids of callers are remembered that were written after all, in milliseconds. */
+  readonly repeatsMs: number;
   /** Largest batch that is made, where the topic takes larger ones. */
   readonly batchBytesMax: number;
   /** Who writes; another one than before when `fresh`. */
@@ -47,6 +50,7 @@ export class Lane {
   readonly topic: KnownTopic;
   readonly partition: number;
   readonly #host: LaneHost;
+  readonly #repeats: Repeats;
   #queue: Item[] = [];
   #head = 0;
   #flight: Flight | undefined;
@@ -63,6 +67,7 @@ export class Lane {
     this.topic = topic;
     this.partition = partition;
     this.#host = host;
+    this.#repeats = new Repeats(host.clock, host.repeatsMs);
     this.#bytesMax = Math.min(topic.batchBytesMax, host.batchBytesMax);
   }
 
@@ -76,6 +81,7 @@ export class Lane {
   }
 
   push(item: Item): void {
+    if (this.#repeats.takes(item)) return;
     this.#queue.push(item);
     this.#host.ready(this);
   }
@@ -140,13 +146,20 @@ export class Lane {
   /** Drops what was given up before it was sent. */
   sweep(): void {
     if (!this.#queue[this.#head]?.call.over) return;
-    const left: Item[] = [];
-    for (const item of this.#queue.slice(this.#head)) {
-      if (item.call.over) item.call.dropped();
-      else left.push(item);
-    }
-    this.#queue = left;
+    const waiting = this.#queue.slice(this.#head);
+    this.#queue = waiting.filter(({ call }) => !call.over);
     this.#head = 0;
+    for (const item of waiting) if (item.call.over) this.#drop(item);
+  }
+
+  #drop(item: Item): void {
+    item.call.dropped();
+    for (const follower of this.#repeats.ended(item)) this.push(follower);
+  }
+
+  #fail(item: Item, error: Error): void {
+    item.call.failed(error);
+    for (const follower of this.#repeats.ended(item)) this.push(follower);
   }
 
   /** Takes as much as goes into a batch. */
@@ -159,7 +172,7 @@ export class Lane {
       const item = this.#queue[this.#head] as Item;
       if (item.call.over) {
         this.#head++;
-        item.call.dropped();
+        this.#drop(item);
         continue;
       }
       bytes += bytesInBatch(item.draft);
@@ -187,7 +200,11 @@ export class Lane {
     this.#pauseMs = pauseMsMin;
     const identity = this.#identity as Identity;
     identity.sequence = sequenceAfter(identity.sequence, items.length);
-    for (const [index, { call, index: inCall }] of items.entries()) call.stored(inCall, base + index);
+    for (const [index, item] of items.entries()) {
+      const wasAnswered = item.call.settled;
+      item.call.stored(item.index, base + index);
+      this.#repeats.landed(item, base + index, wasAnswered);
+    }
     this.#host.stored(this.topic.spec.name);
   }
 
@@ -216,7 +233,7 @@ export class Lane {
       }
     }
     const reason = flight.isDoubtful ? unknownOutcome(address, describeFailure(error)) : toTidingsError(error, address);
-    for (const { call } of flight.items) call.failed(reason);
+    for (const item of flight.items) this.#fail(item, reason);
     return undefined;
   }
 
@@ -231,7 +248,7 @@ export class Lane {
     this.#flight = undefined;
     this.#queue = [];
     this.#head = 0;
-    for (const { call } of items) call.failed(error);
+    for (const item of items) this.#fail(item, error);
     return undefined;
   }
 

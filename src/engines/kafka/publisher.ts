@@ -22,6 +22,8 @@ export interface PublisherParts {
   readonly protocol: Protocol;
   readonly catalog: Catalog;
   readonly limits: WireLimits;
+  /** How long ids of callers are remembered that were written after all, in milliseconds. */
+  readonly repeatsMs: number;
   /** Hears of topics that have new events. */
   readonly published: (topic: string) => void;
 }
@@ -49,6 +51,7 @@ export class Publisher {
       clock: platform.clock,
       crc32c: protocol.codec.crc32c,
       address: settings.address,
+      repeatsMs: parts.repeatsMs,
       batchBytesMax: Math.max(1024, settings.windowBytesMax / 2),
       identity: (fresh) => this.#identify(fresh),
       ready: (lane) => this.#ready(lane),

@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { TidingsError } from "../../errors/tidings-error.ts";
+import { payloadHash } from "../../event/hash.ts";
 import { formatTime } from "../../event/instant.ts";
 import { type EventRecord, recordBytes } from "../../event/record.ts";
 import type { TopicEntry } from "../../ports/topics.ts";
@@ -21,6 +22,10 @@ export interface Draft {
   readonly topic: string;
   readonly partition: number;
   readonly id: string;
+  readonly source: string;
+  /** Of an event whose id the caller chose: what it is known by, and the hash of what it says. */
+  readonly mark: string | undefined;
+  readonly hash: string | undefined;
   /** Key, value and headers as they stand in a batch; our own copy. */
   readonly body: Buffer;
 }
@@ -31,14 +36,16 @@ export interface WireLimits {
 }
 
 /** An entry as CloudEvents in binary mode. Throws TIDINGS_EVENT_TOO_LARGE. */
-export function draftOf({ topic, partition, record }: TopicEntry, { eventBytesMax }: WireLimits): Draft {
+export function draftOf({ topic, partition, record, checkId }: TopicEntry, { eventBytesMax }: WireLimits): Draft {
   const { data, key } = record;
   const value = data === undefined ? null : typeof data === "string" ? Buffer.from(data) : Buffer.from(data);
   const bytes = new Bytes((value?.length ?? 0) + 512);
   bytes.varBytes(key === null ? null : Buffer.from(key));
   bytes.varBytes(value);
   writeHeaders(bytes, record, value ?? nothing);
-  const draft = { topic, partition, id: record.id, body: bytes.taken() };
+  const { id, source } = record;
+  const mark = checkId ? `${source}\n${id}` : undefined;
+  const draft = { topic, partition, id, source, mark, hash: checkId ? payloadHash(record) : undefined, body: bytes.taken() }; // prettier-ignore
   // Most are far below; the exact count is dear.
   if (draft.body.length > eventBytesMax / 2) {
     const size = recordBytes(record);

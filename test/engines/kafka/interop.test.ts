@@ -41,7 +41,7 @@ async function send(t: TestContext, topic: string, messages: readonly Foreign[],
 type Compression = "gzip" | "snappy" | "lz4" | "zstd";
 
 /** All messages of a topic, as any client reads them. */
-async function raw(t: TestContext, topic: string, count: number) {
+async function raw(topic: string, count: number) {
   const consumer = new Consumer({ ...clientOptions(), groupId: `${topic}-group` });
   const stream = await consumer.consume({ topics: [topic], mode: "earliest", sessionTimeout: 10_000, heartbeatInterval: 500 }); // prettier-ignore
   const found: { key: string | undefined; value: string; headers: Record<string, string> }[] = [];
@@ -74,7 +74,7 @@ describe("what tidings writes to Kafka", { skip: withoutKafka }, () => {
       { topic: topicName, partition: 0, record: record(1, { attributes }) },
       { topic: topicName, partition: 0, record: record(2, { key: null }) },
     ]);
-    const [first, second] = await raw(t, name, 2);
+    const [first, second] = await raw(name, 2);
     const { tidings: _mark, ...headers } = first!.headers;
     assert.deepEqual([first!.key, first!.value], ["key-1", '{"n":1}']);
     assert.deepEqual(headers, {
@@ -94,7 +94,7 @@ describe("what tidings writes to Kafka", { skip: withoutKafka }, () => {
   it("that was damaged is refused with its place and told by verify, and what stands before it is served", async (t) => {
     const { engine, name } = await opened(t);
     await engine.topics.publish([{ topic: topicName, partition: 0, record: record(0) }]);
-    const [{ headers }] = (await raw(t, name, 1)) as [{ headers: Record<string, string> }];
+    const { headers } = (await raw(name, 1))[0]!;
     const key = "key-0";
     await send(t, name, [
       { key, headers, value: '{"n":0}' },

@@ -244,6 +244,27 @@ describe("while the server is away", { skip: withoutKafka, concurrency: 1 }, () 
     assert.ok(["0,1,2,4", "0,4"].includes(found.join()), found.join());
   });
 
+  it("what the caller repeats under its id is there once, whatever became of it, and conflicts with another payload", async (t) => {
+    const { proxy, engine } = await throughProxy(t, { busyTimeoutMs: 300, requestTimeoutMs: 1000 });
+    const own = (n: number, more = "") =>
+      entry(n, { checkId: true, record: { ...entry(n).record, data: `{"n":${n}}${more}` } });
+    const open = proxy.refuse();
+    proxy.halfOpen("all");
+    const sent = rejection(engine.topics.publish([own(0), own(1)]));
+    await until("the engine notices", () => engine.trouble() !== undefined);
+    assert.equal((await sent).code, "TIDINGS_OUTCOME_UNKNOWN");
+    const again = rejection(engine.topics.publish([own(1)]));
+    assert.equal((await again).code, "TIDINGS_OUTCOME_UNKNOWN");
+    open();
+    await until("it is healthy again", () => engine.trouble() === undefined);
+    const [repeated] = await engine.topics.publish([own(1)]);
+    const [next] = await engine.topics.publish([own(2)]);
+    assert.ok(next!.position > repeated!.position);
+    assert.equal((await rejection(engine.topics.publish([own(1, " ")]))).code, "TIDINGS_ID_CONFLICT");
+    assert.deepEqual(await numbers(engine), [0, 1, 2]);
+    assert.deepEqual(repeated, { position: 1, duplicate: true });
+  });
+
   it("closing does not wait for it longer than calls do", async (t) => {
     const server = await ownServer(t);
     const engine = await open(t, { url: server.url, busyTimeoutMs: 300 });
