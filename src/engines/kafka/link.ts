@@ -104,6 +104,8 @@ export class Link {
     if (!host) return Promise.reject(unreachable(this.#settings.address, `broker ${node} is not known`));
     const line = this.#dial(host, purpose, () => {
       if (this.#lines.get(name) === line) this.#lines.delete(name);
+      // Others to this broker may be gone as well.
+      if (!this.#over.signal.aborted) void this.#pingOne(node);
     });
     this.#lines.set(name, line);
     line.catch(() => {
@@ -248,10 +250,10 @@ export class Link {
     connection.on("error", (error) => (why = error));
     connection.on("close", () => {
       this.#open.delete(connection);
+      if (!established || this.#leaving.has(connection)) return;
       lost();
       // Brokers end connections that were idle for long. That in which we ask whether they are there is not.
-      if (established && purpose === "ping" && !this.#leaving.has(connection))
-        this.doubt(why === undefined ? "the connection was closed" : describeFailure(why));
+      if (purpose === "ping") this.doubt(why === undefined ? "the connection was closed" : describeFailure(why));
     });
     this.#open.add(connection);
     try {
@@ -276,6 +278,9 @@ export class Link {
     const again = (): void => void clock.after(pingIntervalMs, () => this.#ping(), true);
     if (this.#over.signal.aborted) return;
     const nodes = new Set(Array.from(this.#lines.keys(), (name) => Number(name.split("/", 1)[0])));
+    // Somebody is asked also while nothing is done.
+    const [anyone] = this.#inTurn();
+    if (nodes.size === 0 && anyone !== undefined) nodes.add(anyone);
     void Promise.all(Array.from(nodes, (node) => this.#pingOne(node))).then(again, again);
   }
 
