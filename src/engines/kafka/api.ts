@@ -110,7 +110,9 @@ export class Api {
     const { results } = await answered(describeConfigsV4.api.async(connection, request, false, false));
     const found = new Map<string, Configuration>();
     for (const { errorCode, resourceName, configs } of results) {
-      if (errorCode !== 0) throw new Refusal(errorCode, `the settings of "${resourceName}"`);
+      // Of a topic that was just made this broker may not have heard yet.
+      const code = errorCode === 3 ? 5 : errorCode;
+      if (code !== 0) throw new Refusal(code, `the settings of "${resourceName}"`);
       found.set(resourceName, new Map(configs.map(({ name, value }) => [name, value ?? ""])));
     }
     return found;

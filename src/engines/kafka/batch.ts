@@ -93,20 +93,15 @@ export function foundIn({ records, aborted }: Fetched, position: number, codec: 
     if (until > next) found.push({ position: next, appendedAtMs, body: undefined, sound: always, count: until - next });
     next = Math.max(next, until);
   };
-  const pending = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset);
-  const given = new Set<bigint>();
+  const given = new GivenUp(aborted);
   for (const batch of batchesOf(records)) {
-    const { attributes, base, last, producerId, maxTimeMs } = batch;
-    while (pending.length > 0 && (pending[0]?.firstOffset ?? 0) <= last) given.add(pending.shift()?.producerId ?? -1n);
+    const { last, maxTimeMs } = batch;
+    const isLeftOut = given.leavesOut(batch);
     if (last < next) continue;
-    const isControl = (attributes & 0x20) !== 0;
-    if (isControl) given.delete(producerId);
-    if (isControl || ((attributes & 0x10) !== 0 && given.has(producerId))) {
-      gap(last + 1, maxTimeMs);
-      continue;
-    }
     try {
-      for (const each of eventsOf(batch, codec)) {
+      // Nothing but its checksum tells that a batch which leaves positions out does so rightly.
+      if ((isLeftOut || !isDense(batch)) && !soundness(batch, codec)()) throw new RangeError("the batch is damaged");
+      for (const each of isLeftOut ? [] : eventsOf(batch, codec)) {
         if (each.position < next) continue;
         gap(each.position, each.appendedAtMs);
         found.push(each);
@@ -114,14 +109,41 @@ export function foundIn({ records, aborted }: Fetched, position: number, codec: 
       }
     } catch (error) {
       if (!(error instanceof RangeError) && soundness(batch, codec)()) throw error;
-      gap(base, maxTimeMs);
-      found.push({ position: next, appendedAtMs: maxTimeMs, body: undefined, sound: always, count: 1, broken: true });
-      next++;
+      found.push(brokenAt(next, maxTimeMs));
       return found;
     }
     gap(last + 1, maxTimeMs);
   }
+  // A leader gives the first batch whole: one that is not says a wrong length.
+  if (found.length === 0 && records.length > 0) found.push(brokenAt(next, 0));
   return found;
+}
+
+const brokenAt = (position: number, appendedAtMs: number): Found => ({
+  position, appendedAtMs, body: undefined, sound: () => false, count: 1, broken: true,
+}); // prettier-ignore
+
+/** Whether a batch has an event at each of its positions, as all have that no transaction or compaction has to do with. */
+const isDense = ({ base, last, count, attributes }: Batch): boolean =>
+  count === last - base + 1 && (attributes & 0x30) === 0;
+
+/** What aborted transactions have written: from the first offset of each to the mark of its end. */
+class GivenUp {
+  readonly #pending: { readonly producerId: bigint; readonly firstOffset: number }[];
+  readonly #open = new Set<bigint>();
+
+  constructor(aborted: Fetched["aborted"]) {
+    this.#pending = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset);
+  }
+
+  /** Whether nothing of the batch is an event. To be asked once for each, in order. */
+  leavesOut({ attributes, last, producerId }: Batch): boolean {
+    while (this.#pending.length > 0 && (this.#pending[0]?.firstOffset ?? 0) <= last)
+      this.#open.add(this.#pending.shift()?.producerId ?? -1n);
+    const isMark = (attributes & 0x20) !== 0;
+    if (isMark) this.#open.delete(producerId);
+    return isMark || ((attributes & 0x10) !== 0 && this.#open.has(producerId));
+  }
 }
 
 interface Batch {
@@ -166,13 +188,16 @@ function* eventsOf(batch: Batch, codec: Codec): Generator<Found> {
   const compression = attributes & 0x07;
   const scan = new Scan(compression === 0 ? batch.records : codec.decompress(compression, batch.records));
   const sound = soundness(batch, codec);
+  const dense = isDense(batch);
   for (let index = 0; index < count; index++) {
     const length = scan.varint();
     const end = scan.at + length;
     const record = new Scan(scan.raw(length));
     record.int8();
     const timeMs = firstTimeMs + record.varlong();
-    const position = base + record.varint();
+    const place = record.varint();
+    if (place >= batch.last - base + 1 || (dense && place !== index)) throw new RangeError("an event stands elsewhere");
+    const position = base + place;
     // Bit 3: the broker has written one time for all.
     const appendedAtMs = (attributes & 0x08) !== 0 ? maxTimeMs : timeMs;
     yield { position, appendedAtMs, body: record.raw(record.left), sound, count: 1 };
