@@ -29,7 +29,7 @@ export interface TopicMetadata {
 }
 
 const backOffMsMin = 50;
-const backOffMsMax = 5000;
+const backOffMsMax = 1000;
 /** Requests that wait at a broker are given up after so long, in milliseconds, unless pings tell earlier. */
 const answerMs = 15_000;
 

@@ -13,6 +13,7 @@ const codec: Codec = {
   crc32c,
   decompress(kind, bytes) {
     const found = compressionsAlgorithmsByBitmask[kind as keyof typeof compressionsAlgorithmsByBitmask];
+    if (!found) throw new Error(`no compression ${kind}`);
     return found.decompressSync(bytes);
   },
 };
