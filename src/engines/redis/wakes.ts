@@ -85,6 +85,8 @@ export class Wakes {
     for (let tries = 0; !this.#closed; tries++) {
       try {
         const connection = await connections.make();
+        // It was closed meanwhile, and nobody else knows of this connection.
+        if (this.#closed) return connection.giveUp("it is closed");
         this.#listener = connection;
         const lost = new Promise<true>((resolve) => connection.onLost(() => resolve(true)));
         await connection.client.subscribe(keys.channel, (message) => this.#heard(message));

@@ -88,6 +88,22 @@ describe("when connections break", { skip: withoutRedis, concurrency: 1 }, () =>
   });
 });
 
+describe("closing", { skip: withoutRedis }, () => {
+  it("also ends the connection that was being made to listen, so that the process can end", async (t) => {
+    const own = await prefix(t);
+    const observer = await client(t);
+    const engine = await open(t, { prefix: own });
+    await engine.topics.declare([{ name: "orders", partitions: 1 }]);
+    engine.topics.watch("orders", () => undefined);
+    await engine.close();
+    // Each look is a round trip, and making a connection takes a few of them.
+    for (let look = 0; look < 300; look++) {
+      const channels = await observer.pubSubChannels(`{${own}}:*`);
+      assert.deepEqual(channels, []);
+    }
+  });
+});
+
 describe("when the server does not answer", { skip: withoutRedis, concurrency: 1 }, () => {
   it("a connection that is half open is given up after its time, and what was on it is found out", async (t) => {
     const name = await prefix(t);
