@@ -59,6 +59,7 @@ export async function run(given: RunOptions): Promise<Running> {
   const { options, engine, platform, log, metrics, topics, limits } = given;
   const services = options.services ?? [];
   if (services.length > 0) requireStore(engine);
+  for (const topic of topics.values()) checkRetention(topic, engine);
   const book = createTopicBook(engine, options.partitions ?? 4);
   await book.declareAll(topics.values());
   await releaseDead(engine);
@@ -146,7 +147,6 @@ async function begin({ options, platform, log }: RunOptions, parts: Beginning): 
 function maintenanceOf({ options, engine, platform, log, topics }: RunOptions, memberId: string): Maintenance {
   const owner = ownerOf(memberId, "housekeeping");
   const everyMs = options.retentionEveryMs ?? 60_000;
-  for (const topic of topics.values()) checkRetention(topic, engine);
   return new Maintenance({ engine, clock: platform.clock, log, owner, topics: [...topics.values()], everyMs });
 }
 

@@ -128,6 +128,8 @@ export class Lane {
       this.#feed = feed;
       do feed.more(1);
       while (await feed.settled());
+      if (this.#flight.length > 0 && typeof from === "number" && feed.received === 0)
+        throw new Error("channel closed: the stream could not be read");
     } catch (error) {
       failure = this.#failure ?? error;
     }

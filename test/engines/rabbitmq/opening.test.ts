@@ -3,6 +3,8 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 
+import { tidings, topic } from "tidings";
+
 import { serviceUrl } from "../../../scripts/services/url.ts";
 import { rabbitmq } from "../../../src/engines/rabbitmq/index.ts";
 import { without } from "../../lib/machine.ts";
@@ -224,6 +226,19 @@ describe("a declared topic on RabbitMQ", { skip: withoutRabbitmq }, () => {
     const [, refused] = await Promise.all(calls);
     assert.equal((refused as { code?: string }).code, "TIDINGS_EVENT_TOO_LARGE");
     assert.deepEqual(await numbers(engine), [0, 2]);
+  });
+});
+
+describe("an application on RabbitMQ", { skip: withoutRabbitmq }, () => {
+  it("whose topic has a retention is refused at start, since nobody would apply it", async (t) => {
+    const prefix = prefixFor(t);
+    const orders = topic("orders", { retention: { maxAgeMs: 60_000 } });
+    const url = `${serviceUrl("rabbitmq")}?prefix=${prefix}&durability=weak`;
+    const refused = await rejection(tidings({ name: "shop", url, topics: [orders] }).start());
+    assert.equal(refused.code, "TIDINGS_UNSUPPORTED", refused.message);
+    assert.match(refused.message, /"orders" has a retention.*"rabbitmq"/);
+    const engine = await open(t, { prefix });
+    assert.deepEqual(await engine.topics.list(), []);
   });
 });
 
