@@ -49,6 +49,7 @@ export class Link {
   #tls: ConnectionOptions["tls"];
   #why: string | undefined = "no connection was made yet";
   #recovering = false;
+  #recovery = 0;
 
   constructor(platform: Platform, settings: Settings, client: Client) {
     this.#platform = platform;
@@ -108,9 +109,12 @@ export class Link {
       if (!this.#over.signal.aborted) void this.#pingOne(node);
     });
     this.#lines.set(name, line);
-    line.catch(() => {
-      if (this.#lines.get(name) === line) this.#lines.delete(name);
-    });
+    line.then(
+      () => this.#recovered(),
+      () => {
+        if (this.#lines.get(name) === line) this.#lines.delete(name);
+      },
+    );
     return line;
   }
 
@@ -160,19 +164,27 @@ export class Link {
 
   async #recover(): Promise<void> {
     this.#recovering = true;
-    for (let tries = 0; !this.#over.signal.aborted; tries++) {
+    const own = (this.#recovery += 1);
+    const isOwn = (): boolean => this.#recovering && this.#recovery === own && !this.#over.signal.aborted;
+    for (let tries = 0; isOwn(); tries++) {
       try {
         await this.#backOff(tries);
+        if (!isOwn()) return;
         await this.#look();
-        this.#recovering = false;
-        this.#why = undefined;
-        for (const listener of this.#listeners) listener.up?.();
-        for (const done of Array.from(this.#waiting)) done();
-        return;
+        this.#recovered();
       } catch (error) {
-        this.#why = describeFailure(error);
+        if (isOwn()) this.#why = describeFailure(error);
       }
     }
+  }
+
+  /** A broker answers: found out by whoever was the first. */
+  #recovered(): void {
+    if (!this.#recovering) return;
+    this.#recovering = false;
+    this.#why = undefined;
+    for (const listener of this.#listeners) listener.up?.();
+    for (const done of Array.from(this.#waiting)) done();
   }
 
   /** Asks who the brokers are: those that are known, and then the hosts of the address. */
