@@ -27,7 +27,7 @@ describe("an application that cannot start", () => {
   });
 
   it("says that an engine of a later version is not there, without the password", async () => {
-    await assert.rejects(start({ url: "kafka://user:hidden@db/shop" }), (error: Error & { code?: string }) => {
+    await assert.rejects(start({ url: "pulsar://user:hidden@db/shop" }), (error: Error & { code?: string }) => {
       assert.equal(error.code, "TIDINGS_UNKNOWN_ENGINE");
       assert.ok(!error.message.includes("hidden"));
       return true;

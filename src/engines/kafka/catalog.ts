@@ -157,6 +157,8 @@ export class Catalog {
       const spec = Object.freeze({ name, partitions: metadata.partitions.length });
       const before = this.#known.get(name);
       if (before && before.id !== metadata.id) throw replaced(name, address);
+      // Lanes belong to the topic as it was met first: another object would get other lanes, whose batches bear the same numbers.
+      if (before) continue;
       this.#known.set(name, {
         spec,
         name: metadata.name,

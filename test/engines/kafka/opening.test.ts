@@ -27,6 +27,20 @@ describe("opening Kafka", { skip: withoutKafka }, () => {
       );
   });
 
+  it("meets a topic once, however many calls look it up at once, and writes all of its events", async (t) => {
+    const engine = await open(t, { prefix: prefixFor(t) });
+    for (let n = 0; n < 20; n++) {
+      const topic = `orders${n}`;
+      const declaring = [1, 2, 3].map(() => engine.topics.declare([{ name: topic, partitions: 1 }]));
+      await Promise.any(declaring);
+      const [first] = await engine.topics.publish([entry(0, { topic })]);
+      await Promise.all(declaring);
+      const [second] = await engine.topics.publish([entry(1, { topic })]);
+      assert.deepEqual([first?.position, second?.position], [0, 1]);
+      assert.deepEqual(await numbers(engine, 0, topic), [0, 1]);
+    }
+  });
+
   it("is refused unless its durability can be held, with the reason and the way out", async () => {
     const replicated = await rejection(kafka({ url: serviceUrl("kafka") }).open({ platform }));
     assert.equal(replicated.code, "TIDINGS_SERVER_UNSAFE");

@@ -239,13 +239,16 @@ describe("while the server is away", { skip: withoutRabbitmq, concurrency: 1 }, 
     proxy.halfOpen("all");
     const sent = rejection(engine.topics.publish([entry(1), entry(2)]));
     await until("the engine notices", () => engine.trouble() !== undefined);
-    assert.equal((await rejection(engine.topics.publish([entry(3)]))).code, "TIDINGS_UNREACHABLE");
+    // It was sent as well when nobody had given up the connection yet.
+    const { code = "" } = await rejection(engine.topics.publish([entry(3)]));
+    assert.match(code, /^TIDINGS_(UNREACHABLE|OUTCOME_UNKNOWN)$/);
     assert.equal((await sent).code, "TIDINGS_OUTCOME_UNKNOWN");
     open();
     await until("it is healthy again", () => engine.trouble() === undefined);
     await engine.topics.publish([entry(4)]);
-    const found = await numbers(engine);
-    assert.ok(["0,1,2,4", "0,4"].includes(found.join()), found.join());
+    const found = (await numbers(engine)).join();
+    const possible = code === "TIDINGS_UNREACHABLE" ? ["0,1,2,4", "0,4"] : ["0,1,2,4", "0,4", "0,1,2,3,4", "0,3,4"];
+    assert.ok(possible.includes(found), found);
   });
 
   it("what is repeated under an id of the caller's after an unknown outcome is there once", async (t) => {
