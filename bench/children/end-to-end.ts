@@ -13,6 +13,7 @@ export interface EndToEndTask {
   readonly url?: string;
   /** What the names of everything on a broker begin with. */
   readonly prefix?: string;
+  readonly store?: boolean;
   readonly warmup: number;
   readonly events: number;
   /** Calls that are not acknowledged yet. */
@@ -32,11 +33,17 @@ export interface EndToEndResult {
   readonly spent?: Spent;
 }
 
-const { peer: name, folder, url, prefix, warmup, events, inFlight, batch = 1, keys } = taskOf<EndToEndTask>();
+const { peer: name, folder, url, prefix, store, warmup, events, inFlight, batch = 1, keys } = taskOf<EndToEndTask>();
 const handled = counter();
 const onPostgres = url?.startsWith("postgres") ? url : undefined;
 const meter = onPostgres === undefined ? undefined : meterOf(onPostgres);
-const peer = await startPeer(name, { folder, url, ...(prefix && { prefix }), onOrder: () => handled.add() });
+const peer = await startPeer(name, {
+  folder,
+  url,
+  ...(prefix && { prefix }),
+  ...(store && { store }),
+  onOrder: () => handled.add(),
+});
 
 function publish(from: number, count: number): Promise<void> {
   if (batch === 1) return publishAll((order) => peer.publish(order), { from, events: count, inFlight, keys });

@@ -11,6 +11,7 @@ export interface LatencyTask {
   readonly url?: string;
   /** What the names of everything on a broker begin with. */
   readonly prefix?: string;
+  readonly store?: boolean;
   readonly perSecond: number;
   readonly warmup: number;
   readonly events: number;
@@ -24,7 +25,7 @@ export interface LatencyResult {
   readonly acknowledgedP99Ms: number;
 }
 
-const { peer: name, folder, url, prefix, perSecond, warmup, events, keys } = taskOf<LatencyTask>();
+const { peer: name, folder, url, prefix, store, perSecond, warmup, events, keys } = taskOf<LatencyTask>();
 const publishedAt: number[] = [];
 const latencies: number[] = [];
 const acknowledged: number[] = [];
@@ -33,6 +34,7 @@ const peer = await startPeer(name, {
   folder,
   url,
   ...(prefix && { prefix }),
+  ...(store && { store }),
   onOrder({ n }) {
     if (n >= warmup) latencies.push(performance.now() - (publishedAt[n] as number));
     handled.add();

@@ -17,8 +17,9 @@ export interface MeasuredBroker {
   readonly rawDoes: string;
 }
 
-const consuming =
-  "at least once, the position in a store beside the broker (sqlite, synchronous=FULL), zod on publish and consume";
+const consuming = "at least once, zod on publish and consume";
+const positions = "in a journal on the broker";
+const inStore = "in a store beside the broker (sqlite, synchronous=FULL)";
 
 let runs = 0;
 
@@ -46,11 +47,17 @@ function compare<Result>(
   child: string,
   task: Record<string, unknown>,
 ) {
-  const of = (peer: PeerName) => () => {
-    const prefix = `bench-${process.pid}-${(runs += 1)}`;
-    return run.inFreshFolder<Result>(child, { peer, url: run.urls[server], prefix, keys, ...task });
-  };
-  return alternate<Result>(run, `${name} ${what}`, { tidings: of("tidings-on-broker"), raw: of(raw) });
+  const of =
+    (peer: PeerName, store = false) =>
+    () => {
+      const prefix = `bench-${process.pid}-${(runs += 1)}`;
+      return run.inFreshFolder<Result>(child, { peer, url: run.urls[server], prefix, keys, store, ...task });
+    };
+  return alternate<Result>(run, `${name} ${what}`, {
+    tidings: of("tidings-on-broker"),
+    raw: of(raw),
+    ...(child === "publish" ? {} : { stored: of("tidings-on-broker", true) }),
+  });
 }
 
 const settingsOf = ({ durability, rawDoes }: MeasuredBroker): Facts => ({
@@ -91,15 +98,11 @@ async function endToEnd(run: Run, broker: MeasuredBroker): Promise<Line[]> {
   const task = { events, warmup: Math.ceil(events / 4), ...flow };
   const results = await compare<EndToEndResult>(run, broker, "end-to-end", "end-to-end", task);
   const rates = (peer: string) => (results[peer] ?? []).map(({ eventsPerSecond }) => eventsPerSecond);
+  const settings = { ...settingsOf(broker), events, ...flow, consuming, peerConsuming: "at least once, acknowledged to the broker" }; // prettier-ignore
+  const line = { unit: "events/s", better: "higher", peer: { name: "raw", values: rates("raw") } } as const;
   return [
-    lineOf({
-      name: `${broker.name}-end-to-end`,
-      unit: "events/s",
-      better: "higher",
-      values: rates("tidings"),
-      settings: { ...settingsOf(broker), events, ...flow, consuming, peerConsuming: "at least once, acknowledged to the broker" },
-      peer: { name: "raw", values: rates("raw") },
-    }),
+    lineOf({ ...line, name: `${broker.name}-end-to-end`, values: rates("tidings"), settings: { ...settings, positions } }),
+    lineOf({ ...line, name: `${broker.name}-end-to-end-stored`, values: rates("stored"), settings: { ...settings, positions: inStore } }),
   ]; // prettier-ignore
 }
 
@@ -108,15 +111,14 @@ async function latency(run: Run, broker: MeasuredBroker): Promise<Line[]> {
   const perSecond = 500;
   const task = { events, warmup: run.size(1000, 50), perSecond };
   const results = await compare<LatencyResult>(run, broker, "latency", "latency", task);
-  return (["p50", "p99"] as const).map((which) => {
+  const settings = { ...settingsOf(broker), events, perSecond, consuming, from: "the call of publish", to: "the call of the handler" }; // prettier-ignore
+  return (["p50", "p99"] as const).flatMap((which) => {
     const of = (peer: string) => (results[peer] ?? []).map((each) => each[`${which}Ms`]);
-    return lineOf({
-      name: `${broker.name}-latency-${which}`,
-      unit: "ms",
-      better: "lower",
-      values: of("tidings"),
-      settings: { ...settingsOf(broker), events, perSecond, consuming, from: "the call of publish", to: "the call of the handler" },
-      peer: { name: "raw", values: of("raw") },
-    });
-  }); // prettier-ignore
+    const line = { unit: "ms", better: "lower", peer: { name: "raw", values: of("raw") } } as const;
+    const name = `${broker.name}-latency-${which}`;
+    return [
+      lineOf({ ...line, name, values: of("tidings"), settings: { ...settings, positions } }),
+      lineOf({ ...line, name: `${name}-stored`, values: of("stored"), settings: { ...settings, positions: inStore } }),
+    ];
+  });
 }

@@ -19,6 +19,8 @@ export interface PeerOptions {
   readonly prefix?: string;
   /** Whether it also handles what it publishes; true unless given. Only of the peers on a broker. */
   readonly consumes?: boolean;
+  /** Whether tidings on a broker has a store beside it; false unless given. */
+  readonly store?: boolean;
   /** Called for each order by the handler, which does nothing else. */
   readonly onOrder: (order: Order) => void;
 }

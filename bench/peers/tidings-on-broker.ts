@@ -1,4 +1,4 @@
-// tidings on a broker, with a store beside it in a SQLite file where it consumes: at least once, everything else as it comes.
+// tidings on a broker, at least once: without a store, or with one beside it in a SQLite file. Everything else as it comes.
 import { join } from "node:path";
 
 import { service, tidings } from "../../src/index.ts";
@@ -6,17 +6,26 @@ import { cleanBroker } from "../lib/clean.ts";
 import type { Peer, PeerOptions } from "./peer.ts";
 import { OrderPlaced, orders } from "./tidings.ts";
 
-export async function start({ folder, url = "", prefix = "", consumes = true, onOrder }: PeerOptions): Promise<Peer> {
+export async function start({
+  folder,
+  url = "",
+  prefix = "",
+  consumes = true,
+  store = false,
+  onOrder,
+}: PeerOptions): Promise<Peer> {
   const address = new URL(url);
   address.searchParams.set("prefix", prefix);
   if (address.protocol === "nats:") address.searchParams.set("durability", "weak");
-  const handler = service("handler", { from: "start", guarantee: "at-least-once" }).on(OrderPlaced, (event) =>
-    onOrder(event.data),
+  const handler = service("handler", { from: "start", guarantee: "at-least-once", onFailure: "blockPartition" }).on(
+    OrderPlaced,
+    (event) => onOrder(event.data),
   );
   const app = await tidings({
     name: "bench",
     url: address.href,
-    ...(consumes ? { store: `sqlite:${join(folder, "bench.db")}`, services: [handler] } : {}),
+    ...(store ? { store: `sqlite:${join(folder, "bench.db")}` } : {}),
+    ...(consumes ? { services: [handler] } : {}),
     topics: [orders],
   }).start();
   return {
