@@ -9,10 +9,10 @@ import { Visitor } from "oxc-parser";
 import { lineOf, read, type Source, sourcesIn, tracked } from "./tidy/sources.ts";
 
 // The rooms of src/ and what each may import besides itself; types count too. A room imports only what stands left of
-// it: errors, lib, platform <- event <- ports <- membership <- delivery, outbox <- admin <- app <- cli.
+// it: errors, lib, platform <- event <- ports <- membership <- delivery, outbox, journal <- admin <- app <- cli.
 const ground = ["errors", "lib", "platform"];
 const ports = [...ground, "event", "ports"];
-const core = [...ports, "membership", "delivery", "outbox", "admin", "app"];
+const core = [...ports, "membership", "delivery", "outbox", "journal", "admin", "app"];
 const rooms: Record<string, readonly string[]> = {
   errors: [],
   lib: ["errors"],
@@ -22,8 +22,9 @@ const rooms: Record<string, readonly string[]> = {
   membership: ports,
   delivery: [...ports, "membership"],
   outbox: [...ports, "membership"],
+  journal: ports,
   admin: [...ports, "membership", "delivery", "outbox"],
-  app: [...ports, "membership", "delivery", "outbox", "admin"],
+  app: [...ports, "membership", "delivery", "outbox", "journal", "admin"],
   // `tidings test` runs the simulator of the test kit.
   cli: [...core, "testing"],
   // What several engines truly share. An engine never imports a sibling, nor anything above the ports.

@@ -1,5 +1,6 @@
 import { TidingsError } from "../errors/tidings-error.ts";
 import type { Logger } from "../delivery/log.ts";
+import { journaledEngine } from "../journal/journaled.ts";
 import { composeEngine } from "../outbox/composed.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine, EngineContext } from "../ports/engine.ts";
@@ -23,11 +24,22 @@ export async function openEngine(options: AppOptions, platform: Platform, log: L
   };
   const broker = await brokerOf(options);
   const store = await storeOf(options);
-  if (!store) return open(broker, "engine", options, context, log);
+  if (!store) return withPositions(await open(broker, "engine", options, context, log), options, platform);
   return composedOf(
     () => open(broker, "broker", options, context, log),
     () => open(store, "store", options, context, log),
   );
+}
+
+/** What carries events only keeps the positions of services as well; who only publishes needs none. */
+async function withPositions(engine: Engine, { services = [] }: AppOptions, platform: Platform): Promise<Engine> {
+  if (engine.transact || services.length === 0) return engine;
+  try {
+    return journaledEngine(engine, platform);
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
 }
 
 /** Opens both or none, and makes one of them. */

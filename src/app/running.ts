@@ -194,7 +194,7 @@ function checkRetention({ name, retention }: Topic, { name: engine, capabilities
 }
 
 function requireStore(engine: Engine): void {
-  if (engine.state && engine.leases && engine.transact && engine.timers && engine.capabilities.transactions) return;
+  if (engine.state && engine.leases && engine.transact && engine.timers) return;
   throw new TidingsError(
     "TIDINGS_UNSUPPORTED",
     `The engine "${engine.name}" holds no state, and services need a store for their positions: name one with the option store or TIDINGS_STORE (sqlite on one machine, postgres for several).`,

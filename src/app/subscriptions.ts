@@ -1,4 +1,3 @@
-import { TidingsError } from "../errors/tidings-error.ts";
 import type { Contract } from "../event/contract.ts";
 import type { Deadlines } from "../delivery/run/deadlines.ts";
 import { handlerScope } from "../delivery/run/handler-scope.ts";
@@ -23,6 +22,7 @@ import { Throttle } from "./admission/throttle.ts";
 import { host } from "./member-id.ts";
 import type { RunOptions } from "./running.ts";
 import type { TopicBook } from "./topic-book.ts";
+import { checkWithoutStore } from "./without-store.ts";
 
 /** What all subscriptions of an application share. */
 export interface Shared extends RunOptions {
@@ -53,12 +53,7 @@ function subscriptionOf(shared: Shared, book: TopicBook, service: Service, topic
   const pauseSwitch = new PauseSwitch({ name: subscriptionName(service.name, topic), engine, platform, log, feed });
   const runtime = runtimeOf(shared, service, topic, pauseSwitch);
   const { name, guarantee, routes } = runtime;
-  if (guarantee === "exactly-once" && !engine.capabilities.transactions) {
-    throw new TidingsError(
-      "TIDINGS_UNSUPPORTED",
-      `The engine "${engine.name}" cannot do exactly-once for "${name}"; memory, sqlite and postgres can.`,
-    );
-  }
+  checkWithoutStore(runtime);
   const { from } = service.options;
   const definition = definitionOf(service, topic, guarantee, routes, book);
   const member = {

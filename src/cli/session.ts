@@ -7,6 +7,7 @@ import { engineOfUrl } from "../app/engines.ts";
 import { defaultMemberId, releaseDead } from "../app/member-id.ts";
 import { composedOf } from "../app/open-engine.ts";
 import type { Platform } from "../platform/platform.ts";
+import { canKeepJournal, journaledEngine } from "../journal/journaled.ts";
 import type { Engine } from "../ports/engine.ts";
 import { systemPlatform } from "../platform/system.ts";
 import { interruption } from "./interruption.ts";
@@ -75,7 +76,10 @@ async function openFor(access: Access, url: string, store: string | undefined, p
     const factory = await engineOfUrl(named, readOnly ? { readOnly } : {});
     return factory.open({ platform });
   };
-  if (store === undefined) return open(url);
+  if (store === undefined) {
+    const engine = await open(url);
+    return canKeepJournal(engine) ? journaledEngine(engine, platform) : engine;
+  }
   return composedOf(
     () => open(url),
     () => open(store),

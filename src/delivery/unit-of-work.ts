@@ -128,6 +128,7 @@ export class UnitOfWork implements Context {
 
   state<Value>(box: string): StateBox<Value> {
     checkText("ctx.state()", "the name of a box", box);
+    this.#mustHaveStore("ctx.state");
     const collection = collections.state(this.#host.service, box);
     return {
       get: (key) => this.#read<Value>(collection, key),
@@ -140,6 +141,7 @@ export class UnitOfWork implements Context {
     this.#mustBeOpen("once");
     checkText("ctx.once()", "a key", key);
     checkFunction("ctx.once()", effect);
+    this.#mustHaveStore("ctx.once");
     const { engine, subscription } = this.#host;
     const collection = collections.once(subscription);
     const [known] = (await engine.state?.get(collection, [key])) ?? [];
@@ -197,6 +199,16 @@ export class UnitOfWork implements Context {
 
   #writes(): UnitWrites {
     return (this.writes ??= { bytes: 0 });
+  }
+
+  #mustHaveStore(what: string): void {
+    const { name, capabilities } = this.#host.engine;
+    if (capabilities.transactions) return;
+    throw new TidingsError(
+      "TIDINGS_UNSUPPORTED",
+      `${what} needs a store, and "${name}" keeps positions only: name one with the option store or TIDINGS_STORE.`,
+      { details: { engine: name, subscription: this.subscription } },
+    );
   }
 
   #mustBeOpen(what: string): void {

@@ -1,0 +1,59 @@
+import type { EventRecord, StoredRecord } from "../event/record.ts";
+import type { Lease, LeaseRequest } from "../ports/leases.ts";
+import type { Check, DocumentWrite, Fence, TimerWrite } from "../ports/transaction.ts";
+
+/** The topic on the broker in which the journal stands. */
+export const journalTopic = "tidings.journal";
+export const commandType = "tidings.journal.command";
+export const snapshotType = "tidings.journal.snapshot";
+const source = "/tidings/journal";
+
+/** What this version writes; whoever reads a higher one must not go on, since it would come to another state than others. */
+export const formatVersion = 1;
+
+/** What changes the state: each member does the same, in the order of the journal. */
+export type Command =
+  | {
+      readonly op: "write";
+      readonly fences: readonly Fence[];
+      readonly checks: readonly Check[];
+      readonly documents: readonly DocumentWrite[];
+      readonly timers: readonly TimerWrite[];
+    }
+  | { readonly op: "acquire"; readonly requests: readonly LeaseRequest[] }
+  | { readonly op: "renew"; readonly leases: readonly Lease[]; readonly ttlMs: number }
+  | { readonly op: "release"; readonly leases: readonly Lease[] };
+
+/** A part of the whole state as it was behind the command at `at`. */
+export interface SnapshotPart {
+  readonly v: number;
+  readonly snapshot: string;
+  readonly at: number;
+  readonly part: number;
+  readonly parts: number;
+  readonly text: string;
+}
+
+/** A command as an event. `id` tells whoever wrote it that it is applied. */
+export function recordOfCommand(id: string, command: Command, timeMs: number): EventRecord {
+  return recordOf(id, commandType, { v: formatVersion, command }, timeMs);
+}
+
+export function recordOfPart(id: string, part: SnapshotPart, timeMs: number): EventRecord {
+  return recordOf(id, snapshotType, part, timeMs);
+}
+
+function recordOf(id: string, type: string, data: unknown, timeMs: number): EventRecord {
+  return { id, source, type, timeMs, key: null, attributes: undefined, data: JSON.stringify(data) };
+}
+
+/** What an event of the journal says; undefined when somebody else has put it there. */
+export function readEntry(
+  record: StoredRecord,
+): { readonly v: number; readonly command?: Command; readonly part?: SnapshotPart } | undefined {
+  if (record.source !== source || typeof record.data !== "string") return undefined;
+  if (record.type === commandType) return JSON.parse(record.data) as { v: number; command: Command };
+  if (record.type !== snapshotType) return undefined;
+  const part = JSON.parse(record.data) as SnapshotPart;
+  return { v: part.v, part };
+}

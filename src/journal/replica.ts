@@ -1,0 +1,182 @@
+import type { Lease, LeaseRequest } from "../ports/leases.ts";
+import type { Document, Scan } from "../ports/state.ts";
+import type { Check, Conflict, Fence, Outcome } from "../ports/transaction.ts";
+import type { Command } from "./command.ts";
+import { TimerBook } from "./timer-book.ts";
+
+/** What a command came to: the outcome of a write, or the leases by request. */
+export type Result = Outcome | readonly (Lease | undefined)[];
+
+/** A lease that somebody holds, or held when it expired: what is released is forgotten. */
+interface LeaseData {
+  readonly owner: string;
+  readonly token: number;
+  expiresAtMs: number;
+}
+
+/** Nobody comes back to a lease that expired a day ago. */
+const forgottenAfterMs = 24 * 60 * 60 * 1000;
+const leasesMax = 1000;
+
+type Dump = {
+  readonly documents: Readonly<Record<string, readonly (readonly [key: string, version: number, value: string])[]>>;
+  readonly leases: readonly (readonly [name: string, owner: string, token: number, expiresAtMs: number])[];
+  readonly tokens: number;
+  readonly timers: ReturnType<TimerBook["dump"]>;
+};
+
+/**
+ * The documents and leases that the commands of a journal come to. Two replicas that have applied the same commands are the same, so
+ * whether a write was made or refused is the same for everybody.
+ */
+export class Replica {
+  readonly #collections = new Map<string, Map<string, Document>>();
+  readonly #leases = new Map<string, LeaseData>();
+  #timers = new TimerBook();
+  /** One counter for the tokens of all leases: none goes back, though leases are forgotten. */
+  #tokens = 0;
+
+  /** Applies a command that was appended at an instant. Tells what came of it; `wrote` is called for each collection that changed. */
+  // oxlint-disable-next-line typescript/consistent-return -- each kind has its case
+  apply(command: Command, atMs: number, wrote: (collection: string) => void): Result {
+    switch (command.op) {
+      case "write":
+        return this.#write(command, wrote);
+      case "acquire":
+        return command.requests.map((request) => this.#acquire(request, atMs));
+      case "renew":
+        return command.leases.map((lease) => this.#renew(lease, atMs + command.ttlMs));
+      case "release":
+        for (const lease of command.leases) if (this.#stillHeld(lease)) this.#leases.delete(lease.name);
+        return [];
+    }
+  }
+
+  get(collection: string, key: string): Document | undefined {
+    return this.#collections.get(collection)?.get(key);
+  }
+
+  /** In key order; what lies in a journal is little, so it is sorted when it is asked for. */
+  scan(collection: string, { prefix = "", after, limit }: Scan): readonly Document[] {
+    return this.#keysOf(collection, prefix)
+      .filter((key) => after === undefined || key > after)
+      .sort()
+      .slice(0, Math.max(0, limit))
+      .map((key) => this.get(collection, key) as Document);
+  }
+
+  count(collection: string, prefix = ""): number {
+    return this.#keysOf(collection, prefix).length;
+  }
+
+  leases(prefix: string, nowMs: number): readonly Lease[] {
+    return [...this.#leases]
+      .filter(([name, { expiresAtMs }]) => name.startsWith(prefix) && expiresAtMs > nowMs)
+      .map(([name, data]) => leaseOf(name, data))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  get timers(): TimerBook {
+    return this.#timers;
+  }
+
+  /** Why a write would be refused as things are. */
+  conflictOf({
+    fences,
+    checks,
+  }: {
+    readonly fences: readonly Fence[];
+    readonly checks: readonly Check[];
+  }): Conflict | undefined {
+    for (const [index, { lease, token }] of fences.entries())
+      if (this.#leases.get(lease)?.token !== token) return { kind: "fence", index };
+    for (const [index, check] of checks.entries()) {
+      const version = this.get(check.collection, check.key)?.version ?? 0;
+      if (version !== check.version) return { kind: "check", index, version };
+    }
+    return undefined;
+  }
+
+  /** All of it as text, from which `restore` makes the same. */
+  dump(): string {
+    const documents = Object.fromEntries(
+      [...this.#collections].map(([collection, all]) => [
+        collection,
+        [...all.values()].map(({ key, version, value }) => [key, version, value] as const),
+      ]),
+    );
+    const leases = [...this.#leases].map(
+      ([name, { owner, token, expiresAtMs }]) => [name, owner, token, expiresAtMs] as const,
+    );
+    return JSON.stringify({ documents, leases, tokens: this.#tokens, timers: this.#timers.dump() } satisfies Dump);
+  }
+
+  static restore(text: string): Replica {
+    const { documents, leases, tokens, timers } = JSON.parse(text) as Dump;
+    const replica = new Replica();
+    replica.#tokens = tokens;
+    replica.#timers = TimerBook.restore(timers);
+    for (const [collection, all] of Object.entries(documents))
+      replica.#collections.set(
+        collection,
+        new Map(all.map(([key, version, value]) => [key, Object.freeze({ key, version, value })])),
+      );
+    for (const [name, owner, token, expiresAtMs] of leases) replica.#leases.set(name, { owner, token, expiresAtMs });
+    return replica;
+  }
+
+  #keysOf(collection: string, prefix: string): string[] {
+    return [...(this.#collections.get(collection)?.keys() ?? [])].filter((key) => key.startsWith(prefix));
+  }
+
+  #write(command: Extract<Command, { op: "write" }>, wrote: (collection: string) => void): Outcome {
+    const conflict = this.conflictOf(command);
+    if (conflict) return { committed: false, conflict };
+    for (const { collection, key, value } of command.documents) {
+      this.#set(collection, key, value);
+      wrote(collection);
+    }
+    for (const write of command.timers) this.#timers.write(write);
+    return { committed: true, appended: [] };
+  }
+
+  #set(collection: string, key: string, value: string | null): void {
+    let all = this.#collections.get(collection);
+    if (value === null) {
+      all?.delete(key);
+      if (all?.size === 0) this.#collections.delete(collection);
+      return;
+    }
+    if (!all) this.#collections.set(collection, (all = new Map()));
+    all.set(key, Object.freeze({ key, version: (all.get(key)?.version ?? 0) + 1, value }));
+  }
+
+  #acquire({ name, owner, ttlMs }: LeaseRequest, atMs: number): Lease | undefined {
+    const data = this.#leases.get(name);
+    if (data && data.owner !== owner && data.expiresAtMs > atMs) return undefined;
+    const token = data?.owner === owner ? data.token : (this.#tokens += 1);
+    const taken = { owner, token, expiresAtMs: atMs + ttlMs };
+    this.#leases.set(name, taken);
+    if (this.#leases.size > leasesMax) this.#forgetLeases(atMs - forgottenAfterMs);
+    return leaseOf(name, taken);
+  }
+
+  #forgetLeases(beforeMs: number): void {
+    for (const [name, { expiresAtMs }] of this.#leases) if (expiresAtMs < beforeMs) this.#leases.delete(name);
+  }
+
+  #renew(lease: Lease, expiresAtMs: number): Lease | undefined {
+    const data = this.#stillHeld(lease);
+    if (!data) return undefined;
+    data.expiresAtMs = expiresAtMs;
+    return leaseOf(lease.name, data);
+  }
+
+  #stillHeld({ name, owner, token }: Lease): LeaseData | undefined {
+    const data = this.#leases.get(name);
+    return data?.owner === owner && data.token === token ? data : undefined;
+  }
+}
+
+const leaseOf = (name: string, { owner, token, expiresAtMs }: LeaseData): Lease =>
+  Object.freeze({ name, owner, token, expiresAtMs });

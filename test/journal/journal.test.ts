@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { hasCode } from "tidings";
+
+import { memoryWorld } from "../../src/engines/memory/factory.ts";
+import { commandType, journalTopic } from "../../src/journal/command.ts";
+import { journaledEngine } from "../../src/journal/journaled.ts";
+import { systemPlatform } from "../../src/platform/system.ts";
+import type { Engine } from "../../src/ports/engine.ts";
+import { topicsOnly } from "./broker.ts";
+
+const platform = systemPlatform();
+const write = (engine: Engine, key: string, value: string) =>
+  engine.transact!({ documents: [{ collection: "c", key, value }] });
+
+async function opened() {
+  const world = memoryWorld();
+  const broker = await world.open({ platform });
+  const open = async (): Promise<Engine> => journaledEngine(topicsOnly(await world.open({ platform })), platform);
+  const first = async (): Promise<number> => (await broker.topics.bounds(journalTopic))[0]!.first;
+  return { world, broker, open, first };
+}
+
+describe("a journal", () => {
+  it("leaves a snapshot after many writes and forgets what lies before it; who comes later has all of it", async () => {
+    const { broker, open, first } = await opened();
+    const one = await open();
+    const [lease] = await one.leases!.acquire([{ name: "lease", owner: "one", ttlMs: 60_000 }]);
+    await one.transact!({ timers: [{ queue: "q", key: "k", dueAtMs: 5, payload: "p" }] });
+    for (let n = 0; n < 2100; n++) await write(one, `key${n % 50}`, `${n}`);
+    assert.ok((await first()) > 1900, `the journal begins at ${await first()}`);
+    const two = await open();
+    const documents = await two.state!.scan("c", { limit: 100 });
+    assert.deepEqual(documents, await one.state!.scan("c", { limit: 100 }));
+    assert.equal(documents.length, 50);
+    assert.equal(documents.find(({ key }) => key === "key0")?.version, 42);
+    assert.deepEqual(await two.leases!.list(""), await one.leases!.list(""));
+    assert.equal((await two.timers!.find("q", "k"))?.payload, "p");
+    const fences = [{ lease: "lease", token: lease!.token }];
+    assert.equal((await two.transact!({ fences })).committed, true);
+    await Promise.all([one, two, broker].map((engine) => engine.close()));
+  });
+
+  it("catches up by the snapshot when what a member had not read yet is gone", async () => {
+    const { broker, open } = await opened();
+    const [one, late] = [await open(), await open()];
+    await write(late, "mine", "1");
+    for (let n = 0; n < 2100; n++) await write(one, "key", `${n}`);
+    const [document] = await late.state!.get("c", ["key"]);
+    assert.equal(document?.value, "2099");
+    assert.equal((await write(late, "mine", "2")).committed, true);
+    assert.equal((await one.state!.get("c", ["mine"]))[0]?.version, 2);
+    await Promise.all([one, late, broker].map((engine) => engine.close()));
+  });
+
+  it("says that positions are lost when its front is gone and no snapshot is left", async () => {
+    const { broker, open } = await opened();
+    const one = await open();
+    for (let n = 0; n < 3; n++) await write(one, "key", `${n}`);
+    await one.close();
+    await broker.topics.retain(journalTopic, { appendedBeforeMs: Date.now() + 86_400_000 });
+    const two = await open();
+    await assert.rejects(two.state!.get("c", ["key"]), (error) => hasCode(error, "TIDINGS_STORE_REPLACED"));
+    await assert.rejects(write(two, "key", "4"), (error) => hasCode(error, "TIDINGS_STORE_REPLACED"));
+    assert.match(two.trouble() ?? "", /no snapshot of it is left/);
+    await Promise.all([two, broker].map((engine) => engine.close()));
+  });
+
+  it("stops at an entry of a newer version, and takes no notice of what others have put there", async () => {
+    const { broker, open } = await opened();
+    const one = await open();
+    await write(one, "key", "1");
+    const record = { source: "/somebody", type: "else", timeMs: 1, key: null, attributes: undefined, data: "no" };
+    const put = (id: string, more: object) =>
+      broker.topics.publish([{ topic: journalTopic, partition: 0, record: { id, ...record, ...more } }]);
+    await put("a", {});
+    await write(one, "key", "2");
+    await put("b", { source: "/tidings/journal", type: commandType, data: '{"v":99,"command":{"op":"new"}}' });
+    await assert.rejects(write(one, "key", "3"), (error) => hasCode(error, "TIDINGS_SCHEMA_TOO_NEW"));
+    await Promise.all([one, broker].map((engine) => engine.close()));
+  });
+
+  it("tells nobody of itself among the topics", async () => {
+    const { broker, open } = await opened();
+    const one = await open();
+    await write(one, "key", "1");
+    assert.deepEqual(await one.topics.list(), []);
+    await Promise.all([one, broker].map((engine) => engine.close()));
+  });
+});
