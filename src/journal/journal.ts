@@ -73,7 +73,7 @@ export class Journal {
   submit(command: Command): Promise<Result> {
     if (this.#closed || this.#broken !== undefined) return Promise.reject(this.#broken ?? closedError());
     // Not an async function: whoever finds it made keeps the order of the calls.
-    return this.#unwatch ? this.#append(command) : this.#make().then(() => this.#append(command));
+    return this.#unwatch && !this.#making ? this.#append(command) : this.#make().then(() => this.#append(command));
   }
 
   #append(command: Command): Promise<Result> {
@@ -141,11 +141,13 @@ export class Journal {
 
   /** One declaration for all calls that come before it is done. */
   #make(): Promise<void> {
+    if (this.#making) return this.#making;
     const { topics } = this.#options.broker;
-    return (this.#making ??= topics
-      .declare([{ name: journalTopic, partitions: 1 }])
-      .then(() => this.#begun())
-      .finally(() => (this.#making = undefined)));
+    const made = topics.declare([{ name: journalTopic, partitions: 1 }]).then(() => this.#begun());
+    this.#making = made;
+    // Only behind those that waited for it: whoever calls now must not overtake them.
+    void Promise.allSettled([made]).then(() => (this.#making = undefined));
+    return made;
   }
 
   #begun(): void {
