@@ -39,7 +39,9 @@ export function failureKind(error: unknown): FailureKind {
   }
   const apiCode = (error as { apiCode?: number } | undefined)?.apiCode;
   if (typeof apiCode === "number") return kinds[apiCode] ?? "other";
-  if (code === "PLT_KFK_AUTHENTICATION" || /authentication failed|SASL/i.test(message)) return "denied";
+  if (code === "PLT_KFK_AUTHENTICATION" || /authentication failed|SASL/i.test(message))
+    // A connection that breaks while somebody introduces himself says nothing about him.
+    return cause !== undefined && failureKind(cause) === "away" ? "away" : "denied";
   if (/requires TLS|TLS handshake/i.test(message)) return "tls";
   if (/^(ECONN|EPIPE|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)/.test(code)) return "away";
   if (/CERT|TLS|SSL|SELF_SIGNED|UNABLE_TO_/.test(code)) return "tls";

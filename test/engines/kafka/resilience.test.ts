@@ -10,7 +10,10 @@ import { afterwards } from "../../lib/afterwards.ts";
 import { admin, entry, numbers, open, ownServer, prefixFor, rejection, until, withoutKafka } from "./support.ts";
 
 /** Publishes in waves that wait for nothing, until `stop`; knows what was acknowledged, and what may be there. */
-function load(engine: Engine): { stop(): Promise<void>; readonly acknowledged: Map<number, number>; sent(): number } {
+function load(
+  t: TestContext,
+  engine: Engine,
+): { stop(): Promise<void>; readonly acknowledged: Map<number, number>; sent(): number } {
   const acknowledged = new Map<number, number>();
   let running = true;
   let n = 0;
@@ -32,6 +35,8 @@ function load(engine: Engine): { stop(): Promise<void>; readonly acknowledged: M
     }
     await Promise.all(all);
   })();
+  // A test that fails must not leave it to those behind it.
+  afterwards(t, () => void (running = false));
   return {
     acknowledged,
     sent: () => n,
@@ -70,7 +75,7 @@ describe("when the server is killed and started again", { skip: withoutKafka, co
     const server = await ownServer(t);
     const engine = await open(t, { url: server.url });
     await engine.topics.declare([{ name: "orders", partitions: 1 }]);
-    const running = load(engine);
+    const running = load(t, engine);
     for (let round = 1; round <= 2; round++) {
       const before = running.acknowledged.size;
       await until("events are acknowledged", () => running.acknowledged.size > before + 1000);
@@ -129,14 +134,15 @@ describe("when connections break", { skip: withoutKafka, concurrency: 1 }, () =>
     ["are half open", (proxy: FaultProxy) => proxy.halfOpen("all")],
   ] as const)
     it(`that ${what}, nothing acknowledged is lost, nothing stands twice, and the order of the calls holds`, async (t) => {
-      const { proxy, engine } = await throughProxy(t);
-      const running = load(engine);
+      // However slow the machine is, nobody is refused.
+      const { proxy, engine } = await throughProxy(t, { busyTimeoutMs: 60_000 });
+      const running = load(t, engine);
       for (let round = 0; round < 3; round++) {
         const before = running.acknowledged.size;
         await until("events are acknowledged", () => running.acknowledged.size > before + 300);
         inflict(proxy);
-        await until("the engine notices", () => engine.trouble() !== undefined);
-        await until("it is healthy again", () => engine.trouble() === undefined);
+        const then = running.acknowledged.size;
+        await until("publishing goes on", () => running.acknowledged.size > then + 300);
       }
       await running.stop();
       await expectHistory(engine, running.acknowledged);
@@ -147,7 +153,7 @@ describe("when connections break", { skip: withoutKafka, concurrency: 1 }, () =>
   it("a slow way brings all of it in order", async (t) => {
     const { proxy, engine } = await throughProxy(t);
     const fast = proxy.slow("all", 30, 200_000);
-    const running = load(engine);
+    const running = load(t, engine);
     await until("events are acknowledged", () => running.acknowledged.size > 200);
     proxy.reset("all");
     await until("more are acknowledged", () => running.acknowledged.size > 600);
