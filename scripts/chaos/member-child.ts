@@ -30,8 +30,9 @@ while (!stopping) {
   // It may be stopped while it is asked.
   const health = await app.health().catch(() => undefined);
   if (!health) break;
-  const { status, subscriptions } = health;
-  const reason = subscriptions.find((each) => each.reason !== undefined)?.reason;
+  const { status, engine, outbox, subscriptions } = health;
+  const slow = subscriptions.find((each) => each.reason !== undefined);
+  const reason = engine.trouble ?? outbox?.trouble ?? slow?.reason;
   say(`health ${JSON.stringify({ status, reason })}`);
   await sleep(healthEveryMs);
 }

@@ -94,7 +94,7 @@ export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
     const resumedMs = await faults(run, plan, scene, watch, publishers);
     run.say("the faults are over; waiting for rest");
     publishers.signal();
-    await rest(app, fleet, publishers, complain);
+    await rest(app, fleet, publishers, run.resumeWithinMs, complain);
     await watch.stop();
     await fleet.stop();
     oracle.close();
@@ -161,7 +161,13 @@ async function faults(
 }
 
 /** Waits until everything is published and handled, and nobody has anything to complain about. */
-async function rest(app: App, fleet: Fleet, publishers: Publishers, complain: (words: string) => void): Promise<void> {
+async function rest(
+  app: App,
+  fleet: Fleet,
+  publishers: Publishers,
+  withinMs: number,
+  complain: (words: string) => void,
+): Promise<void> {
   const timer = setTimeout(() => {
     complain("The publishers did not come to their end.");
     publishers.abort();
@@ -169,10 +175,25 @@ async function rest(app: App, fleet: Fleet, publishers: Publishers, complain: (w
   await publishers.ended();
   clearTimeout(timer);
   await app.settled({ timeoutMs: settleMs }).catch((error: unknown) => complain(String(error)));
-  // Time for everybody to say so.
-  await sleep(1_500);
-  for (const { member, status, reason } of fleet.reports())
-    if (status !== "green") complain(`${member} says ${status} when all is well: ${reason ?? "no reason"}.`);
+  await allGreen(fleet, withinMs, complain);
+}
+
+/** A member that waits before it dials again may say for a while that it has no connection; it has to end. */
+async function allGreen(fleet: Fleet, withinMs: number, complain: (words: string) => void): Promise<void> {
+  const sinceMs = performance.now();
+  for (;;) {
+    const reports = fleet.reports();
+    const notGreen = reports.filter(({ status }) => status !== "green");
+    if (reports.every(({ atMs }) => atMs >= sinceMs) && notGreen.length === 0) return;
+    if (performance.now() - sinceMs > withinMs) {
+      for (const { member, status, reason } of notGreen)
+        complain(`${member} says ${status} ${withinMs} ms after everything is handled: ${reason ?? "no reason"}.`);
+      for (const { member, atMs } of reports)
+        if (atMs < sinceMs) complain(`${member} has not said how it does for ${withinMs} ms.`);
+      return;
+    }
+    await sleep(100);
+  }
 }
 
 const nameOf = (fault: Fault): string => (fault.kind === "own" ? fault.name : fault.kind);
