@@ -29,7 +29,8 @@ const rooms: Record<string, readonly string[]> = {
   cli: [...core, "testing"],
   // What several engines truly share. An engine never imports a sibling, nor anything above the ports.
   "engines/sql": ports,
-  "engines/*": [...ports, "engines/sql"],
+  "engines/broker": [...ports, "engines/sql"],
+  "engines/*": [...ports, "engines/sql", "engines/broker"],
   conformance: [...ports, "membership"],
   testing: [...core, "conformance", "engines/memory"],
   // The package's main entry.

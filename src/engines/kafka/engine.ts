@@ -1,13 +1,14 @@
-import { TidingsError } from "../../errors/tidings-error.ts";
 import type { Engine, EngineContext, EngineInfo } from "../../ports/engine.ts";
 import type { Topics } from "../../ports/topics.ts";
+import { closedError, notWritable } from "../broker/rejections.ts";
+import { topicsPort } from "../broker/topics.ts";
+import { verify } from "../broker/verify.ts";
 import { deduplicationWindowMsDefault } from "../sql/ids.ts";
-import { checkSpec } from "../sql/topics.ts";
 import { Api } from "./api.ts";
 import { kafkaCapabilities, partitionsMax } from "./capabilities.ts";
 import { Catalog } from "./catalog.ts";
 import { loadClient } from "./client.ts";
-import { closedError, toTidingsError } from "./failure.ts";
+import { toTidingsError } from "./failure.ts";
 import { Link } from "./link.ts";
 import { News } from "./news.ts";
 import type { Settings } from "./options.ts";
@@ -16,7 +17,6 @@ import { Publisher } from "./publisher.ts";
 import { Reader } from "./reader.ts";
 import { positionsAt, retain } from "./retention.ts";
 import { checkServer, type ServerFacts } from "./server.ts";
-import { verify } from "./verify.ts";
 
 /** The parts of an open engine. */
 interface Broker {
@@ -34,25 +34,26 @@ interface Broker {
 /** Connects, looks at the brokers and puts the engine together. */
 export async function openEngine(settings: Settings, context: EngineContext): Promise<Engine> {
   const broker = await openBroker(settings, context);
-  const { link, catalog, reader, server } = broker;
+  const { link, server } = broker;
   const check = (write = false): void => {
     if (broker.closed) throw closedError(settings.address);
     if (write && settings.readOnly) throw notWritable(settings.address);
   };
+  const topics = topicsOf(broker, check);
   let closing: Promise<void> | undefined;
   const capabilities = kafkaCapabilities(settings, server.batchBytesMax);
   return {
     name: "kafka",
     address: settings.address,
     capabilities,
-    topics: topicsOf(broker, check),
+    topics,
     info: async () => {
       check();
       return info(broker, capabilities.durability);
     },
     async verify(options = {}) {
       check();
-      return verify(catalog, reader, options);
+      return verify(topics, options);
     },
     trouble: () =>
       broker.closed ? `The engine of ${settings.address} is closed.` : (link.trouble() ?? broker.publisher.trouble()),
@@ -85,46 +86,16 @@ async function openBroker(settings: Settings, context: EngineContext): Promise<B
 
 function topicsOf(broker: Broker, check: (write?: boolean) => void): Topics {
   const { catalog, reader, publisher, news } = broker;
-  return {
-    async declare(specs) {
-      check(true);
-      await catalog.declare(specs.map((spec) => checkSpec(spec, partitionsMax)));
-    },
-    async list() {
-      check();
-      return catalog.list();
-    },
-    async find(name) {
-      check();
-      return catalog.find(name);
-    },
-    // Not an async function: each more of them costs every publish a promise.
-    publish(entries) {
-      try {
-        check(true);
-        return entries.length === 0 ? Promise.resolve([]) : publisher.publish(entries);
-      } catch (error) {
-        return Promise.reject(error);
-      }
-    },
-    async read(topic, partition, position, limits) {
-      check();
-      return reader.read(topic, partition, position, limits);
-    },
-    async bounds(topic) {
-      check();
-      return reader.bounds(topic);
-    },
-    async positionsAt(topic, timeMs) {
-      check();
-      return positionsAt(broker, topic, timeMs);
-    },
-    async retain(topic, rule) {
-      check(true);
-      return retain(broker, topic, rule);
-    },
+  return topicsPort({
+    check,
+    partitionsMax,
+    catalog,
+    reader,
+    publish: (entries) => publisher.publish(entries),
+    positionsAt: (topic, timeMs) => positionsAt(broker, topic, timeMs),
+    retain: (topic, rule) => retain(broker, topic, rule),
     watch: (topic, listener) => news.watch(topic, listener),
-  };
+  });
 }
 
 async function info({ settings, server, catalog }: Broker, durability: string): Promise<EngineInfo> {
@@ -142,12 +113,6 @@ async function info({ settings, server, catalog }: Broker, durability: string): 
     topics: topics.length,
     partitions: topics.reduce((sum, { partitions }) => sum + partitions, 0),
   };
-}
-
-function notWritable(address: string): TidingsError {
-  return new TidingsError("TIDINGS_READ_ONLY", `The engine of ${address} was opened for reading only.`, {
-    details: { address },
-  });
 }
 
 async function close(broker: Broker): Promise<void> {

@@ -1,8 +1,9 @@
 import type { CancelTimer, Clock } from "../../platform/clock.ts";
+import { unknownOutcome } from "../broker/rejections.ts";
 import { batchOf, bytesInBatch, type Crc32c, type Identity } from "./batch.ts";
-import type { Item } from "./call.ts";
+import type { Item } from "./item.ts";
 import type { KnownTopic } from "./catalog.ts";
-import { describeFailure, failureKind, Refusal, toTidingsError, unknownOutcome } from "./failure.ts";
+import { describeFailure, failureKind, Refusal, toTidingsError } from "./failure.ts";
 import { Repeats } from "./repeats.ts";
 import { batchOverhead } from "./wire.ts";
 

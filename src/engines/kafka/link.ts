@@ -3,8 +3,9 @@ import type { Connection, ConnectionOptions } from "@platformatic/kafka";
 import { isTidingsError } from "../../errors/tidings-error.ts";
 import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
+import { closedError } from "../broker/rejections.ts";
 import type { Client } from "./client.ts";
-import { closedError, describeFailure, failureKind, toTidingsError, unreachable } from "./failure.ts";
+import { describeFailure, failureKind, toTidingsError, unreachable } from "./failure.ts";
 import type { Host, Settings } from "./options.ts";
 
 /**

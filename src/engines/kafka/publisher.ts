@@ -1,9 +1,10 @@
 import type { Platform } from "../../platform/platform.ts";
 import type { Appended, TopicEntry } from "../../ports/topics.ts";
+import { closedError } from "../broker/rejections.ts";
 import type { Api } from "./api.ts";
-import { Call } from "./call.ts";
+import { Call } from "../broker/call.ts";
 import { type Catalog, checkPartition, type KnownTopic } from "./catalog.ts";
-import { closedError, unreachable } from "./failure.ts";
+import { unreachable } from "./failure.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import type { Link } from "./link.ts";
 import type { Settings } from "./options.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../platform/clock.ts";
 import { idConflict } from "../sql/topics.ts";
-import type { Item } from "./call.ts";
+import type { Item } from "./item.ts";
 
 interface Open {
   readonly item: Item;

@@ -1,13 +1,10 @@
-import { crc32 } from "node:zlib";
 import { TidingsError } from "../../errors/tidings-error.ts";
 import { payloadHash } from "../../event/hash.ts";
 import { formatTime } from "../../event/instant.ts";
 import { type EventRecord, recordBytes } from "../../event/record.ts";
 import type { TopicEntry } from "../../ports/topics.ts";
+import { checksumOf, kindOf } from "../broker/envelope.ts";
 import { Bytes } from "./bytes.ts";
-
-/** How a payload stood in its record: what CloudEvents do not tell apart. */
-export const payloadKind = { text: "s", bytes: "b", none: "n" } as const;
 
 /** Behind the kind: whether the record has named its content type itself, or left out JSON. */
 export const contentKind = { named: "c", implied: "i" } as const;
@@ -79,17 +76,9 @@ function writeHeaders(bytes: Bytes, record: EventRecord, payload: Uint8Array): v
   if (contentType !== undefined) bytes.header("content-type", contentType);
   else if (data !== undefined) bytes.header("content-type", "application/json");
   for (const name in attributes) if (name !== "datacontenttype") bytes.header(`ce_${name}`, attributes[name] as string);
-  const kind = data === undefined ? payloadKind.none : typeof data === "string" ? payloadKind.text : payloadKind.bytes;
+  const kind = kindOf(data);
   const mark = kind + (contentType === undefined ? contentKind.implied : contentKind.named);
   bytes.header("tidings", mark + checksumOf(record, kind, payload));
-}
-
-/** CRC-32 over everything that an event says, whatever the order of its attributes, as 8 hexadecimal digits. */
-export function checksumOf(record: EventRecord, kind: string, payload: Uint8Array): string {
-  const { id, source, type, timeMs, key, attributes } = record;
-  let text = `${kind}\n${id}\n${source}\n${type}\n${timeMs}\n${key === null ? "" : `=${key}`}\n`;
-  if (attributes) for (const name of Object.keys(attributes).sort()) text += `${name}=${attributes[name] as string}\n`;
-  return crc32(payload, crc32(text)).toString(16).padStart(8, "0");
 }
 
 function tooLarge({ topic, id }: Draft, bytes: number, bytesMax: number, unit: string): TidingsError {

@@ -87,17 +87,3 @@ export function unreachable(address: string, why: string | undefined): TidingsEr
     { details: { address } },
   );
 }
-
-/** The rejection of a publish whose acknowledgement did not come, or came for a part of it. */
-export function unknownOutcome(address: string, why: string): TidingsError {
-  return new TidingsError(
-    "TIDINGS_OUTCOME_UNKNOWN",
-    `Not everything of a publish to ${address} was acknowledged (${why}): the rest may or may not have taken effect. Repeat with an id of your own.`,
-    { details: { address } },
-  );
-}
-
-/** What every call after `close` rejects with. */
-export function closedError(address: string): TidingsError {
-  return new TidingsError("TIDINGS_CLOSED", `The engine of ${address} is closed.`, { details: { address } });
-}

@@ -1,5 +1,5 @@
 import type { CancelTimer, Clock } from "../../platform/clock.ts";
-import type { Item } from "./call.ts";
+import type { Item } from "./item.ts";
 import { failureKind, Refusal, type RefusalBody, toTidingsError, unreachable } from "./failure.ts";
 import type { Line } from "./link.ts";
 import type { Settings } from "./options.ts";

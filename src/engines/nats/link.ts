@@ -5,8 +5,9 @@ import type { NatsConnection, NodeConnectionOptions } from "@nats-io/transport-n
 import { isTidingsError } from "../../errors/tidings-error.ts";
 import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
+import { closedError } from "../broker/rejections.ts";
 import type { Client } from "./client.ts";
-import { closedError, describeFailure, toTidingsError, unreachable } from "./failure.ts";
+import { describeFailure, toTidingsError, unreachable } from "./failure.ts";
 import type { Settings } from "./options.ts";
 
 /** One connection, from when it is made until it is lost. Nothing of ours is ever carried over to the next one by the client. */

@@ -2,10 +2,12 @@ import { hash } from "node:crypto";
 import type { Platform } from "../../platform/platform.ts";
 import type { Appended, TopicEntry } from "../../ports/topics.ts";
 import { idConflict } from "../sql/topics.ts";
+import { closedError, unknownOutcome } from "../broker/rejections.ts";
 import type { Api, GotMessage } from "./api.ts";
-import { Call, type Item } from "./call.ts";
+import { Call } from "../broker/call.ts";
+import type { Item } from "./item.ts";
 import { type Catalog, checkPartition } from "./catalog.ts";
-import { closedError, describeFailure, toTidingsError, unknownOutcome } from "./failure.ts";
+import { describeFailure, toTidingsError } from "./failure.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import type { Line, Link } from "./link.ts";
 import { streamOf, subjectOf } from "./names.ts";
@@ -180,7 +182,7 @@ export class Publisher {
     const { call, index, sequence, draft } = item;
     const position = sequence - 1;
     if (item.duplicate && item.by !== undefined) return void this.#compare(item, position);
-    call.stored(index, { position, duplicate: false });
+    call.stored(index, position);
     this.#parts.published(draft.topic);
   }
 
@@ -193,11 +195,11 @@ export class Publisher {
       const headers = Buffer.from(message.hdrs ?? "", "base64").toString("latin1");
       const data = Buffer.from(message.data ?? "", "base64");
       const mine = headers.includes(`\r\ntidings-by: ${by}\r\n`);
-      if (mine || sameEvent(headers, data, draft)) call.stored(index, { position, duplicate: !mine });
+      if (mine || sameEvent(headers, data, draft)) call.stored(index, position, !mine);
       else call.failed(idConflict(draft, index));
     } catch (error) {
       // Where retention has taken it nothing can be compared any more; that it was there is known.
-      if (isAbsent(error)) call.stored(index, { position, duplicate: true });
+      if (isAbsent(error)) call.stored(index, position, true);
       else call.failed(unknownOutcome(settings.address, describeFailure(error)));
     }
   }

@@ -1,14 +1,11 @@
-import { crc32 } from "node:zlib";
 import { TidingsError } from "../../errors/tidings-error.ts";
 import { formatTime } from "../../event/instant.ts";
 import { type EventRecord, recordBytes } from "../../event/record.ts";
 import type { TopicEntry } from "../../ports/topics.ts";
+import { checksumOf, kindOf } from "../broker/envelope.ts";
 
 /** JetStream keeps the length of the headers in 16 bits. */
 const headersMax = 65_000;
-
-/** How a payload stood in its record: what CloudEvents do not tell apart. */
-export const payloadKind = { text: "s", bytes: "b", none: "n" } as const;
 
 /** An event on its way: headers and payload are our own copies. */
 export interface Draft {
@@ -29,7 +26,7 @@ const encoder = new TextEncoder();
 export function draftOf({ topic, partition, record, checkId }: TopicEntry, limits: WireLimits): Draft {
   const { data } = record;
   const payload = data === undefined ? nothing : typeof data === "string" ? encoder.encode(data) : data.slice();
-  const kind = data === undefined ? payloadKind.none : typeof data === "string" ? payloadKind.text : payloadKind.bytes;
+  const kind = kindOf(data);
   const headers = headersOf(record, kind, payload);
   const draft = { topic, partition, id: record.id, source: record.source, checkId: checkId === true, headers, data: payload }; // prettier-ignore
   // Most are far below; the exact count is dear.
@@ -49,14 +46,6 @@ function headersOf(record: EventRecord, kind: string, payload: Uint8Array): stri
   if (key !== null) headers += `ce-partitionkey: ${escape(key)}\r\n`;
   if (attributes) for (const name in attributes) headers += `ce-${name}: ${escape(attributes[name] as string)}\r\n`;
   return `${headers}tidings: ${kind}${checksumOf(record, kind, payload)}\r\n`;
-}
-
-/** CRC-32 over everything that an event says, whatever the order of its attributes, as 8 hexadecimal digits. */
-export function checksumOf(record: EventRecord, kind: string, payload: Uint8Array): string {
-  const { id, source, type, timeMs, key, attributes } = record;
-  let text = `${kind}\n${id}\n${source}\n${type}\n${timeMs}\n${key === null ? "" : `=${key}`}\n`;
-  if (attributes) for (const name of Object.keys(attributes).sort()) text += `${name}=${attributes[name] as string}\n`;
-  return crc32(payload, crc32(text)).toString(16).padStart(8, "0");
 }
 
 /** Visible ASCII without `"` and `%` stands for itself. */

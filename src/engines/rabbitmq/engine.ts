@@ -1,18 +1,19 @@
 import { TidingsError } from "../../errors/tidings-error.ts";
 import type { Engine, EngineContext, EngineInfo } from "../../ports/engine.ts";
 import type { Topics } from "../../ports/topics.ts";
-import { checkSpec } from "../sql/topics.ts";
+import { closedError, notWritable } from "../broker/rejections.ts";
+import { topicsPort } from "../broker/topics.ts";
+import { verify } from "../broker/verify.ts";
 import { partitionsMax, rabbitmqCapabilities } from "./capabilities.ts";
 import { Catalog } from "./catalog.ts";
 import { loadClient, onChannel } from "./client.ts";
-import { closedError, toTidingsError } from "./failure.ts";
+import { toTidingsError } from "./failure.ts";
 import { Link, type LinkParts } from "./link.ts";
 import { fenceOf } from "./names.ts";
 import type { Settings } from "./options.ts";
 import { Publisher } from "./publisher.ts";
 import { Reader } from "./reader.ts";
 import { checkServer, type ServerFacts } from "./server.ts";
-import { verify } from "./verify.ts";
 import { Watch } from "./watch.ts";
 import { sleep } from "../../platform/clock.ts";
 
@@ -35,24 +36,26 @@ interface Broker {
 /** Connects, looks at the server and puts the engine together. */
 export async function openEngine(settings: Settings, { platform }: EngineContext): Promise<Engine> {
   const broker = await openBroker(settings, platform);
-  const { link, catalog, reader, writing } = broker;
-  const check = (): void => {
+  const { link, writing } = broker;
+  const check = (write = false): void => {
     if (broker.closed) throw closedError(settings.address);
+    if (write && !writing) throw notWritable(settings.address);
   };
+  const topics = topicsOf(broker, check);
   let closing: Promise<void> | undefined;
   const capabilities = rabbitmqCapabilities(settings);
   return {
     name: "rabbitmq",
     address: settings.address,
     capabilities,
-    topics: topicsOf(broker, check),
+    topics,
     info: async () => {
       check();
       return info(broker, capabilities.durability);
     },
     async verify(options = {}) {
       check();
-      return verify(catalog, reader, options);
+      return verify(topics, options);
     },
     trouble: () =>
       broker.closed
@@ -97,49 +100,17 @@ async function openBroker(settings: Settings, platform: EngineContext["platform"
   }
 }
 
-function topicsOf(broker: Broker, check: () => void): Topics {
-  const { settings, catalog, reader, watch } = broker;
-  const writing = (): NonNullable<Broker["writing"]> => {
-    check();
-    if (broker.writing) return broker.writing;
-    throw notWritable(settings.address);
-  };
-  return {
-    async declare(specs) {
-      writing();
-      await catalog.declare(specs.map((spec) => checkSpec(spec, partitionsMax)));
-    },
-    async list() {
-      check();
-      return catalog.list();
-    },
-    async find(name) {
-      check();
-      return catalog.find(name);
-    },
-    // Not an async function: each more of them costs every publish a promise.
-    publish(entries) {
-      try {
-        const { publisher } = writing();
-        return entries.length === 0 ? Promise.resolve([]) : publisher.publish(entries, catalog);
-      } catch (error) {
-        return Promise.reject(error);
-      }
-    },
-    async read(topic, partition, position, limits) {
-      check();
-      return reader.read(topic, partition, position, limits);
-    },
-    async bounds(topic) {
-      check();
-      return reader.bounds(topic);
-    },
-    async positionsAt(topic, timeMs) {
-      check();
-      return reader.positionsAt(topic, timeMs);
-    },
+function topicsOf(broker: Broker, check: (write?: boolean) => void): Topics {
+  const { catalog, reader, watch } = broker;
+  return topicsPort({
+    check,
+    partitionsMax,
+    catalog,
+    reader,
+    // Who may write has a publisher.
+    publish: (entries) => (broker.writing as NonNullable<Broker["writing"]>).publisher.publish(entries, catalog),
+    positionsAt: (topic, timeMs) => reader.positionsAt(topic, timeMs),
     async retain(topic) {
-      writing();
       await catalog.topic(topic);
       throw new TidingsError(
         "TIDINGS_UNSUPPORTED",
@@ -148,7 +119,7 @@ function topicsOf(broker: Broker, check: () => void): Topics {
       );
     },
     watch: (topic, listener) => watch.watch(topic, listener),
-  };
+  });
 }
 
 async function info({ settings, server, catalog }: Broker, durability: string): Promise<EngineInfo> {
@@ -169,12 +140,6 @@ async function info({ settings, server, catalog }: Broker, durability: string): 
 function blockedOf({ writing, settings }: Broker): string | undefined {
   const why = writing?.link.line()?.blocked;
   return why === undefined ? undefined : `The server of ${settings.address} takes no publishes (${why}).`;
-}
-
-function notWritable(address: string): TidingsError {
-  return new TidingsError("TIDINGS_READ_ONLY", `The engine of ${address} was opened for reading only.`, {
-    details: { address },
-  });
 }
 
 async function close(broker: Broker): Promise<void> {

@@ -100,15 +100,6 @@ export function blockedError(address: string, why: string): TidingsError {
   );
 }
 
-/** The rejection of a publish that was not read back, or only in part. */
-export function unknownOutcome(address: string, why: string): TidingsError {
-  return new TidingsError(
-    "TIDINGS_OUTCOME_UNKNOWN",
-    `Not everything of a publish to ${address} was acknowledged (${why}): the rest may or may not have taken effect.`,
-    { details: { address } },
-  );
-}
-
 /** A stream of a topic that was made and is there no more. */
 export function gone(queue: string, address: string): TidingsError {
   return new TidingsError(
@@ -116,9 +107,4 @@ export function gone(queue: string, address: string): TidingsError {
     `The stream "${queue}" of a declared topic is gone at ${address}; restore it from a backup.`,
     { details: { queue, address } },
   );
-}
-
-/** What every call after `close` rejects with. */
-export function closedError(address: string): TidingsError {
-  return new TidingsError("TIDINGS_CLOSED", `The engine of ${address} is closed.`, { details: { address } });
 }

@@ -1,9 +1,10 @@
 import type { ConfirmChannel, ConsumeMessage, Message } from "amqplib";
 import { isTidingsError } from "../../errors/tidings-error.ts";
 import type { CancelTimer, Clock } from "../../platform/clock.ts";
-import type { Item } from "./call.ts";
+import { unknownOutcome } from "../broker/rejections.ts";
+import type { Item } from "./item.ts";
 import { dropChannel, openConfirmChannel } from "./client.ts";
-import { describeFailure, failureKind, gone, toTidingsError, unknownOutcome } from "./failure.ts";
+import { describeFailure, failureKind, gone, toTidingsError } from "./failure.ts";
 import { Feed, headerOf } from "./feed.ts";
 import type { Line } from "./link.ts";
 import type { Settings } from "./options.ts";

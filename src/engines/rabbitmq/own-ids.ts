@@ -1,5 +1,5 @@
 import { idConflict } from "../sql/topics.ts";
-import type { Item } from "./call.ts";
+import type { Item } from "./item.ts";
 import type { Draft, OwnId } from "./wire.ts";
 
 /** So many ids of callers are remembered. */

@@ -1,8 +1,10 @@
 import type { Platform } from "../../platform/platform.ts";
 import type { Appended, TopicEntry } from "../../ports/topics.ts";
-import { Call, Item } from "./call.ts";
+import { closedError } from "../broker/rejections.ts";
+import { Call } from "../broker/call.ts";
+import { Item } from "./item.ts";
 import { type Catalog, checkPartition } from "./catalog.ts";
-import { blockedError, closedError } from "./failure.ts";
+import { blockedError } from "./failure.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import type { Line, Link } from "./link.ts";
 import { queueOf } from "./names.ts";

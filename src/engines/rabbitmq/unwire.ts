@@ -1,59 +1,38 @@
 import type { ConsumeMessage } from "amqplib";
-import { TidingsError } from "../../errors/tidings-error.ts";
-import { recordFromCloudEvent } from "../../event/from-cloud-event.ts";
-import { instantOf } from "../../event/instant.ts";
-import { isAttributeName, isAttributeText, isEventType, isIdentifier } from "../../event/names.ts";
-import { type EventRecord, isJson, type StoredRecord } from "../../event/record.ts";
+import type { EventRecord, StoredRecord } from "../../event/record.ts";
+import { openOurs } from "../broker/envelope.ts";
+import { foreignEvent, gapEvent } from "../broker/foreign.ts";
+import { corrupt, type MessagePlace } from "../broker/rejections.ts";
 import { headerOf } from "./feed.ts";
-import { checksumOf, payloadKind } from "./wire.ts";
-
-/** Where a message lies. */
-export interface MessagePlace {
-  readonly topic: string;
-  readonly partition: number;
-  readonly position: number;
-  /** The address of the server without secrets: a source for what names none. */
-  readonly address: string;
-}
-
-/** Type of what is no CloudEvent. */
-export const foreignType = "tidings.foreign";
-/** Type of what stands where the server keeps a note of its own, which nobody can read. */
-export const gapType = "tidings.gap";
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const forgiving = new TextDecoder("utf-8", { ignoreBOM: true });
-
-interface Found {
-  /** Values of the headers of CloudEvents without their prefix. */
-  readonly ce: Map<string, string>;
-  readonly contentType: string | undefined;
-  readonly data: Uint8Array;
-  /** When it was appended, as far as somebody said so; else 0. */
-  readonly appendedAtMs: number;
-}
 
 /** The record of a message, whoever wrote it. Throws TIDINGS_RECORD_CORRUPT for one of ours that does not match its checksum. */
 export function recordOf(message: ConsumeMessage, place: MessagePlace): StoredRecord {
   const mark = markOf(message);
-  const found: Found = {
-    ce: cloudEventHeaders(message),
-    contentType: textOr(message.properties.contentType as unknown),
-    data: message.content,
-    appendedAtMs: appendedAt(message),
-  };
-  const record = mark === undefined ? foreign(found, place) : ours(found, mark, place);
-  const { id, source, type, timeMs, key, attributes } = record;
-  const { topic, partition, position } = place;
-  return { id, source, type, timeMs, key, attributes, data: record.data, topic, partition, position, appendedAtMs: found.appendedAtMs }; // prettier-ignore
+  const ce = cloudEventHeaders(message);
+  const data = message.content;
+  const appendedAtMs = appendedAt(message);
+  if (mark === undefined) {
+    const contentType = textOr(message.properties.contentType as unknown);
+    return storedAt(
+      place,
+      foreignEvent({ ce, contentType, data: data.length === 0 ? null : data, appendedAtMs }, place),
+      appendedAtMs,
+    );
+  }
+  const record = openOurs(ce, data, { kind: mark.slice(0, 1), checksum: mark.slice(1, 9) });
+  if (!record) throw corrupt(place);
+  return storedAt(place, record, appendedAtMs);
 }
 
 /** What is handed out for a place that the server uses itself, so that positions go on by one. */
-export function gapRecord({ topic, partition, position, address }: MessagePlace, appendedAtMs: number): StoredRecord {
-  return {
-    id: `${partition}-${position}`, source: sourceOf(address, topic), type: gapType, timeMs: appendedAtMs, key: null,
-    attributes: undefined, data: undefined, topic, partition, position, appendedAtMs,
-  }; // prettier-ignore
+export function gapRecord(place: MessagePlace, appendedAtMs: number): StoredRecord {
+  return storedAt(place, gapEvent(place, appendedAtMs), appendedAtMs);
+}
+
+function storedAt(place: MessagePlace, event: EventRecord, appendedAtMs: number): StoredRecord {
+  const { id, source, type, timeMs, key, attributes, data } = event;
+  const { topic, partition, position } = place;
+  return { id, source, type, timeMs, key, attributes, data, topic, partition, position, appendedAtMs };
 }
 
 /** When a message was appended, by the clock of whoever did: the server does not tell its own. 0 when nobody said. */
@@ -95,117 +74,4 @@ function textOr(value: unknown): string | undefined {
   if (kind === "timestamp" && typeof inner === "number" && Math.abs(inner) < 8.64e12)
     return new Date(inner * 1000).toISOString();
   return undefined;
-}
-
-function ours({ ce, data }: Found, mark: string, place: MessagePlace): EventRecord {
-  const kind = mark.slice(0, 1);
-  let payload: EventRecord["data"];
-  if (kind === payloadKind.text) payload = forgiving.decode(data);
-  else if (kind === payloadKind.bytes) payload = new Uint8Array(data);
-  const record: EventRecord = {
-    id: ce.get("id") ?? "",
-    source: ce.get("source") ?? "",
-    type: ce.get("type") ?? "",
-    timeMs: Date.parse(ce.get("time") ?? ""),
-    key: ce.get("partitionkey") ?? null,
-    attributes: attributesOf(ce),
-    data: payload,
-  };
-  if (mark.slice(1, 9) === checksumOf(record, kind, data)) return record;
-  const { topic, partition, position } = place;
-  throw new TidingsError(
-    "TIDINGS_RECORD_CORRUPT",
-    `The event at position ${position} of topic "${topic}", partition ${partition}, does not match its checksum; ` +
-      'restore it from a backup. "tidings engine verify" lists all that is damaged.',
-    { details: { topic, partition, position } },
-  );
-}
-
-const own = new Set(["specversion", "id", "source", "type", "time", "partitionkey"]);
-
-function attributesOf(ce: ReadonlyMap<string, string>): EventRecord["attributes"] {
-  let attributes: Record<string, string> | undefined;
-  for (const [name, value] of ce) {
-    if (own.has(name)) continue;
-    attributes ??= {};
-    attributes[name] = value;
-  }
-  return attributes;
-}
-
-/** A message of somebody else: a CloudEvent in binary or structured mode, or whatever it is. Never throws. */
-function foreign(found: Found, place: MessagePlace): EventRecord {
-  const text = textOf(found.data);
-  return binary(found, text) ?? structured(found, text) ?? unknown(found, text, place);
-}
-
-function binary({ ce, contentType: property, data, appendedAtMs }: Found, text?: string): EventRecord | undefined {
-  const [id, source, type] = [ce.get("id"), ce.get("source"), ce.get("type")];
-  if (ce.get("specversion") !== "1.0" || !isIdentifier(id) || !isEventType(type) || !source) return undefined;
-  const key = ce.get("partitionkey");
-  if (key !== undefined && !isIdentifier(key)) return undefined;
-  for (const [name, value] of ce) if (!isAttributeName(name) || !isAttributeText(value)) return undefined;
-  const { datacontenttype, ...others } = attributesOf(ce) ?? {};
-  // What others leave out means JSON, as with us; bytes that are no text need a name of their own.
-  const contentType =
-    property ?? datacontenttype ?? (text === undefined ? "application/octet-stream" : "application/json");
-  if (!isAttributeText(contentType)) return undefined;
-  const attributes = contentType === "application/json" ? others : { datacontenttype: contentType, ...others };
-  return {
-    id, source, type, timeMs: instantOf(ce.get("time")) ?? appendedAtMs, key: key ?? null,
-    attributes: Object.keys(attributes).length === 0 ? undefined : attributes,
-    data: data.length === 0 ? undefined : text !== undefined && textual(contentType) ? text : new Uint8Array(data),
-  }; // prettier-ignore
-}
-
-function structured({ contentType, appendedAtMs }: Found, text?: string): EventRecord | undefined {
-  if (text === undefined || contentType === undefined || !/^application\/cloudevents\b/i.test(contentType))
-    return undefined;
-  try {
-    return recordFromCloudEvent(JSON.parse(text), { timeMs: appendedAtMs });
-  } catch {
-    return undefined;
-  }
-}
-
-/** What is no CloudEvent: its place is its id, so that it is the same event for everybody who reads it. */
-function unknown(
-  { contentType, data, appendedAtMs }: Found,
-  text: string | undefined,
-  { address, topic, partition, position }: MessagePlace,
-): EventRecord {
-  const isText = text !== undefined && (contentType === undefined || textual(contentType));
-  const type = contentType ?? (text === undefined ? "application/octet-stream" : guess(text));
-  return {
-    id: `${partition}-${position}`,
-    source: sourceOf(address, topic),
-    type: foreignType,
-    timeMs: appendedAtMs,
-    key: null,
-    attributes: type === "application/json" || !isAttributeText(type) ? undefined : { datacontenttype: type },
-    data: isText ? text : new Uint8Array(data),
-  };
-}
-
-const sourceOf = (address: string, topic: string): string => `${address.split("?", 1)[0] as string}/${topic}`;
-
-function guess(text: string): string {
-  try {
-    JSON.parse(text);
-    return "application/json";
-  } catch {
-    return "text/plain";
-  }
-}
-
-function textual(contentType: string): boolean {
-  return isJson(contentType) || /^(text\/|application\/([\w.+-]+\+)?xml)/i.test(contentType);
-}
-
-function textOf(data: Uint8Array): string | undefined {
-  try {
-    return utf8.decode(data);
-  } catch {
-    return undefined;
-  }
 }

@@ -3,14 +3,12 @@ import { TidingsError } from "../../errors/tidings-error.ts";
 import { formatTime } from "../../event/instant.ts";
 import { type EventRecord, recordBytes } from "../../event/record.ts";
 import type { TopicEntry } from "../../ports/topics.ts";
+import { checksumOf, kindOf } from "../broker/envelope.ts";
 
 /** Headers must fit into one frame, of which the server takes 128 KiB. */
 const headersMax = 100_000;
 /** The content type is a short string of the protocol. */
 const contentTypeMax = 255;
-
-/** How a payload stood in its record: what CloudEvents do not tell apart. */
-export const payloadKind = { text: "s", bytes: "b", none: "n" } as const;
 
 /** An event on its way: headers and payload are our own copies. */
 export interface Draft {
@@ -45,7 +43,7 @@ export function draftOf(
 ): Draft {
   const { data } = record;
   const payload = data === undefined ? nothing : typeof data === "string" ? Buffer.from(data) : Buffer.from(data);
-  const kind = data === undefined ? payloadKind.none : typeof data === "string" ? payloadKind.text : payloadKind.bytes;
+  const kind = kindOf(data);
   const bytes = recordBytes(record);
   if (bytes > eventBytesMax) throw tooLarge(topic, record, bytes, eventBytesMax, "bytes");
   const beside = bytes - payload.length + 32 * (Object.keys(record.attributes ?? {}).length + 8);
@@ -78,14 +76,6 @@ function contentTypeOf({ attributes, data }: EventRecord): string | undefined {
   if (data === undefined) return undefined;
   const type = attributes?.["datacontenttype"] ?? "application/json";
   return type.length <= contentTypeMax && /^[\u0020-\u007E]*$/.test(type) ? type : undefined;
-}
-
-/** CRC-32 over everything that an event says, whatever the order of its attributes, as 8 hexadecimal digits. */
-export function checksumOf(record: EventRecord, kind: string, payload: Uint8Array): string {
-  const { id, source, type, timeMs, key, attributes } = record;
-  let text = `${kind}\n${id}\n${source}\n${type}\n${timeMs}\n${key === null ? "" : `=${key}`}\n`;
-  if (attributes) for (const name of Object.keys(attributes).sort()) text += `${name}=${attributes[name] as string}\n`;
-  return crc32(payload, crc32(text)).toString(16).padStart(8, "0");
 }
 
 /** Half of a surrogate pair has no UTF-8. */

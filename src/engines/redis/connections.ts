@@ -1,9 +1,10 @@
 import { type CancelTimer, sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
+import { closedError } from "../broker/rejections.ts";
 import type { Library } from "./client.ts";
 import { Connection } from "./connection.ts";
 import { checkFacts, type Facts, factsOf } from "./facts.ts";
-import { closedError, failureKind, passes, toCallError } from "./failure.ts";
+import { failureKind, passes, toCallError } from "./failure.ts";
 import type { Settings } from "./options.ts";
 import type { StoreWatch } from "./store-watch.ts";
 

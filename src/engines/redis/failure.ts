@@ -114,18 +114,6 @@ export function unknownOutcome(address: string, why: string): TidingsError {
   );
 }
 
-/** What every call after `close` rejects with. */
-export function closedError(address: string): TidingsError {
-  return new TidingsError("TIDINGS_CLOSED", `The engine of ${address} is closed.`, { details: { address } });
-}
-
-/** The rejection of a write of an engine that was opened for reading. */
-export function notWritable(address: string): TidingsError {
-  return new TidingsError("TIDINGS_READ_ONLY", `Cannot write to ${address}: it was opened for reading only.`, {
-    details: { address },
-  });
-}
-
 /** What was read or acknowledged before is not there any more. */
 export function storeReplaced(address: string, why: string): TidingsError {
   return new TidingsError(

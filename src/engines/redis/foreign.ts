@@ -1,5 +1,6 @@
 import { recordFromCloudEvent } from "../../event/from-cloud-event.ts";
 import { type EventRecord, isJson, type StoredRecord } from "../../event/record.ts";
+import { foreignType } from "../broker/foreign.ts";
 
 /** Where a foreign entry stands. */
 export interface ForeignPlace {
@@ -10,9 +11,6 @@ export interface ForeignPlace {
   /** When the events about it were appended; undefined when no one knows. */
   readonly instant: number | undefined;
 }
-
-/** The type of what is no CloudEvent. */
-export const foreignType = "tidings.foreign";
 
 /** Sizes and shapes are for whoever handles the event to judge; here nothing may stop the partition. */
 const limits = { eventBytesMax: Number.MAX_SAFE_INTEGER, depthMax: 1000 };

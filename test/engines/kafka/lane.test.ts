@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 
-import { Call } from "../../../src/engines/kafka/call.ts";
+import { Call } from "../../../src/engines/broker/call.ts";
 import { Lane, type LaneHost } from "../../../src/engines/kafka/lane.ts";
 import { draftOf } from "../../../src/engines/kafka/wire.ts";
 import { systemPlatform } from "../../../src/platform/system.ts";

@@ -1,13 +1,5 @@
 import type { Appended } from "../../ports/topics.ts";
-import { unknownOutcome } from "./failure.ts";
-import type { Draft } from "./wire.ts";
-
-/** One event on its way to a partition. */
-export interface Item {
-  readonly call: Call;
-  readonly index: number;
-  readonly draft: Draft;
-}
+import { unknownOutcome } from "./rejections.ts";
 
 /** How a publish is answered: with one of the first two, and then with the last. */
 interface Settle {
@@ -16,7 +8,7 @@ interface Settle {
   readonly over: () => void;
 }
 
-/** One publish until it is answered. */
+/** One publish, whose events are on their way to their partitions, until it is answered. */
 export class Call {
   readonly sinceMs: number;
   readonly #address: string;
@@ -49,7 +41,7 @@ export class Call {
     this.#done();
   }
 
-  /** An event of it is not there, and will not be. */
+  /** An event of it is not there, and will not be; or nobody knows, and the error says so. */
   failed(error: Error): void {
     this.#failure ??= error;
     this.#done();

@@ -1,24 +1,22 @@
 import { hasCode, TidingsError } from "../../errors/tidings-error.ts";
 import type { Engine, VerifyProblem, VerifyReport } from "../../ports/engine.ts";
-import type { Catalog } from "./catalog.ts";
-import type { Reader } from "./reader.ts";
+import type { Topics } from "../../ports/topics.ts";
 
 const page = { events: 1000, bytes: 1024 * 1024 };
 
 /** Reads everything: checksums, and that no position is missing between the first and the last. */
 export async function verify(
-  catalog: Catalog,
-  reader: Reader,
+  topics: Pick<Topics, "list" | "bounds" | "read">,
   { signal, onProgress }: NonNullable<Parameters<Engine["verify"]>[0]>,
 ): Promise<VerifyReport> {
   const problems: VerifyProblem[] = [];
   let recordsChecked = 0;
-  for (const { name } of await catalog.list()) {
-    const bounds = await reader.bounds(name);
+  for (const { name } of await topics.list()) {
+    const bounds = await topics.bounds(name);
     for (const [partition, { first, next }] of bounds.entries()) {
       for (let position = first; position < next;) {
         if (signal?.aborted) throw reasonOf(signal);
-        const found = await pageAt(reader, name, partition, position, problems);
+        const found = await pageAt(topics, name, partition, position, problems);
         recordsChecked += found.checked;
         position = found.next;
         onProgress?.(recordsChecked);
@@ -29,7 +27,7 @@ export async function verify(
 }
 
 async function pageAt(
-  reader: Reader,
+  topics: Pick<Topics, "bounds" | "read">,
   name: string,
   partition: number,
   position: number,
@@ -37,9 +35,9 @@ async function pageAt(
 ): Promise<{ readonly checked: number; readonly next: number }> {
   const place = `${name}/${partition}/${position}`;
   try {
-    const { records, next, lost } = await reader.read(name, partition, position, page);
+    const { records, next, lost } = await topics.read(name, partition, position, page);
     // Retention goes on meanwhile: what is gone at the beginning is no damage.
-    const first = lost > 0 ? (await reader.bounds(name))[partition]?.first : undefined;
+    const first = lost > 0 ? (await topics.bounds(name))[partition]?.first : undefined;
     if (first !== undefined && first <= position) problems.push({ place, problem: `${lost} events are missing` });
     return { checked: records.length, next: Math.max(next, position + 1) };
   } catch (error) {
