@@ -46,7 +46,7 @@ async function runFiles(files: readonly string[], grep: string | undefined, repo
     isolation: "process",
     concurrency: 2,
     timeout: fileTimeoutMs,
-    execArgv: flags,
+    execArgv: [...flags, `--import=${new URL("end.mjs", import.meta.url).href}`],
     ...(grep === undefined ? {} : { testNamePatterns: [literally(grep)] }),
   });
   for await (const event of events) report.take(event);
