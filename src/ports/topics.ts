@@ -46,9 +46,15 @@ export interface ReadPage {
   readonly next: number;
   /** How many positions from the asked one on are gone by retention. */
   readonly lost: number;
-  /** True when nothing stood behind the page when it was read: listeners of `watch` hear of what comes after. False says nothing. */
+  /**
+   * True when nothing stood behind the page of what this process knows to be stored: listeners of `watch` hear of what comes
+   * after. False says nothing.
+   */
   readonly end: boolean;
 }
+
+/** Hears that a topic may have grown: in this partition, or in any. */
+export type TopicListener = (partition?: number) => void;
 
 /** What retention may remove. Events at or after `floor` stay; leave it out to remove them all the same. */
 export interface RetentionRule {
@@ -107,8 +113,9 @@ export interface Topics {
   retain(topic: string, rule: RetentionRule): Promise<number>;
 
   /**
-   * Calls the listener soon after something may have been appended to the topic, by any process. A hint:
-   * it may come without an event and may be lost; whoever listens also looks by itself now and then.
+   * Calls the listener soon after something may have been appended to the topic, by any process; with the partition where
+   * the engine knows it, and without one when it may be any. A hint: it may come without an event and may be lost; whoever
+   * listens also looks by itself now and then.
    */
-  watch(topic: string, listener: () => void): () => void;
+  watch(topic: string, listener: TopicListener): () => void;
 }

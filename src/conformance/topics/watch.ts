@@ -1,5 +1,5 @@
 import type { Engine } from "../../ports/engine.ts";
-import { equal, eventually } from "../expect.ts";
+import { equal, eventually, holds } from "../expect.ts";
 import { port, secondHandle } from "../needs.ts";
 import { entryOf, publishOne } from "../records.ts";
 import type { Case, Env } from "../suite.ts";
@@ -19,6 +19,24 @@ export const watchCases: readonly Case[] = [
     name: "a listener is called soon after a publish at another handle",
     needs: secondHandle,
     run: async (env) => fires(env, await env.second(), (topic) => publishOne(env, topic, "x")),
+  },
+  {
+    name: "a listener that is told of a partition is told of one that has grown",
+    async run(env) {
+      const topic = await env.topic(3);
+      const heard = new Set<number | undefined>();
+      const stop = env.engine.topics.watch(topic, (partition) => void heard.add(partition));
+      await settledHints(env, heard);
+      await eventually(env, "the listener hears of partition 1", async () => {
+        await env.engine.topics.publish([entryOf(env, topic, {}, 1)]);
+        await env.wait(10);
+        return heard.has(1) || heard.has(undefined);
+      });
+      await env.wait(100);
+      stop();
+      for (const partition of heard)
+        holds(partition === undefined || partition === 1, `partition ${partition} has not grown`);
+    },
   },
   {
     name: "what was published can be read when the listener is called",
@@ -61,6 +79,12 @@ export const watchCases: readonly Case[] = [
     },
   },
 ];
+
+/** What is told of a topic because somebody begins to listen is over. */
+async function settledHints(env: Env, heard: Set<number | undefined>): Promise<void> {
+  await env.wait(100);
+  heard.clear();
+}
 
 /** A hint may be lost, so the write is repeated now and then until one comes. */
 async function fires(env: Env, listening: Engine, write: (topic: string) => Promise<unknown>): Promise<void> {

@@ -40,7 +40,9 @@ export class Fetch {
   #isWithin = false;
   #unwatch: (() => void) | undefined;
   #cancelBackstop: CancelTimer | undefined;
-  readonly #onHint = (): void => this.wake();
+  readonly #onHint = (partition?: number): void => {
+    if (partition === undefined || partition === this.#options.number) this.wake();
+  };
 
   constructor(options: FetchOptions) {
     this.#options = options;
@@ -96,7 +98,7 @@ export class Fetch {
       this.#fetching = false;
       const waitMs = this.#throttledAtMs === undefined ? backstopMs : throttled.lookMs;
       const delayMs = this.#trouble === undefined ? waitMs : errorDelayMs;
-      if (this.#open) this.#cancelBackstop = this.#runtime.platform.clock.after(delayMs, this.#onHint, true);
+      if (this.#open) this.#cancelBackstop = this.#runtime.platform.clock.after(delayMs, () => this.wake(), true);
     }
   }
 

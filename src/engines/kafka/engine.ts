@@ -74,7 +74,7 @@ async function openBroker(settings: Settings, context: EngineContext): Promise<B
     const reader = new Reader({ platform, settings, api, protocol, catalog });
     const news = new News({ platform, settings, link, protocol, catalog, reader });
     const limits = kafkaCapabilities(settings, server.batchBytesMax);
-    const published = (topic: string): void => news.published(topic);
+    const published = (topic: string, partition: number): void => news.published(topic, partition);
     const publisher = new Publisher({ platform, settings, link, api, protocol, catalog, limits, repeatsMs, published });
     if (!settings.readOnly) await publisher.open();
     return { settings, link, api, catalog, news, reader, publisher, server, closed: false };

@@ -1,5 +1,7 @@
 import type { CancelTimer } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
+import type { TopicListener } from "../../ports/topics.ts";
+import { Listeners } from "../broker/listeners.ts";
 import { at } from "./api.ts";
 import type { Catalog, KnownTopic } from "./catalog.ts";
 import type { Link } from "./link.ts";
@@ -10,7 +12,6 @@ import type { Reader } from "./reader.ts";
 const pauseMs = 100;
 
 interface Watched {
-  readonly listeners: Set<() => void>;
   topic: KnownTopic | undefined;
   /** By partition: what is behind this is news. */
   ends: number[];
@@ -31,6 +32,7 @@ export interface NewsParts {
  */
 export class News {
   readonly #parts: NewsParts;
+  readonly #listeners: Listeners;
   readonly #watched = new Map<string, Watched>();
   /** The brokers that are asked. */
   readonly #asking = new Set<number>();
@@ -39,33 +41,30 @@ export class News {
 
   constructor(parts: NewsParts) {
     this.#parts = parts;
+    this.#listeners = new Listeners(parts.platform.clock);
     parts.link.listen({
       up: () => {
         // Something may have come while nobody listened.
-        for (const topic of this.#watched.keys()) this.#call(topic);
+        for (const topic of this.#watched.keys()) this.#listeners.tell(topic);
         this.#ask();
       },
     });
   }
 
-  /** Events of this process were stored. */
-  published(topic: string): void {
-    if (this.#watched.has(topic)) this.#parts.platform.clock.soon(() => this.#call(topic));
+  /** An event of this process was stored. */
+  published(topic: string, partition: number): void {
+    this.#listeners.tell(topic, partition);
   }
 
-  watch(topic: string, listener: () => void): () => void {
-    let watched = this.#watched.get(topic);
-    if (!watched) {
-      this.#watched.set(topic, (watched = { listeners: new Set(), topic: undefined, ends: [] }));
+  watch(topic: string, listener: TopicListener): () => void {
+    const remove = this.#listeners.add(topic, listener);
+    if (!this.#watched.has(topic)) {
+      const watched: Watched = { topic: undefined, ends: [] };
+      this.#watched.set(topic, watched);
       void this.#begin(topic, watched);
     }
-    // Wrapped, so that one function may listen twice.
-    const own = (): void => listener();
-    const { listeners } = watched;
-    listeners.add(own);
     return () => {
-      listeners.delete(own);
-      if (listeners.size === 0 && this.#watched.get(topic) === watched) this.#watched.delete(topic);
+      if (remove()) this.#watched.delete(topic);
     };
   }
 
@@ -73,10 +72,7 @@ export class News {
     this.#closed = true;
     for (const cancel of this.#pauses) cancel();
     this.#watched.clear();
-  }
-
-  #call(topic: string): void {
-    for (const listener of Array.from(this.#watched.get(topic)?.listeners ?? [])) listener();
+    this.#listeners.clear();
   }
 
   /** Looks where the topic ends; again while it is not there yet, or no broker is. */
@@ -87,7 +83,7 @@ export class News {
       watched.ends = Array.from(await reader.offsets(topic, at.end));
       watched.topic = topic;
       // What came since the listener was added and before the ends were known.
-      this.#call(name);
+      this.#listeners.tell(name);
       this.#ask();
     } catch {
       if (!this.#closed && this.#watched.get(name) === watched)
@@ -143,7 +139,7 @@ export class News {
       else if (error !== 0) throw new Error(`${topic}/${partition}: ${error}`);
       else if (stableEnd > (watched.ends[partition] ?? 0)) watched.ends[partition] = stableEnd;
       else continue;
-      this.#call(name);
+      this.#listeners.tell(name, partition);
     }
   }
 

@@ -19,7 +19,7 @@ export interface Delivered {
 /** Who takes what a consumer delivers. */
 export interface Taker {
   delivered(delivered: Delivered): void;
-  /** The server has nothing more for a pull. */
+  /** The server has nothing more for a pull, or the pull's time is over. */
   ended(pull: number): void;
   /** The consumer is of no use any more. */
   lost(): void;
@@ -31,6 +31,9 @@ export type From = { readonly sequence: number } | { readonly timeMs: number };
 /** The server forgets a consumer that nobody pulls from after so long; we do well before. */
 const serverKeepsMs = 120_000;
 export const consumerKeptMs = serverKeepsMs / 3;
+
+/** The statuses of a pull for which there are no messages: none is there, or none came in time. */
+const nothing: ReadonlySet<number> = new Set([404, 408]);
 
 /** The pull consumers of this process: made without acknowledgements and in the server's memory, for one reader each. */
 export class Consumers {
@@ -68,11 +71,11 @@ export class Consumers {
     }
   }
 
-  /** Asks for so many messages; without waiting for what does not exist yet, unless it is known to. */
-  pull(stream: string, consumer: string, pull: number, batch: number, known: boolean): void {
+  /** Asks for so many messages, and has the server wait so long for those that are not there yet. */
+  pull(stream: string, consumer: string, pull: number, batch: number, waitMs: number): void {
     const line = this.#line;
     if (!line) throw unreachable(this.#settings.address, undefined);
-    const body = JSON.stringify(known ? { batch, expires: 10e9 } : { batch, no_wait: true });
+    const body = JSON.stringify(waitMs > 0 ? { batch, expires: waitMs * 1e6 } : { batch, no_wait: true });
     line.nc.publish(`$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`, body, {
       reply: `${line.inbox}.p.${consumer}.${pull}`,
     });
@@ -95,7 +98,10 @@ export class Consumers {
         else {
           // A status has no place: it comes under the subject that was given with the pull.
           const [consumer = "", pull] = message.subject.slice(skip).split(".");
-          this.#takers.get(consumer)?.ended(Number(pull));
+          const taker = this.#takers.get(consumer);
+          // Any other says that the consumer is gone, or moves to another server.
+          if (nothing.has(message.headers?.code ?? 0)) taker?.ended(Number(pull));
+          else taker?.lost();
         }
       },
     });

@@ -11,6 +11,10 @@ const silenceMs = 3000;
 const batchMin = 16;
 const batchMax = 1000;
 const batchFirst = 64;
+/** Waiting at the end: for so many events, and for so long before it is asked for again, in milliseconds. */
+const standing = { batch: 64, waitMs: 30_000 };
+/** How long the server may take for what it has, in milliseconds. */
+const knownMs = 10_000;
 /** What an event is taken to have before one was seen, in bytes. */
 const eventBytesGuess = 4096;
 
@@ -20,7 +24,7 @@ export interface Stretch {
   readonly next: number;
   /** Positions that are gone, from the asked one on. */
   readonly lost: number;
-  /** Whether nothing stood behind it, looked at during this call. */
+  /** Whether nothing stood behind it, looked at during this call, or the cursor is sent what comes. */
   readonly end: boolean;
 }
 
@@ -30,9 +34,14 @@ export interface CursorParts {
   readonly consumers: Consumers;
   readonly stream: string;
   readonly decode: (delivered: Delivered) => StoredRecord;
+  /** Something came while the cursor waited at the end of the stream. */
+  readonly came: () => void;
 }
 
-/** Reads one partition in order, ahead of whoever asks, by a consumer of the server's. For one caller at a time. */
+/**
+ * Reads one partition in order, ahead of whoever asks, by a consumer of the server's. At the end it leaves a pull with the server
+ * and so is sent what comes, with no further question. For one caller at a time.
+ */
 export class Cursor {
   readonly #parts: CursorParts;
   /** Position of what comes next. */
@@ -45,6 +54,8 @@ export class Cursor {
   #bufferBytes = 0;
   /** How many of the pull under way are still to come; 0 when there is none. */
   #coming = 0;
+  /** Whether the pull under way waits for what does not exist yet. */
+  #stands = false;
   #pending = 0;
   #pulls = 0;
   #count = 0;
@@ -65,12 +76,17 @@ export class Cursor {
     return !this.#broken && this.#parts.clock.monotonic() - this.usedAtMs < consumerKeptMs;
   }
 
-  /** Reads on. Throws TIDINGS_RECORD_CORRUPT, TIDINGS_UNREACHABLE. */
-  async read(limits: ReadLimits): Promise<Stretch> {
+  /** Whether it is sent what comes to the end of the stream, and tells of it. */
+  get hears(): boolean {
+    return this.#stands && this.#coming > 0 && this.#pending === 0 && !this.#broken;
+  }
+
+  /** Reads on; waits for what is on its way when there is known to be more. Throws TIDINGS_RECORD_CORRUPT, TIDINGS_UNREACHABLE. */
+  async read(limits: ReadLimits, isMore: boolean): Promise<Stretch> {
     const asked = this.next;
     const before = this.#pulls;
     this.#name ??= await this.#begin();
-    if (this.#size === 0) await this.#fill(limits);
+    if (this.#size === 0 && (isMore || !this.hears)) await this.#fill(limits);
     const records: StoredRecord[] = [];
     let [bytes, lost] = [0, 0];
     while (this.#size > 0) {
@@ -93,13 +109,8 @@ export class Cursor {
     // Whoever reads once at a place may well go elsewhere next.
     if (this.#reads++ > 0) this.#ahead();
     this.usedAtMs = this.#parts.clock.monotonic();
-    const looked = this.#pulls > before && this.#endedPull === this.#pulls;
-    return {
-      records,
-      next: this.next,
-      lost,
-      end: looked && this.#size === 0 && this.#coming === 0 && this.#pending === 0,
-    };
+    const looked = this.#pulls > before && this.#endedPull === this.#pulls && this.#coming === 0 && this.#pending === 0;
+    return { records, next: this.next, lost, end: this.#size === 0 && (looked || this.hears) };
   }
 
   /** Lets go of the consumer. */
@@ -148,13 +159,13 @@ export class Cursor {
   /** Waits for a page, of the pull under way or of new ones; with nothing there, until the server says so. */
   async #fill({ events, bytes }: ReadLimits): Promise<void> {
     // How large events are here is not known yet, so a cursor begins with few.
-    if (this.#coming === 0) this.#pull(Math.max(batchMin, Math.min(events, this.#room(), batchFirst)), false);
+    if (this.#coming === 0) this.#pull(Math.max(batchMin, Math.min(events, this.#room(), batchFirst)), 0);
     const bytesMax = Math.min(bytes, this.#parts.settings.windowBytesMax / 2);
     while (this.#size < events && this.#bufferBytes <= bytesMax && !this.#broken) {
       if (this.#coming === 0) {
         if (this.#pending === 0) break;
-        this.#pull(Math.min(this.#room(), this.#pending, Math.max(batchMin, events - this.#size)), true);
-      }
+        this.#pull(Math.min(this.#room(), this.#pending, Math.max(batchMin, events - this.#size)), knownMs);
+      } else if (this.#size > 0 && this.hears) break;
       const came = this.#size;
       await this.#news();
       // Silence: the consumer is gone, or the way to it.
@@ -164,12 +175,13 @@ export class Cursor {
       throw unreachable(this.#parts.settings.address, "a reader was given no answer");
   }
 
-  /** Asks for more while what is there is worked on. */
+  /** Asks for more while what is there is worked on, and at the end for what comes. */
   #ahead(): void {
-    if (this.#coming > 0 || this.#pending === 0 || this.#broken) return;
+    if (this.#coming > 0 || this.#broken) return;
     const room = this.#room();
-    if (this.#bufferBytes < this.#parts.settings.windowBytesMax / 2 && this.#size < batchMax / 2)
-      this.#pull(Math.min(room, this.#pending), true);
+    if (this.#pending === 0) this.#pull(Math.min(room, standing.batch), standing.waitMs, true);
+    else if (this.#bufferBytes < this.#parts.settings.windowBytesMax / 2 && this.#size < batchMax / 2)
+      this.#pull(Math.min(room, this.#pending), knownMs);
   }
 
   #room(): number {
@@ -177,11 +189,12 @@ export class Cursor {
     return Math.max(1, Math.min(batchMax, Math.floor(windowBytesMax / this.#eventBytes)));
   }
 
-  #pull(batch: number, known: boolean): void {
+  #pull(batch: number, waitMs: number, stands = false): void {
     const { consumers, stream } = this.#parts;
+    consumers.pull(stream, this.#name as string, this.#pulls + 1, batch, waitMs);
     this.#pulls++;
     this.#coming = batch;
-    consumers.pull(stream, this.#name as string, this.#pulls, batch, known);
+    this.#stands = stands;
   }
 
   #delivered(delivered: Delivered): void {
@@ -195,9 +208,11 @@ export class Cursor {
     this.#buffer.push(delivered);
     this.#bufferBytes += size;
     this.#pending = delivered.pending;
-    this.#coming = delivered.pending === 0 ? 0 : Math.max(0, this.#coming - 1);
+    // The server ends any other pull with what it has.
+    this.#coming = delivered.pending === 0 && !this.#stands ? 0 : Math.max(0, this.#coming - 1);
     if (this.#coming === 0) this.#endedPull = this.#pulls;
-    this.#wake?.();
+    if (this.#wake) this.#wake();
+    else if (this.#stands) this.#parts.came();
   }
 
   #ended(pull: number): void {
@@ -207,6 +222,8 @@ export class Cursor {
     this.#pending = 0;
     this.#endedPull = this.#pulls;
     this.#wake?.();
+    // One that is read no more is let go of.
+    if (this.#stands && this.usable) this.#ahead();
   }
 
   #woken(): void {

@@ -70,12 +70,16 @@ async function openBroker(settings: Settings, platform: EngineContext["platform"
     const catalog = new Catalog(api, link, settings);
     await catalog.open();
     const consumers = new Consumers(platform, settings, link, api);
-    const reader = new Reader({ platform, settings, api, catalog, consumers });
+    const reader: Reader = new Reader({ platform, settings, api, catalog, consumers, came: (topic, partition) => news.came(topic, partition) }); // prettier-ignore
     const countOf = async (topic: string): Promise<number> =>
       (await reader.bounds(topic)).reduce((sum, { next }) => sum + next, 0);
-    const news = new News(platform, settings, link, countOf);
+    const hears = (topic: string, partition: number): boolean => reader.hears(topic, partition);
+    const news: News = new News({ platform, settings, link, countOf, hears });
     const limits = { ...natsCapabilities(settings, server.messageBytesMax), messageBytesMax: server.messageBytesMax };
-    const published = (topic: string): void => news.published(topic);
+    const published = (topic: string, partition: number, position: number): void => {
+      reader.stored(topic, partition, position);
+      news.published(topic, partition);
+    };
     const publisher = new Publisher({ platform, settings, link, api, catalog, limits, published });
     return { settings, link, api, catalog, consumers, news, reader, publisher, platform, server, closed: false };
   } catch (error) {

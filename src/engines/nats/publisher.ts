@@ -25,8 +25,8 @@ export interface PublisherParts {
   readonly api: Api;
   readonly catalog: Catalog;
   readonly limits: WireLimits;
-  /** Hears of topics that have new events. */
-  readonly published: (topic: string) => void;
+  /** Hears of events that were stored. */
+  readonly published: (topic: string, partition: number, position: number) => void;
 }
 
 /** Takes publishes and brings their events to the lanes of their partitions. */
@@ -183,7 +183,7 @@ export class Publisher {
     const position = sequence - 1;
     if (item.duplicate && item.by !== undefined) return void this.#compare(item, position);
     call.stored(index, position);
-    this.#parts.published(draft.topic);
+    this.#parts.published(draft.topic, draft.partition, position);
   }
 
   /** The id is there already: by ourselves in an earlier sending, by a repeated publish, or wrongly for another event. */
@@ -195,8 +195,9 @@ export class Publisher {
       const headers = Buffer.from(message.hdrs ?? "", "base64").toString("latin1");
       const data = Buffer.from(message.data ?? "", "base64");
       const mine = headers.includes(`\r\ntidings-by: ${by}\r\n`);
-      if (mine || sameEvent(headers, data, draft)) call.stored(index, position, !mine);
-      else call.failed(idConflict(draft, index));
+      if (!mine && !sameEvent(headers, data, draft)) return call.failed(idConflict(draft, index));
+      call.stored(index, position, !mine);
+      this.#parts.published(draft.topic, draft.partition, position);
     } catch (error) {
       // Where retention has taken it nothing can be compared any more; that it was there is known.
       if (isAbsent(error)) call.stored(index, position, true);

@@ -22,14 +22,18 @@ export interface ReaderParts {
   readonly api: Api;
   readonly catalog: Catalog;
   readonly consumers: Consumers;
+  /** A reader was sent something that is new. */
+  readonly came: (topic: string, partition: number) => void;
 }
 
 /** Reads partitions. */
 export class Reader {
   readonly #parts: ReaderParts;
-  /** The cursors, those that were used last at the end; several readers may be at different places of one partition. */
-  readonly #cursors = new Map<string, Cursor[]>();
-  #kept = 0;
+  /** By stream; several readers may be at different places of one partition. */
+  readonly #cursors = new Map<string, Set<Cursor>>();
+  #count = 0;
+  /** By stream: behind what is known to be stored, for a cursor may be sent it later. */
+  readonly #stored = new Map<string, number>();
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
@@ -42,9 +46,12 @@ export class Reader {
     const topic = await catalog.topic(name);
     checkPartition(topic, partition);
     const stream = streamOf(settings.prefix, name, partition);
-    for (let tries = 0; ; tries++) {
-      const stretch = await this.#stretch(stream, topic, partition, position, limits, tries);
-      if (stretch.records.length > 0) return pageOf(stretch);
+    let failed = false;
+    for (let isMore = false; ; isMore = true) {
+      const stretch = await this.#stretch(stream, topic, partition, position, limits, isMore, failed);
+      failed ||= stretch === undefined;
+      if (stretch && stretch.records.length > 0)
+        return { ...stretch, end: stretch.end && stretch.next >= (this.#stored.get(stream) ?? 0) };
       const page = await this.#empty(stream, topic, partition, position);
       if (page) return page;
     }
@@ -84,13 +91,23 @@ export class Reader {
     return recordOf(headersOf(message), message.data, place);
   }
 
+  /** Takes note of an event that is stored. */
+  stored(topic: string, partition: number, position: number): void {
+    const stream = streamOf(this.#parts.settings.prefix, topic, partition);
+    if (position >= (this.#stored.get(stream) ?? 0)) this.#stored.set(stream, position + 1);
+  }
+
+  /** Whether all who read a partition are sent what comes. */
+  hears(topic: string, partition: number): boolean {
+    const cursors = this.#cursors.get(streamOf(this.#parts.settings.prefix, topic, partition));
+    if (!cursors) return false;
+    for (const cursor of cursors) if (!cursor.hears) return false;
+    return true;
+  }
+
   /** What was read ahead of a stream must not be read any more. */
   forget(stream: string): void {
-    for (const cursor of this.#cursors.get(stream) ?? []) {
-      cursor.close();
-      this.#kept--;
-    }
-    this.#cursors.delete(stream);
+    for (const cursor of this.#cursors.get(stream) ?? []) this.#drop(stream, cursor);
   }
 
   close(): void {
@@ -98,64 +115,76 @@ export class Reader {
     this.#cursors.clear();
   }
 
+  /** What a cursor finds; undefined when it got no answer for the first time. */
   async #stretch(
     stream: string,
     topic: TopicSpec,
     partition: number,
     position: number,
     limits: ReadLimits,
-    tries: number,
-  ): Promise<Stretch> {
-    const { platform, settings, consumers } = this.#parts;
-    const cursor =
-      this.#found(stream, position) ??
-      new Cursor({ clock: platform.clock, settings, consumers, stream, decode: (delivered) => this.decode(topic, partition, delivered) }, position); // prettier-ignore
+    isMore: boolean,
+    failed: boolean,
+  ): Promise<Stretch | undefined> {
+    const cursor = this.#found(stream, position) ?? this.#begin(stream, topic, partition, position);
     cursor.busy = true;
     try {
-      const stretch = await cursor.read(limits);
-      cursor.busy = false;
-      this.#keep(stream, cursor);
-      return stretch;
+      return await cursor.read(limits, isMore);
     } catch (error) {
-      cursor.close();
-      if (isAbsent(error)) throw gone(stream, settings.address);
+      this.#drop(stream, cursor);
+      const { address } = this.#parts.settings;
+      if (isAbsent(error)) throw gone(stream, address);
       // A consumer may vanish with the server that had it; the next one is made elsewhere.
-      const once = tries === 0 && (error as { code?: string }).code === "TIDINGS_UNREACHABLE";
-      if (!once) throw error instanceof Refusal ? toTidingsError(error, settings.address) : error;
-      return { records: [], next: position, lost: 0, end: false };
+      if (!failed && (error as { code?: string }).code === "TIDINGS_UNREACHABLE") return undefined;
+      throw error instanceof Refusal ? toTidingsError(error, address) : error;
+    } finally {
+      cursor.busy = false;
+      if (!cursor.usable) this.#drop(stream, cursor);
     }
   }
 
-  /** A cursor that stands there, taken out. */
+  /** A cursor that stands there. */
   #found(stream: string, position: number): Cursor | undefined {
-    const cursors = this.#cursors.get(stream);
-    if (!cursors) return undefined;
-    for (const cursor of Array.from(cursors)) {
-      if (cursor.usable && cursor.next !== position) continue;
-      cursors.splice(cursors.indexOf(cursor), 1);
-      this.#kept--;
-      if (cursor.usable) return cursor;
-      cursor.close();
+    for (const cursor of Array.from(this.#cursors.get(stream) ?? [])) {
+      if (cursor.busy) continue;
+      if (!cursor.usable) this.#drop(stream, cursor);
+      else if (cursor.next === position) return cursor;
     }
     return undefined;
   }
 
-  #keep(stream: string, cursor: Cursor): void {
-    if (!cursor.usable) return cursor.close();
-    const cursors = this.#cursors.get(stream) ?? [];
-    cursors.push(cursor);
-    this.#cursors.delete(stream);
-    this.#cursors.set(stream, cursors);
-    this.#kept++;
-    if (this.#kept <= cursorsMax) return;
-    for (const [other, [oldest, ...left]] of this.#cursors) {
-      if (left.length === 0) this.#cursors.delete(other);
-      else this.#cursors.set(other, left);
-      if (!oldest) continue;
-      oldest.close();
-      this.#kept--;
-      return;
-    }
+  #begin(stream: string, topic: TopicSpec, partition: number, position: number): Cursor {
+    const { platform, settings, consumers, came } = this.#parts;
+    const decode = (delivered: Delivered): StoredRecord => this.decode(topic, partition, delivered);
+    const parts = {
+      clock: platform.clock,
+      settings,
+      consumers,
+      stream,
+      decode,
+      came: () => came(topic.name, partition),
+    };
+    const cursor = new Cursor(parts, position);
+    const cursors = this.#cursors.get(stream) ?? new Set();
+    this.#cursors.set(stream, cursors.add(cursor));
+    this.#count++;
+    if (this.#count > cursorsMax) this.#dropOldest();
+    return cursor;
+  }
+
+  #drop(stream: string, cursor: Cursor): void {
+    const cursors = this.#cursors.get(stream);
+    if (!cursors?.delete(cursor)) return;
+    cursor.close();
+    this.#count--;
+    if (cursors.size === 0) this.#cursors.delete(stream);
+  }
+
+  #dropOldest(): void {
+    const idle = Array.from(this.#cursors).flatMap(([stream, cursors]) =>
+      Array.from(cursors, (cursor) => ({ stream, cursor })).filter(({ cursor }) => !cursor.busy),
+    );
+    const oldest = idle.toSorted((a, b) => a.cursor.usedAtMs - b.cursor.usedAtMs)[0];
+    if (oldest) this.#drop(oldest.stream, oldest.cursor);
   }
 
   /** What stands where nothing was found; undefined when there is something after all. */
@@ -175,5 +204,3 @@ export class Reader {
     }
   }
 }
-
-const pageOf = ({ records, next, lost, end }: Stretch): ReadPage => ({ records, next, lost, end });

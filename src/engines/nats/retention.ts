@@ -115,7 +115,7 @@ async function behind(parts: RetentionParts, stream: string, bytes: number, even
       try {
         const made = await consumers.make(stream, { sequence: first + 1 }, taker, true);
         name = made.name;
-        consumers.pull(stream, made.name, 1, eventsMax, false);
+        consumers.pull(stream, made.name, 1, eventsMax, 0);
       } catch (error) {
         done(toTidingsError(error, settings.address));
       }

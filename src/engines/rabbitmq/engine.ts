@@ -84,7 +84,7 @@ async function openBroker(settings: Settings, platform: EngineContext["platform"
     const { model } = await link.open();
     const server = checkServer(model, settings);
     if (!settings.readOnly) await writer.open();
-    const came = (topic: string): void => watch.came(topic);
+    const came = (topic: string, partition: number): void => watch.came(topic, partition);
     const topic = (name: string) => catalog.topic(name);
     const reader: Reader = new Reader({ platform, settings, link, catalog: { known: (name: string) => catalog.known(name), topic }, came }); // prettier-ignore
     const writing = settings.readOnly

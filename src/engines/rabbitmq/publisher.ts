@@ -24,7 +24,7 @@ export interface PublisherParts {
   readonly instance: string;
   readonly reader: Pick<Reader, "known" | "seen">;
   /** Hears of topics that have new events. */
-  readonly published: (topic: string) => void;
+  readonly published: (topic: string, partition: number) => void;
 }
 
 /** Takes publishes and brings their events to the lanes of their partitions. */
@@ -157,8 +157,8 @@ export class Publisher {
 
   #landed(item: Item, offset: number | undefined): void {
     this.#ids.settled(item, offset);
-    const { topic } = item.draft;
-    if (offset !== undefined && topic !== "") this.#parts.published(topic);
+    const { topic, partition } = item.draft;
+    if (offset !== undefined && topic !== "") this.#parts.published(topic, partition);
   }
 
   #pump(): void {

@@ -23,7 +23,7 @@ export interface ReaderParts {
   readonly link: Link;
   readonly catalog: Pick<Catalog, "known" | "topic">;
   /** Something came for a topic whose readers had read all. */
-  readonly came: (topic: string) => void;
+  readonly came: (topic: string, partition: number) => void;
 }
 
 /** Reads partitions. */
@@ -133,7 +133,7 @@ export class Reader {
         decode: (message, at) => recordOf(message, place(at)),
         gap: (at, before) => gapRecord(place(at), appendedAt(before)),
         first: async () => (await this.#boundsOf(queue)).first,
-        came: () => came(name),
+        came: () => came(name, partition),
       },
       position,
     ); // prettier-ignore

@@ -1,7 +1,8 @@
 import type { Channel } from "amqplib";
 import type { CancelTimer } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
-import type { TopicSpec } from "../../ports/topics.ts";
+import type { TopicListener, TopicSpec } from "../../ports/topics.ts";
+import { Listeners } from "../broker/listeners.ts";
 import { dropChannel, openChannel } from "./client.ts";
 import { offsetArguments } from "./feed.ts";
 import type { Line, Link } from "./link.ts";
@@ -13,7 +14,6 @@ const restMs = 20;
 const againMs = 1000;
 
 interface Watched {
-  readonly listeners: Set<() => void>;
   channel: Channel | undefined;
   cancel: CancelTimer | undefined;
 }
@@ -31,45 +31,41 @@ export interface WatchParts {
  */
 export class Watch {
   readonly #parts: WatchParts;
+  readonly #listeners: Listeners;
   readonly #watched = new Map<string, Watched>();
   #line: Line | undefined;
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
+    this.#listeners = new Listeners(parts.platform.clock);
     parts.link.listen({ up: (line) => this.#up(line), down: () => this.#down() });
   }
 
-  /** Something came to a topic: called once everything else of this turn is done. */
-  came(topic: string): void {
-    if (this.#watched.has(topic)) this.#parts.platform.clock.soon(() => this.#call(topic));
+  /** Something came to a partition of a topic, or to any. */
+  came(topic: string, partition?: number): void {
+    this.#listeners.tell(topic, partition);
   }
 
-  watch(topic: string, listener: () => void): () => void {
-    let watched = this.#watched.get(topic);
-    if (!watched) {
-      this.#watched.set(topic, (watched = { listeners: new Set(), channel: undefined, cancel: undefined }));
+  watch(topic: string, listener: TopicListener): () => void {
+    const remove = this.#listeners.add(topic, listener);
+    if (!this.#watched.has(topic)) {
+      const watched: Watched = { channel: undefined, cancel: undefined };
+      this.#watched.set(topic, watched);
       void this.#attach(topic, watched);
     }
-    const found = watched;
-    // Wrapped, so that one function may listen twice.
-    const own = (): void => listener();
-    found.listeners.add(own);
     return () => {
-      found.listeners.delete(own);
-      if (found.listeners.size > 0 || this.#watched.get(topic) !== found) return;
+      if (!remove()) return;
+      const watched = this.#watched.get(topic);
       this.#watched.delete(topic);
-      this.#detach(found);
+      if (watched) this.#detach(watched);
     };
   }
 
   close(): void {
     for (const watched of this.#watched.values()) this.#detach(watched);
     this.#watched.clear();
+    this.#listeners.clear();
     this.#line = undefined;
-  }
-
-  #call(topic: string): void {
-    for (const listener of Array.from(this.#watched.get(topic)?.listeners ?? [])) listener();
   }
 
   #up(line: Line): void {
@@ -103,8 +99,7 @@ export class Watch {
         this.#later(topic, watched);
       });
       await channel.prefetch(1);
-      for (let partition = 0; partition < partitions; partition++)
-        await this.#wait(topic, channel, queueOf(this.#parts.prefix, topic, partition));
+      for (let partition = 0; partition < partitions; partition++) await this.#wait(topic, partition, channel);
       // Something may have come while nobody listened.
       this.came(topic);
     } catch {
@@ -123,25 +118,25 @@ export class Watch {
   }
 
   /** Waits for one message at the end of a stream, and after a rest for the next. */
-  async #wait(topic: string, channel: Channel, queue: string): Promise<void> {
-    const { clock } = this.#parts.platform;
+  async #wait(topic: string, partition: number, channel: Channel): Promise<void> {
+    const { prefix, platform } = this.#parts;
     let came = false;
-    const { consumerTag } = await channel.consume(queue, (message) => {
+    const { consumerTag } = await channel.consume(queueOf(prefix, topic, partition), (message) => {
       // The queue is deleted, or its server leaves: all of it is begun anew.
       if (!message) return dropChannel(channel);
       if (came) return;
       came = true;
-      this.came(topic);
+      this.came(topic, partition);
       channel.ack(message, true);
-      clock.after(restMs, () => void this.#anew(topic, channel, queue, consumerTag), true);
+      platform.clock.after(restMs, () => void this.#anew(topic, partition, channel, consumerTag), true);
     }, offsetArguments("next")); // prettier-ignore
   }
 
-  async #anew(topic: string, channel: Channel, queue: string, consumerTag: string): Promise<void> {
+  async #anew(topic: string, partition: number, channel: Channel, consumerTag: string): Promise<void> {
     try {
       await channel.cancel(consumerTag);
-      await this.#wait(topic, channel, queue);
-      this.came(topic);
+      await this.#wait(topic, partition, channel);
+      this.came(topic, partition);
     } catch {
       // The channel is closed, and begun anew.
     }

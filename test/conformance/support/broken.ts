@@ -170,6 +170,10 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
       },
     })),
   ],
+  "tells a listener of the wrong partition": [
+    "topics",
+    topics((port) => ({ watch: (topic, listener) => port.watch(topic, () => listener(0)) })),
+  ],
   "never calls a listener": ["topics", topics(() => ({ watch: () => () => undefined }))],
   "goes on calling a listener that stopped": [
     "topics",

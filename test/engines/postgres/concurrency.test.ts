@@ -121,7 +121,7 @@ describe("several members on one Postgres", { skip: withoutPostgres }, () => {
       const [one, two] = [await open(t, { schema: name, notify }), await open(t, { schema: name, notify })];
       await one.topics.declare([{ name: "orders", partitions: 1 }]);
       await two.topics.find("orders");
-      const heard = new Promise<void>((resolve) => two.topics.watch("orders", resolve));
+      const heard = new Promise<void>((resolve) => void two.topics.watch("orders", () => resolve()));
       await one.topics.publish([entry(1)]);
       await heard;
     }
