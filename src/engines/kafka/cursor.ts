@@ -42,18 +42,18 @@ export class Cursor {
   #problem: Error | undefined;
   #reads = 0;
   #fetches = 0;
-  #usedAtMs: number;
+  usedAtMs: number;
   #closed = false;
 
   constructor(parts: CursorParts, position: number) {
     this.#parts = parts;
     this.next = position;
     this.#fetched = position;
-    this.#usedAtMs = parts.clock.monotonic();
+    this.usedAtMs = parts.clock.monotonic();
   }
 
   get usable(): boolean {
-    return !this.#closed && this.#parts.clock.monotonic() - this.#usedAtMs < keptMs;
+    return !this.#closed && this.#parts.clock.monotonic() - this.usedAtMs < keptMs;
   }
 
   close(): void {
@@ -79,7 +79,7 @@ export class Cursor {
     }
     // Whoever reads once at a place may well go elsewhere next.
     if (this.#reads++ > 0) this.#ahead();
-    this.#usedAtMs = this.#parts.clock.monotonic();
+    this.usedAtMs = this.#parts.clock.monotonic();
     const isEmpty = this.#head >= this.#buffer.length;
     return { records, next: this.next, end: isEmpty && this.#end && this.#fetches > before && !this.#fetching };
   }

@@ -1,5 +1,6 @@
 import type { Platform } from "../../platform/platform.ts";
 import type { Bounds, ReadLimits, ReadPage } from "../../ports/topics.ts";
+import { Cursors } from "../broker/cursors.ts";
 import { checkPosition } from "../sql/topics.ts";
 import { type Api, at } from "./api.ts";
 import { type Catalog, checkPartition, type KnownTopic } from "./catalog.ts";
@@ -7,9 +8,6 @@ import { Cursor, type Stretch } from "./cursor.ts";
 import { failureKind, Refusal, toTidingsError } from "./failure.ts";
 import type { Settings } from "./options.ts";
 import type { FetchAnswer, Protocol } from "./protocol.ts";
-
-/** Cursors that are kept for those who go on where they stopped, in all. */
-const cursorsMax = 256;
 
 export interface ReaderParts {
   readonly platform: Platform;
@@ -22,9 +20,7 @@ export interface ReaderParts {
 /** Reads partitions. */
 export class Reader {
   readonly #parts: ReaderParts;
-  /** The cursors, those that were used last at the end; several readers may be at different places of one partition. */
-  readonly #cursors = new Map<string, Cursor[]>();
-  #kept = 0;
+  readonly #cursors = new Cursors<Cursor>();
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
@@ -88,19 +84,11 @@ export class Reader {
 
   /** What was read ahead of a topic must not be read any more. */
   forget(topic: KnownTopic): void {
-    for (const partition of topic.leaders.keys()) {
-      const name = `${topic.name}/${partition}`;
-      for (const cursor of this.#cursors.get(name) ?? []) {
-        cursor.close();
-        this.#kept--;
-      }
-      this.#cursors.delete(name);
-    }
+    for (const partition of topic.leaders.keys()) this.#cursors.forget(placeOf(topic, partition));
   }
 
   close(): void {
-    for (const cursors of this.#cursors.values()) for (const cursor of cursors) cursor.close();
-    this.#cursors.clear();
+    this.#cursors.close();
   }
 
   async #bounds(topic: KnownTopic): Promise<readonly Bounds[]> {
@@ -115,14 +103,10 @@ export class Reader {
     position: number,
     limits: ReadLimits,
   ): Promise<Stretch | undefined> {
-    const name = `${topic.name}/${partition}`;
-    const cursor = this.#found(name, position) ?? this.#made(topic, partition, position);
     try {
-      const stretch = await cursor.read(limits);
-      this.#keep(name, cursor);
-      return stretch;
+      const make = (): Cursor => this.#made(topic, partition, position);
+      return await this.#cursors.use(placeOf(topic, partition), position, make, (cursor) => cursor.read(limits));
     } catch (error) {
-      cursor.close();
       if (failureKind(error) === "range") return undefined;
       throw error;
     }
@@ -154,36 +138,6 @@ export class Reader {
     if (answer.records.length === 0 && answer.stableEnd > position) throw new Refusal(9, what);
     return answer;
   }
-
-  /** A cursor that stands there, taken out. */
-  #found(name: string, position: number): Cursor | undefined {
-    const cursors = this.#cursors.get(name);
-    if (!cursors) return undefined;
-    for (const cursor of Array.from(cursors)) {
-      if (cursor.usable && cursor.next !== position) continue;
-      cursors.splice(cursors.indexOf(cursor), 1);
-      this.#kept--;
-      if (cursor.usable) return cursor;
-      cursor.close();
-    }
-    return undefined;
-  }
-
-  #keep(name: string, cursor: Cursor): void {
-    if (!cursor.usable) return cursor.close();
-    const cursors = this.#cursors.get(name) ?? [];
-    cursors.push(cursor);
-    this.#cursors.delete(name);
-    this.#cursors.set(name, cursors);
-    this.#kept++;
-    if (this.#kept <= cursorsMax) return;
-    for (const [other, [oldest, ...left]] of this.#cursors) {
-      if (left.length === 0) this.#cursors.delete(other);
-      else this.#cursors.set(other, left);
-      if (!oldest) continue;
-      oldest.close();
-      this.#kept--;
-      return;
-    }
-  }
 }
+
+const placeOf = ({ name }: KnownTopic, partition: number): string => `${name}/${partition}`;

@@ -46,7 +46,6 @@ export class Cursor {
   readonly #parts: CursorParts;
   /** Position of what comes next. */
   next: number;
-  busy = false;
   usedAtMs: number;
   #name: string | undefined;
   #buffer: Delivered[] = [];

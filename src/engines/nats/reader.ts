@@ -1,6 +1,7 @@
 import type { Platform } from "../../platform/platform.ts";
 import type { StoredRecord } from "../../event/record.ts";
 import type { Bounds, ReadLimits, ReadPage, TopicSpec } from "../../ports/topics.ts";
+import { Cursors } from "../broker/cursors.ts";
 import { checkPosition } from "../sql/topics.ts";
 import type { Api, GotMessage, StreamInfo } from "./api.ts";
 import { type Catalog, checkPartition } from "./catalog.ts";
@@ -12,9 +13,6 @@ import { streamOf, subjectOf } from "./names.ts";
 import type { Settings } from "./options.ts";
 import { gone, isAbsent } from "./streams.ts";
 import { recordOf } from "./unwire.ts";
-
-/** Cursors that are kept for those who go on where they stopped, in all. */
-const cursorsMax = 256;
 
 export interface ReaderParts {
   readonly platform: Platform;
@@ -29,9 +27,7 @@ export interface ReaderParts {
 /** Reads partitions. */
 export class Reader {
   readonly #parts: ReaderParts;
-  /** By stream; several readers may be at different places of one partition. */
-  readonly #cursors = new Map<string, Set<Cursor>>();
-  #count = 0;
+  readonly #cursors = new Cursors<Cursor>();
   /** By stream: behind what is known to be stored, for a cursor may be sent it later. */
   readonly #stored = new Map<string, number>();
 
@@ -99,20 +95,16 @@ export class Reader {
 
   /** Whether all who read a partition are sent what comes. */
   hears(topic: string, partition: number): boolean {
-    const cursors = this.#cursors.get(streamOf(this.#parts.settings.prefix, topic, partition));
-    if (!cursors) return false;
-    for (const cursor of cursors) if (!cursor.hears) return false;
-    return true;
+    return this.#cursors.hears(streamOf(this.#parts.settings.prefix, topic, partition));
   }
 
   /** What was read ahead of a stream must not be read any more. */
   forget(stream: string): void {
-    for (const cursor of this.#cursors.get(stream) ?? []) this.#drop(stream, cursor);
+    this.#cursors.forget(stream);
   }
 
   close(): void {
-    for (const cursors of this.#cursors.values()) for (const cursor of cursors) cursor.close();
-    this.#cursors.clear();
+    this.#cursors.close();
   }
 
   /** What a cursor finds; undefined when it got no answer for the first time. */
@@ -125,34 +117,19 @@ export class Reader {
     isMore: boolean,
     failed: boolean,
   ): Promise<Stretch | undefined> {
-    const cursor = this.#found(stream, position) ?? this.#begin(stream, topic, partition, position);
-    cursor.busy = true;
     try {
-      return await cursor.read(limits, isMore);
+      const make = (): Cursor => this.#made(stream, topic, partition, position);
+      return await this.#cursors.use(stream, position, make, (cursor) => cursor.read(limits, isMore));
     } catch (error) {
-      this.#drop(stream, cursor);
       const { address } = this.#parts.settings;
       if (isAbsent(error)) throw gone(stream, address);
       // A consumer may vanish with the server that had it; the next one is made elsewhere.
       if (!failed && (error as { code?: string }).code === "TIDINGS_UNREACHABLE") return undefined;
       throw error instanceof Refusal ? toTidingsError(error, address) : error;
-    } finally {
-      cursor.busy = false;
-      if (!cursor.usable) this.#drop(stream, cursor);
     }
   }
 
-  /** A cursor that stands there. */
-  #found(stream: string, position: number): Cursor | undefined {
-    for (const cursor of Array.from(this.#cursors.get(stream) ?? [])) {
-      if (cursor.busy) continue;
-      if (!cursor.usable) this.#drop(stream, cursor);
-      else if (cursor.next === position) return cursor;
-    }
-    return undefined;
-  }
-
-  #begin(stream: string, topic: TopicSpec, partition: number, position: number): Cursor {
+  #made(stream: string, topic: TopicSpec, partition: number, position: number): Cursor {
     const { platform, settings, consumers, came } = this.#parts;
     const decode = (delivered: Delivered): StoredRecord => this.decode(topic, partition, delivered);
     const parts = {
@@ -163,28 +140,7 @@ export class Reader {
       decode,
       came: () => came(topic.name, partition),
     };
-    const cursor = new Cursor(parts, position);
-    const cursors = this.#cursors.get(stream) ?? new Set();
-    this.#cursors.set(stream, cursors.add(cursor));
-    this.#count++;
-    if (this.#count > cursorsMax) this.#dropOldest();
-    return cursor;
-  }
-
-  #drop(stream: string, cursor: Cursor): void {
-    const cursors = this.#cursors.get(stream);
-    if (!cursors?.delete(cursor)) return;
-    cursor.close();
-    this.#count--;
-    if (cursors.size === 0) this.#cursors.delete(stream);
-  }
-
-  #dropOldest(): void {
-    const idle = Array.from(this.#cursors).flatMap(([stream, cursors]) =>
-      Array.from(cursors, (cursor) => ({ stream, cursor })).filter(({ cursor }) => !cursor.busy),
-    );
-    const oldest = idle.toSorted((a, b) => a.cursor.usedAtMs - b.cursor.usedAtMs)[0];
-    if (oldest) this.#drop(oldest.stream, oldest.cursor);
+    return new Cursor(parts, position);
   }
 
   /** What stands where nothing was found; undefined when there is something after all. */

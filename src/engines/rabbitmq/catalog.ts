@@ -150,7 +150,8 @@ export class Catalog {
         const { entries, next, end } = await cursor.read({ events: 1000, bytes: 1024 * 1024 });
         for (const entry of entries) this.#take(entry);
         this.#next = next;
-        if (end) return;
+        // A page with something in it says nothing of what others have declared since.
+        if (end && entries.length === 0) return;
       } catch (error) {
         cursor.close();
         if (failureKind(error) === "absent") throw this.#absent();

@@ -33,6 +33,8 @@ export interface CursorParts<Entry> {
   readonly gap: (position: number, before: ConsumeMessage) => Entry;
   /** The first position that is left. */
   readonly first: () => Promise<number>;
+  /** An offset that the stream is known to have, if any is. */
+  readonly known?: () => number | undefined;
   /** Something came while nobody waited for it. */
   readonly came?: (offset: number) => void;
 }
@@ -55,6 +57,9 @@ export class Cursor<Entry> {
   #failure: Error | undefined;
   #broken = false;
   #reading = false;
+  /** Whether all that was there at some time since the consumer began was delivered: what comes since then is new. */
+  #isCurrent = false;
+  #settling: Promise<"more" | "end"> | undefined;
   #wake: (() => void) | undefined;
 
   constructor(parts: CursorParts<Entry>, position: number) {
@@ -68,11 +73,16 @@ export class Cursor<Entry> {
     return !this.#broken && this.#parts.now() - this.usedAtMs < keptMs;
   }
 
+  /** Whether it has read all, is sent what comes, and tells of it. */
+  get hears(): boolean {
+    return this.#isCurrent && this.#size === 0 && !this.#broken;
+  }
+
   /** Reads on. Throws TIDINGS_RECORD_CORRUPT, TIDINGS_UNREACHABLE, and what the server refuses with. */
   async read(limits: ReadLimits): Promise<Stretch<Entry>> {
     this.#reading = true;
     try {
-      const end = await this.#fill(limits);
+      await this.#fill(limits);
       const asked = this.next;
       const entries = await this.#gaps(limits.events);
       const lost = this.next - asked - entries.length;
@@ -91,7 +101,7 @@ export class Cursor<Entry> {
         this.next = offset + 1;
       }
       this.#refill();
-      return { entries, next: this.next, lost, end: end && this.#size === 0 };
+      return { entries, next: this.next, lost, end: this.hears };
     } finally {
       this.#reading = false;
       this.usedAtMs = this.#parts.now();
@@ -109,26 +119,49 @@ export class Cursor<Entry> {
     return this.#buffer.length - this.#head;
   }
 
-  /** Gets so much as a page may have, unless there is no more: then true. */
-  async #fill({ events, bytes }: ReadLimits): Promise<boolean> {
-    const { settings, link } = this.#parts;
-    const enough = (): boolean =>
-      this.#size >= Math.min(events, aheadMax) || this.#bytes >= Math.min(bytes, settings.windowBytesMax);
+  /** Gets so much as a page may have, unless there is no more; of what is new, all that is known to be stored. */
+  async #fill({ events, bytes }: ReadLimits): Promise<void> {
+    const { settings, link, known } = this.#parts;
     if (this.#broken) throw this.#failure ?? unreachable(settings.address, "a reader was cut off");
-    if (enough() && this.#size > 0) return false;
+    const isEnough = (): boolean => {
+      if (this.#size === 0) return false;
+      if (this.#isCurrent && (this.#buffer.at(-1) as Held).offset >= (known?.() ?? -1)) return true;
+      return this.#size >= Math.min(events, aheadMax) || this.#bytes >= Math.min(bytes, settings.windowBytesMax);
+    };
+    if (isEnough()) return;
     this.#feed ??= await this.#begin();
     const feed = this.#feed;
-    for (let more = true; more && !this.#broken && !(this.#size > 0 && enough());) {
-      more = await link.bounded(Promise.race([feed.settled(), this.#cut()]));
-      if (!more) return !this.#broken;
+    let own: Promise<"more" | "end"> | undefined;
+    while (!this.#broken && !isEnough()) {
+      // What an earlier call has asked may have been answered before something was stored.
+      if (!own && this.#settling) {
+        await link.bounded(Promise.race([this.#settling, this.#news()]));
+        continue;
+      }
+      own ??= this.#settled(feed);
+      const came = await link.bounded(Promise.race([own, this.#news()]));
+      if (came === "end") break;
+      if (came === "more") own = undefined;
     }
     if (this.#broken && this.#size === 0) throw this.#failure ?? unreachable(settings.address, "a reader was cut off");
-    return false;
   }
 
-  /** Resolves when the consumer is lost. */
-  #cut(): Promise<boolean> {
-    return new Promise((resolve) => (this.#wake = () => resolve(false)));
+  /** Asks whether what was there is delivered: all of it, or more came meanwhile. */
+  #settled(feed: Feed): Promise<"more" | "end"> {
+    const settling = feed.settled().then((more) => {
+      if (!more) this.#isCurrent = true;
+      return more ? "more" : "end";
+    });
+    const over = (): void => {
+      this.#settling = undefined;
+    };
+    settling.then(over, over);
+    return (this.#settling = settling);
+  }
+
+  /** Resolves when something is delivered, or the consumer is lost. */
+  #news(): Promise<"news"> {
+    return new Promise((resolve) => (this.#wake = () => resolve("news")));
   }
 
   #begin(): Promise<Feed> {
@@ -175,6 +208,7 @@ export class Cursor<Entry> {
       this.#bytes += sizeOf(message);
     }
     this.#refill();
+    this.#wake?.();
     if (idle) this.#parts.came?.(offset);
   }
 

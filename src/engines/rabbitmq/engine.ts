@@ -86,12 +86,13 @@ async function openBroker(settings: Settings, platform: EngineContext["platform"
     if (!settings.readOnly) await writer.open();
     const came = (topic: string, partition: number): void => watch.came(topic, partition);
     const topic = (name: string) => catalog.topic(name);
+    const hears = (name: string, partition: number): boolean => reader.hears(name, partition);
     const reader: Reader = new Reader({ platform, settings, link, catalog: { known: (name: string) => catalog.known(name), topic }, came }); // prettier-ignore
     const writing = settings.readOnly
       ? undefined
       : { link: writer, publisher: new Publisher({ platform, settings, link: writer, instance, reader, published: came }) }; // prettier-ignore
     const catalog: Catalog = new Catalog({ platform, settings, link, ...(writing ? { writing } : {}) });
-    const watch: Watch = new Watch({ platform, prefix: settings.prefix, link, topic });
+    const watch: Watch = new Watch({ platform, prefix: settings.prefix, link, topic, hears });
     await catalog.open();
     return { settings, server, link, catalog, reader, watch, ...(writing ? { writing } : {}), closed: false };
   } catch (error) {

@@ -2,6 +2,7 @@ import { hasCode } from "../../errors/tidings-error.ts";
 import type { StoredRecord } from "../../event/record.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { Bounds, ReadLimits, ReadPage, TopicSpec } from "../../ports/topics.ts";
+import { Cursors } from "../broker/cursors.ts";
 import { checkPosition } from "../sql/topics.ts";
 import { type Catalog, checkPartition } from "./catalog.ts";
 import { Cursor } from "./cursor.ts";
@@ -12,8 +13,6 @@ import type { Settings } from "./options.ts";
 import { boundsOf, positionAt } from "./probe.ts";
 import { appendedAt, gapRecord, recordOf } from "./unwire.ts";
 
-/** Cursors that are kept for those who go on where they stopped, in all. */
-const cursorsMax = 256;
 /** So many streams are looked at at once. */
 const atOnce = 8;
 
@@ -29,11 +28,9 @@ export interface ReaderParts {
 /** Reads partitions. */
 export class Reader {
   readonly #parts: ReaderParts;
-  /** The cursors, those that were used last at the end; several readers may be at different places of one partition. */
-  readonly #cursors = new Map<string, Cursor<StoredRecord>[]>();
+  readonly #cursors = new Cursors<Cursor<StoredRecord>>();
   /** By stream, an offset that it had. */
   readonly #known = new Map<string, number>();
-  #kept = 0;
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
@@ -47,14 +44,17 @@ export class Reader {
     checkPartition(topic, partition);
     const queue = queueOf(settings.prefix, name, partition);
     for (let tries = 0; ; tries++) {
-      const cursor = this.#found(queue, position) ?? this.#cursor(topic, partition, queue, position);
       try {
-        const { entries: records, next, lost, end } = await cursor.read(limits);
-        this.#keep(queue, cursor);
+        const make = (): Cursor<StoredRecord> => this.#made(topic, partition, queue, position);
+        const {
+          entries: records,
+          next,
+          lost,
+          end,
+        } = await this.#cursors.use(queue, position, make, (cursor) => cursor.read(limits));
         if (records.length > 0) this.seen(queue, next - 1);
-        return { records, next, lost, end };
+        return { records, next, lost, end: end && next > (this.#known.get(queue) ?? -1) };
       } catch (error) {
-        cursor.close();
         if (hasCode(error, "TIDINGS_RECORD_CORRUPT")) throw error;
         // A consumer may vanish with the connection that had it; the next one waits for another.
         const again = hasCode(error, "TIDINGS_UNREACHABLE") || failureKind(error) === "away";
@@ -82,14 +82,18 @@ export class Reader {
     if (known === undefined || known < offset) this.#known.set(queue, offset);
   }
 
+  /** Whether all who read a partition are sent what comes. */
+  hears(topic: string, partition: number): boolean {
+    return this.#cursors.hears(queueOf(this.#parts.settings.prefix, topic, partition));
+  }
+
   /** An offset that a stream had, if any was seen. */
   known(queue: string): number | undefined {
     return this.#known.get(queue);
   }
 
   close(): void {
-    for (const cursors of this.#cursors.values()) for (const cursor of cursors) cursor.close();
-    this.#cursors.clear();
+    this.#cursors.close();
   }
 
   async #each<Answer>(name: string, ask: (queue: string) => Promise<Answer>): Promise<Answer[]> {
@@ -121,7 +125,7 @@ export class Reader {
     return bounds;
   }
 
-  #cursor(topic: TopicSpec, partition: number, queue: string, position: number): Cursor<StoredRecord> {
+  #made(topic: TopicSpec, partition: number, queue: string, position: number): Cursor<StoredRecord> {
     const { link, settings, platform, came } = this.#parts;
     const { name } = topic;
     const { address } = settings;
@@ -133,42 +137,11 @@ export class Reader {
         decode: (message, at) => recordOf(message, place(at)),
         gap: (at, before) => gapRecord(place(at), appendedAt(before)),
         first: async () => (await this.#boundsOf(queue)).first,
+        known: () => this.known(queue),
         came: () => came(name, partition),
       },
       position,
     ); // prettier-ignore
-  }
-
-  /** A cursor that stands there, taken out. */
-  #found(queue: string, position: number): Cursor<StoredRecord> | undefined {
-    const cursors = this.#cursors.get(queue);
-    if (!cursors) return undefined;
-    for (const cursor of Array.from(cursors)) {
-      if (cursor.usable && cursor.next !== position) continue;
-      cursors.splice(cursors.indexOf(cursor), 1);
-      this.#kept--;
-      if (cursor.usable) return cursor;
-      cursor.close();
-    }
-    return undefined;
-  }
-
-  #keep(queue: string, cursor: Cursor<StoredRecord>): void {
-    if (!cursor.usable) return cursor.close();
-    const cursors = this.#cursors.get(queue) ?? [];
-    cursors.push(cursor);
-    this.#cursors.delete(queue);
-    this.#cursors.set(queue, cursors);
-    this.#kept++;
-    if (this.#kept <= cursorsMax) return;
-    for (const [other, [oldest, ...left]] of this.#cursors) {
-      if (left.length === 0) this.#cursors.delete(other);
-      else this.#cursors.set(other, left);
-      if (!oldest) continue;
-      oldest.close();
-      this.#kept--;
-      return;
-    }
   }
 
   #named(error: unknown, queue: string): Error {

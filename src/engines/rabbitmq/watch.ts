@@ -23,6 +23,8 @@ export interface WatchParts {
   readonly prefix: string;
   readonly link: Link;
   readonly topic: (name: string) => Promise<TopicSpec>;
+  /** Whether all who read a partition are sent what comes, and then say so here. */
+  readonly hears: (topic: string, partition: number) => boolean;
 }
 
 /**
@@ -43,7 +45,7 @@ export class Watch {
 
   /** Something came to a partition of a topic, or to any. */
   came(topic: string, partition?: number): void {
-    this.#listeners.tell(topic, partition);
+    if (partition === undefined || !this.#parts.hears(topic, partition)) this.#listeners.tell(topic, partition);
   }
 
   watch(topic: string, listener: TopicListener): () => void {
