@@ -3,9 +3,11 @@ import { parseArgs } from "node:util";
 
 import type { Facts, Line } from "./lib/line.ts";
 import { machineLine } from "./lib/machine.ts";
+import { kafkaFacts, kafkaUrl } from "./lib/kafka.ts";
 import { makePlace } from "./lib/place.ts";
 import { natsFacts, natsUrl } from "./lib/nats.ts";
 import { postgresFacts, postgresUrl } from "./lib/postgres.ts";
+import { rabbitmqFacts, rabbitmqUrl } from "./lib/rabbitmq.ts";
 import { redisFacts, redisSyncedFacts, redisSyncedUrl, redisUrl } from "./lib/redis.ts";
 import { type Measurement, type Run, type RunOptions, runOf, type ServerName, type Urls } from "./lib/run.ts";
 import { brokers } from "./suites/brokers.ts";
@@ -23,7 +25,7 @@ const usage = `npm run bench -- SUITE [--json --quick --full --repeat N --only N
   --repeat N       repetitions (5; with --quick 1)
   --quick          small sizes, to see whether everything runs
   --full           a backlog of ten million events instead of one million (postgres: 200 thousand)
-  --without PEER   leaves a peer out: bullmq (which needs Redis), pg-boss, graphile-worker, bare
+  --without PEER   leaves a peer out: bullmq (which needs Redis), pg-boss, graphile-worker, nestjs, bare
   --profile DIR    a CPU profile of every child
 
 ${Object.entries(suites)
@@ -88,6 +90,8 @@ const servers: Readonly<Record<ServerName, readonly [url: () => string, facts: (
   redisSynced: [redisSyncedUrl, redisSyncedFacts],
   postgres: [postgresUrl, postgresFacts],
   nats: [natsUrl, natsFacts],
+  kafka: [kafkaUrl, kafkaFacts],
+  rabbitmq: [rabbitmqUrl, rabbitmqFacts],
 };
 
 /** Starts the servers that are needed by what is not left out. */

@@ -13,5 +13,9 @@ export async function natsFacts(url: string): Promise<Facts> {
   const connection = await connect({ servers: `${hostname}:${port}`, user: username, pass: password });
   const version = connection.info?.version ?? "unknown";
   await connection.close();
-  return { nats: version, natsTransport: packageVersion("@nats-io/transport-node") };
+  return {
+    nats: version,
+    natsTransport: packageVersion("@nats-io/transport-node"),
+    nestjs: packageVersion("@nestjs/microservices"),
+  };
 }

@@ -38,5 +38,7 @@ export async function redisSyncedFacts(url: string): Promise<Facts> {
   return {
     redisSynced: /redis_version:(\S+)/.exec(info)?.[1] ?? "unknown",
     redisSyncedAppendfsync: appendfsync,
+    redisClient: packageVersion("@redis/client"),
+    nestjs: packageVersion("@nestjs/microservices"),
   };
 }

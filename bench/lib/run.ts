@@ -34,7 +34,7 @@ export interface Run {
   say(text: string): void;
 }
 
-export type ServerName = "redis" | "redisSynced" | "postgres" | "nats";
+export type ServerName = "redis" | "redisSynced" | "postgres" | "nats" | "kafka" | "rabbitmq";
 export type Urls = Readonly<Partial<Record<ServerName, string>>>;
 
 /** A measurement prints one line or several. */

@@ -21,8 +21,15 @@ export interface PeerOptions {
   readonly consumes?: boolean;
   /** Whether tidings on a broker has a store beside it; false unless given. */
   readonly store?: boolean;
+  /** Whether everything on a broker is left there in the end, for the next peer; false unless given. */
+  readonly keeps?: boolean;
   /** Called for each order by the handler, which does nothing else. */
   readonly onOrder: (order: Order) => void;
+  /**
+   * A handler that takes its time, in place of `onOrder`. The plain clients of brokers let it run once at a time in each partition.
+   * Only of the peers on a broker.
+   */
+  readonly handle?: (order: Order) => Promise<void>;
 }
 
 export type PeerName =
@@ -34,7 +41,10 @@ export type PeerName =
   | "pg-boss"
   | "graphile-worker"
   | "raw-redis"
-  | "raw-nats";
+  | "raw-nats"
+  | "raw-kafka"
+  | "raw-rabbitmq"
+  | "nestjs";
 
 /** Starts a peer; its code is loaded only when it is asked for. */
 export async function startPeer(name: PeerName, options: PeerOptions): Promise<Peer> {
@@ -42,6 +52,9 @@ export async function startPeer(name: PeerName, options: PeerOptions): Promise<P
   if (name === "tidings-on-broker") return (await import("./tidings-on-broker.ts")).start(options);
   if (name === "raw-redis") return (await import("./raw-redis.ts")).start(options);
   if (name === "raw-nats") return (await import("./raw-nats.ts")).start(options);
+  if (name === "raw-kafka") return (await import("./raw-kafka.ts")).start(options);
+  if (name === "raw-rabbitmq") return (await import("./raw-rabbitmq.ts")).start(options);
+  if (name === "nestjs") return (await import("./nestjs.ts")).start(options);
   if (name === "bare") return (await import("./bare.ts")).start(options);
   if (name === "bullmq") return (await import("./bullmq.ts")).start(options);
   if (name === "bare-postgres") return (await import("./bare-postgres.ts")).start(options);

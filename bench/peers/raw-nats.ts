@@ -4,18 +4,20 @@ import { AckPolicy, jetstream, jetstreamManager, type ConsumerMessages } from "@
 import { connect } from "@nats-io/transport-node";
 
 import type { Order } from "../lib/payload.ts";
-import { partitionsOfRaw, rawPartition } from "../lib/raw.ts";
+import { oneAtATime, partitionsOfRaw, rawPartition } from "../lib/raw.ts";
 import type { Peer, PeerOptions } from "./peer.ts";
 
 const pageMax = 512;
 
-export async function start({ url = "", prefix = "", consumes = true, onOrder }: PeerOptions): Promise<Peer> {
+export async function start(options: PeerOptions): Promise<Peer> {
+  const { url = "", prefix = "", consumes = true, keeps = false, onOrder, handle } = options;
   const { hostname, port, username, password } = new URL(url);
   const connection = await connect({ servers: `${hostname}:${port}`, user: username, pass: password });
   const manager = await jetstreamManager(connection);
   const js = jetstream(connection);
   await manager.streams.add({ name: prefix, subjects: [`${prefix}.*`] });
   const consuming: ConsumerMessages[] = [];
+  const inOrder = oneAtATime();
   for (const partition of consumes ? partitionsOfRaw : []) {
     const name = `handler-${partition}`;
     const filter = {
@@ -28,8 +30,15 @@ export async function start({ url = "", prefix = "", consumes = true, onOrder }:
     const messages = await consumer.consume({
       max_messages: pageMax,
       callback(message) {
-        onOrder(message.json<Order>());
-        message.ack();
+        const order = message.json<Order>();
+        if (!handle) {
+          onOrder(order);
+          return message.ack();
+        }
+        inOrder.next(partition, async () => {
+          await handle(order);
+          message.ack();
+        });
       },
     });
     consuming.push(messages);
@@ -40,9 +49,10 @@ export async function start({ url = "", prefix = "", consumes = true, onOrder }:
     publish,
     publishMany: (orders) => Promise.all(orders.map(publish)),
     async close() {
+      await inOrder.done();
       await Promise.all(consuming.map((messages) => messages.close()));
       await connection.flush();
-      await manager.streams.delete(prefix);
+      if (!keeps) await manager.streams.delete(prefix);
       await connection.close();
     },
   };

@@ -8,27 +8,31 @@ import type { Peer, PeerOptions } from "./peer.ts";
 
 const pageMax = 512;
 
-type Page = readonly { name: string; messages: readonly { id: string; message: { data: string } }[] }[] | null;
+interface Entries {
+  readonly name: string;
+  readonly messages: readonly { readonly id: string; readonly message: { readonly data: string } }[];
+}
 
-export async function start({ url = "", prefix = "", consumes = true, onOrder }: PeerOptions): Promise<Peer> {
+export async function start(options: PeerOptions): Promise<Peer> {
+  const { url = "", prefix = "", consumes = true, keeps = false } = options;
   const writer = createClient({ url, RESP: 2 });
   await writer.connect();
   const streams = partitionsOfRaw.map((partition) => `${prefix}:${partition}`);
   const publish = (order: Order): Promise<unknown> =>
     writer.xAdd(streams[rawPartition(order.orderId)] as string, "*", { data: JSON.stringify(order) });
-  const consumer = consumes && (await consume(url, streams, onOrder));
+  const consumer = consumes && (await consume(streams, options));
   return {
     publish,
     publishMany: (orders) => Promise.all(orders.map(publish)),
     async close() {
       if (consumer) await consumer.close();
-      await writer.del(streams);
+      if (!keeps) await writer.del(streams);
       await writer.close();
     },
   };
 }
 
-async function consume(url: string, streams: readonly string[], onOrder: (order: Order) => void) {
+async function consume(streams: readonly string[], { url = "", onOrder, handle }: PeerOptions) {
   const reader = createClient({ url, RESP: 2 });
   const acknowledger = createClient({ url, RESP: 2 });
   await Promise.all([reader.connect(), acknowledger.connect()]);
@@ -36,16 +40,21 @@ async function consume(url: string, streams: readonly string[], onOrder: (order:
   const wanted = streams.map((key) => ({ key, id: ">" }));
   let stopped = false;
   const acknowledging = new Set<Promise<unknown>>();
+  const work = async ({ name, messages }: Entries): Promise<void> => {
+    for (const { message } of messages) {
+      const order = JSON.parse(message.data) as Order;
+      if (handle) await handle(order);
+      else onOrder(order);
+    }
+    const done = acknowledger.xAck(name, "handler", messages.map(({ id }) => id)); // prettier-ignore
+    acknowledging.add(done);
+    void done.finally(() => acknowledging.delete(done));
+  };
   const loop = async (): Promise<void> => {
     while (!stopped) {
       const options = { COUNT: pageMax, BLOCK: 100 };
-      const page = (await reader.xReadGroup("handler", "one", wanted, options)) as Page;
-      for (const { name, messages } of page ?? []) {
-        for (const { message } of messages) onOrder(JSON.parse(message.data) as Order);
-        const done = acknowledger.xAck(name, "handler", messages.map(({ id }) => id)); // prettier-ignore
-        acknowledging.add(done);
-        void done.finally(() => acknowledging.delete(done));
-      }
+      const page = (await reader.xReadGroup("handler", "one", wanted, options)) as Entries[] | null;
+      await Promise.all((page ?? []).map(work));
     }
   };
   const looping = loop();

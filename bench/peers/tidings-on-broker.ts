@@ -6,20 +6,25 @@ import { cleanBroker } from "../lib/clean.ts";
 import type { Peer, PeerOptions } from "./peer.ts";
 import { OrderPlaced, orders } from "./tidings.ts";
 
+const weak: ReadonlySet<string> = new Set(["nats:", "kafka:", "amqp:"]);
+
 export async function start({
   folder,
   url = "",
   prefix = "",
   consumes = true,
   store = false,
+  keeps = false,
   onOrder,
+  handle,
 }: PeerOptions): Promise<Peer> {
   const address = new URL(url);
   address.searchParams.set("prefix", prefix);
-  if (address.protocol === "nats:") address.searchParams.set("durability", "weak");
+  // What it is otherwise is for a cluster, or takes a sync for each batch that the plain client does not ask for.
+  if (weak.has(address.protocol)) address.searchParams.set("durability", "weak");
   const handler = service("handler", { from: "start", guarantee: "at-least-once", onFailure: "blockPartition" }).on(
     OrderPlaced,
-    (event) => onOrder(event.data),
+    handle ? (event) => handle(event.data) : (event) => onOrder(event.data),
   );
   const app = await tidings({
     name: "bench",
@@ -38,7 +43,7 @@ export async function start({
         if (deadLetters > 0) throw new Error(`There are ${deadLetters} dead letters.`);
       }
       await app.stop();
-      await cleanBroker(url, prefix);
+      if (!keeps) await cleanBroker(url, prefix);
     },
   };
 }
