@@ -38,14 +38,19 @@ async function bench(...args: string[]): Promise<Line[]> {
     .map((line) => JSON.parse(line) as Line);
 }
 
-function checkLine({ name, value, unit, better, settings, peer, peerValue, ratio }: Line): void {
+const synced = /fsync before every acknowledgement/;
+
+function checkLine(
+  { name, value, unit, better, settings, peer, peerValue, ratio }: Line,
+  durability: RegExp = synced,
+): void {
   assert.match(name, /^[a-z0-9-]+$/);
   assert.ok(Number.isFinite(value) && value > 0, `${name} has the value ${value}`);
   assert.ok(unit.length > 0, name);
   assert.ok(better === "higher" || better === "lower", name);
   if (name !== "machine") {
     assert.equal(settings["payloadBytes"], 256, name);
-    assert.match(String(settings["durability"]), /fsync before every acknowledgement/, name);
+    assert.match(String(settings["durability"]), durability, name);
     assert.equal(settings["repetitions"], 1, name);
     assert.match(String(settings["range"]), /–/, name);
   }
@@ -86,6 +91,48 @@ describe("the bench of the Postgres engine", { timeout: 300_000, skip: skipPostg
       "backlog-memory / short backlog",
     ]);
   });
+});
+
+/** What is measured of a broker, in the order of the lines. */
+function linesOf(broker: string, { withoutStore, nestjs }: { withoutStore: boolean; nestjs: string }): string[] {
+  const ours = withoutStore ? ["", "-stored"] : ["-stored"];
+  return [
+    "publish / raw",
+    "publish-batched / raw",
+    ...ours.map((which) => `end-to-end${which} / raw`),
+    `end-to-end-${nestjs} / nestjs`,
+    ...["p50", "p99"].flatMap((percent) => ours.map((which) => `latency-${percent}${which} / raw`)),
+    "lanes / raw",
+  ].map((line) => `${broker}-${line}`);
+}
+
+const measured = [
+  { broker: "redis", service: "redis-synced", withoutStore: true, nestjs: "nestjs", durability: /^disk: synced/ },
+  { broker: "nats", service: "nats", withoutStore: true, nestjs: "nestjs", durability: /^confirmed/ },
+  { broker: "kafka", service: "kafka", withoutStore: true, nestjs: "vs-nestjs", durability: /^confirmed/ },
+  { broker: "rabbitmq", service: "rabbitmq", withoutStore: false, nestjs: "vs-nestjs", durability: /^confirmed/ },
+];
+
+describe("the bench of brokers", { timeout: 600_000 }, () => {
+  for (const { broker, service, durability, ...expected } of measured) {
+    const given = process.env[`TIDINGS_${service.toUpperCase().replace("-", "_")}_URL`] ?? urls([service])[service];
+    const skip =
+      given === undefined && process.env["CI"] === undefined
+        ? `${service} does not run; npm run services -- up ${service} starts it`
+        : false;
+
+    it(`compares with the plain client of ${broker} and with NestJS, whose versions it prints`, { skip }, async () => {
+      const [machine, ...lines] = await bench("brokers", "--json", "--quick", "--only", broker);
+      assert.equal(machine?.settings["nestjs"], "12.1.1");
+      assert.match(String(machine?.settings[service === "redis-synced" ? "redisSynced" : service]), /^\d/);
+      for (const line of lines) checkLine(line, durability);
+      assert.deepEqual(
+        lines.map(({ name, peer }) => `${name} / ${peer}`),
+        linesOf(broker, expected),
+      );
+      for (const { settings } of lines) assert.ok(String(settings["peerDoes"]).length > 20);
+    });
+  }
 });
 
 describe("the bench of overload", { timeout: 300_000 }, () => {
