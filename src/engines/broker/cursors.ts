@@ -18,6 +18,8 @@ const keptMax = 256;
 export class Cursors<Kind extends Cursor> {
   readonly #places = new Map<string, Set<Kind>>();
   readonly #busy = new Set<Kind>();
+  /** By partition: behind what is known to be stored, which a cursor may be sent later. */
+  readonly #stored = new Map<string, number>();
   #count = 0;
 
   /** Reads with the cursor that stands at the position, or with one that is made. One that fails is let go of. */
@@ -46,6 +48,21 @@ export class Cursors<Kind extends Cursor> {
     if (!cursors) return false;
     for (const cursor of cursors) if (cursor.hears !== true) return false;
     return true;
+  }
+
+  /** Those of a partition. */
+  of(place: string): Iterable<Kind> {
+    return Array.from(this.#places.get(place) ?? []);
+  }
+
+  /** Takes note of an event that is stored. */
+  stored(place: string, position: number): void {
+    if (position >= (this.#stored.get(place) ?? 0)) this.#stored.set(place, position + 1);
+  }
+
+  /** Whether nothing is known to be stored at this position or behind it. */
+  isEnd(place: string, position: number): boolean {
+    return position >= (this.#stored.get(place) ?? 0);
   }
 
   /** What was read ahead of a partition must not be read any more. */

@@ -14,7 +14,7 @@ const eventOverhead = 8;
 export interface Stretch {
   readonly records: StoredRecord[];
   readonly next: number;
-  /** Whether nothing stood behind it, looked at during this call. */
+  /** Whether nothing stood behind it, as far as was looked. */
   readonly end: boolean;
 }
 
@@ -41,7 +41,6 @@ export class Cursor {
   #fetching: Promise<void> | undefined;
   #problem: Error | undefined;
   #reads = 0;
-  #fetches = 0;
   usedAtMs: number;
   #closed = false;
 
@@ -61,9 +60,22 @@ export class Cursor {
     this.#buffer = [];
   }
 
+  /** Whether it has fetched all before a position, and could be given what comes there. */
+  isBefore(position: number): boolean {
+    return this.#fetched === position && !this.#fetching && this.#problem === undefined && this.usable;
+  }
+
+  /** Takes what somebody else has fetched from a position on, where that goes on from what is here. */
+  offer(position: number, answer: FetchAnswer): void {
+    if (!this.isBefore(position) || this.#bufferBytes > this.#parts.windowBytesMax / 2) return;
+    const found = foundIn(answer, position, this.#parts.codec);
+    // It may have been cut short. A damaged one is met again.
+    if (found.some(({ broken }) => broken)) return;
+    this.#take(found, answer);
+  }
+
   /** Reads on. Throws TIDINGS_RECORD_CORRUPT, and refusals. */
   async read(limits: ReadLimits): Promise<Stretch> {
-    const before = this.#fetches;
     if (this.#head >= this.#buffer.length) await this.#fill(limits);
     const records: StoredRecord[] = [];
     let bytes = 0;
@@ -75,13 +87,13 @@ export class Cursor {
       if (!record) break;
       records.push(record);
       bytes += size;
-      this.#take(found, size);
+      this.#taken(found, size);
     }
     // Whoever reads once at a place may well go elsewhere next.
     if (this.#reads++ > 0) this.#ahead();
     this.usedAtMs = this.#parts.clock.monotonic();
     const isEmpty = this.#head >= this.#buffer.length;
-    return { records, next: this.next, end: isEmpty && this.#end && this.#fetches > before && !this.#fetching };
+    return { records, next: this.next, end: isEmpty && this.#end && !this.#fetching };
   }
 
   #decoded(found: Found, later: boolean): StoredRecord | undefined {
@@ -94,7 +106,7 @@ export class Cursor {
     }
   }
 
-  #take(found: Found, size: number): void {
+  #taken(found: Found, size: number): void {
     this.next = found.position + 1;
     if (found.count > 1) {
       // Each position where nothing is has a record of its own.
@@ -139,16 +151,18 @@ export class Cursor {
   async #fetchOnce(bytesMax: number): Promise<void> {
     try {
       const answer = await this.#parts.fetch(this.#fetched, Math.max(1, Math.floor(bytesMax)));
-      this.#fetches++;
-      const found = foundIn(answer, this.#fetched, this.#parts.codec);
-      for (const each of found) {
-        this.#buffer.push(each);
-        this.#bufferBytes += (each.body?.length ?? 0) + eventOverhead;
-        this.#fetched = each.position + each.count;
-      }
-      this.#end = this.#fetched >= answer.stableEnd;
+      this.#take(foundIn(answer, this.#fetched, this.#parts.codec), answer);
     } catch (error) {
       this.#problem = error as Error;
     }
+  }
+
+  #take(found: readonly Found[], { stableEnd }: FetchAnswer): void {
+    for (const each of found) {
+      this.#buffer.push(each);
+      this.#bufferBytes += (each.body?.length ?? 0) + eventOverhead;
+      this.#fetched = each.position + each.count;
+    }
+    this.#end = this.#fetched >= stableEnd;
   }
 }

@@ -9,6 +9,7 @@ import { kafkaCapabilities, partitionsMax } from "./capabilities.ts";
 import { Catalog } from "./catalog.ts";
 import { loadClient } from "./client.ts";
 import { toTidingsError } from "./failure.ts";
+import type { LaneHost } from "./lane.ts";
 import { Link } from "./link.ts";
 import { News } from "./news.ts";
 import type { Settings } from "./options.ts";
@@ -74,7 +75,10 @@ async function openBroker(settings: Settings, context: EngineContext): Promise<B
     const reader = new Reader({ platform, settings, api, protocol, catalog });
     const news = new News({ platform, settings, link, protocol, catalog, reader });
     const limits = kafkaCapabilities(settings, server.batchBytesMax);
-    const published = (topic: string, partition: number): void => news.published(topic, partition);
+    const published: LaneHost["stored"] = (topic, partition, position) => {
+      reader.stored(topic, partition, position);
+      news.published(topic.spec.name, partition);
+    };
     const publisher = new Publisher({ platform, settings, link, api, protocol, catalog, limits, repeatsMs, published });
     if (!settings.readOnly) await publisher.open();
     return { settings, link, api, catalog, news, reader, publisher, server, closed: false };

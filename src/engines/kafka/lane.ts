@@ -23,7 +23,7 @@ export interface LaneHost {
   /** The leader may be another one. */
   lookForLeader(): void;
   /** Events of this topic are there. */
-  stored(topic: string, partition: number): void;
+  stored(topic: KnownTopic, partition: number, position: number): void;
 }
 
 /** A batch on its way. */
@@ -206,7 +206,7 @@ export class Lane {
       item.call.stored(item.index, base + index);
       this.#repeats.landed(item, base + index, wasAnswered);
     }
-    this.#host.stored(this.topic.spec.name, this.partition);
+    this.#host.stored(this.topic, this.partition, base + items.length - 1);
   }
 
   #refused(flight: Flight, error: Refusal): undefined {

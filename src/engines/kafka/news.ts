@@ -10,11 +10,19 @@ import type { FetchEntry, Protocol } from "./protocol.ts";
 import type { Reader } from "./reader.ts";
 
 const pauseMs = 100;
+/** How long what was stored may take to come by itself. */
+const lateMs = 100;
+/** Of what comes to the end of a partition, so much is sent with the news at once; of all that one broker leads, in bytes. */
+const sent = { partitionMax: 64 * 1024, max: 1024 * 1024 };
 
 interface Watched {
   topic: KnownTopic | undefined;
   /** By partition: what is behind this is news. */
   ends: number[];
+  /** By partition: where those who read it are sent what comes, while a question for that is under way. */
+  readonly waits: Map<number, number>;
+  /** Partitions of which listeners are told later, if those do not come. */
+  readonly late: Set<number>;
 }
 
 export interface NewsParts {
@@ -28,7 +36,7 @@ export interface NewsParts {
 
 /**
  * Hears of new events of watched topics, whoever writes them: a question for what stands behind their ends is left with
- * each leader, which answers when there is something.
+ * each leader, which answers when there is something. Those who have read all are given what the answer holds.
  */
 export class News {
   readonly #parts: NewsParts;
@@ -53,13 +61,28 @@ export class News {
 
   /** An event of this process was stored. */
   published(topic: string, partition: number): void {
-    this.#listeners.tell(topic, partition);
+    const watched = this.#watched.get(topic);
+    if (!watched) return;
+    if (!this.#areWaiting(watched, partition)) return this.#listeners.tell(topic, partition);
+    // They are about to be given it, unless the broker does not answer.
+    if (watched.late.has(partition)) return;
+    watched.late.add(partition);
+    const position = watched.waits.get(partition);
+    this.#later(lateMs, () => {
+      watched.late.delete(partition);
+      if (watched.waits.get(partition) === position) this.#listeners.tell(topic, partition);
+    });
+  }
+
+  #areWaiting({ topic, waits }: Watched, partition: number): boolean {
+    const position = waits.get(partition);
+    return topic !== undefined && position !== undefined && this.#parts.reader.areBefore(topic, partition, position);
   }
 
   watch(topic: string, listener: TopicListener): () => void {
     const remove = this.#listeners.add(topic, listener);
     if (!this.#watched.has(topic)) {
-      const watched: Watched = { topic: undefined, ends: [] };
+      const watched: Watched = { topic: undefined, ends: [], waits: new Map(), late: new Set() };
       this.#watched.set(topic, watched);
       void this.#begin(topic, watched);
     }
@@ -112,6 +135,7 @@ export class News {
       waitMs = pauseMs;
       await this.#parts.catalog.refresh().catch(() => undefined);
     }
+    for (const { topic, partition } of entries) this.#watched.get(this.#nameOf(topic))?.waits.delete(partition);
     this.#later(waitMs, () => {
       this.#asking.delete(node);
       this.#ask();
@@ -119,10 +143,15 @@ export class News {
   }
 
   *#entriesOf(node: number): Iterable<FetchEntry> {
-    for (const { topic, ends } of this.#watched.values()) {
+    for (const { topic, ends, waits } of this.#watched.values()) {
       if (!topic || topic.gone) continue;
-      for (const [partition, leader] of topic.leaders.entries())
-        if (leader === node) yield { topic: topic.name, partition, position: ends[partition] ?? 0, bytesMax: 1 };
+      for (const [partition, leader] of topic.leaders.entries()) {
+        if (leader !== node) continue;
+        const position = ends[partition] ?? 0;
+        const isWaited = this.#parts.reader.areBefore(topic, partition, position);
+        if (isWaited) waits.set(partition, position);
+        yield { topic: topic.name, partition, position, bytesMax: isWaited ? sent.partitionMax : 1 };
+      }
     }
   }
 
@@ -130,17 +159,24 @@ export class News {
     const { link, protocol, settings, reader } = this.#parts;
     await link.ready();
     const connection = await link.connection(node, "watch");
-    const answers = await protocol.fetch(connection, entries, { waitMs: settings.pollMs, bytesMin: 1, bytesMax: 1 });
-    for (const { topic, partition, error, stableEnd } of answers) {
-      const name = topic.slice(settings.prefix.length);
+    const limits = { waitMs: settings.pollMs, bytesMin: 1, bytesMax: sent.max };
+    for (const answer of await protocol.fetch(connection, entries, limits)) {
+      const { topic, partition, error, stableEnd } = answer;
+      const name = this.#nameOf(topic);
       const watched = this.#watched.get(name);
       if (!watched?.topic) continue;
+      const waited = watched.waits.get(partition);
+      if (waited !== undefined && error === 0) reader.offer(watched.topic, partition, waited, answer);
       if (error === 1) watched.ends = Array.from(await reader.offsets(watched.topic, at.end));
       else if (error !== 0) throw new Error(`${topic}/${partition}: ${error}`);
       else if (stableEnd > (watched.ends[partition] ?? 0)) watched.ends[partition] = stableEnd;
       else continue;
       this.#listeners.tell(name, partition);
     }
+  }
+
+  #nameOf(topic: string): string {
+    return topic.slice(this.#parts.settings.prefix.length);
   }
 
   #later(waitMs: number, act: () => void): void {

@@ -26,7 +26,7 @@ export interface PublisherParts {
   /** How long ids of callers are remembered that were written after all, in milliseconds. */
   readonly repeatsMs: number;
   /** Hears of topics that have new events. */
-  readonly published: (topic: string, partition: number) => void;
+  readonly published: LaneHost["stored"];
 }
 
 /** Takes publishes and brings their events to the lanes of their partitions. */

@@ -34,7 +34,9 @@ export class Reader {
     let [from, lost] = [position, 0];
     for (;;) {
       const stretch = await this.#stretch(topic, partition, from, limits);
-      if (stretch && (stretch.records.length > 0 || stretch.end)) return { ...stretch, lost };
+      if (stretch && stretch.records.length > 0)
+        return { ...stretch, lost, end: stretch.end && this.#cursors.isEnd(placeOf(topic, partition), stretch.next) };
+      if (stretch?.end) return { ...stretch, lost };
       // There is nothing, or nothing any more.
       const { first, next } = (await this.#bounds(topic))[partition] as Bounds;
       if (from < first) [from, lost] = [first, first - position];
@@ -80,6 +82,22 @@ export class Reader {
     } catch (error) {
       throw failureKind(error) === "range" ? error : toTidingsError(error, settings.address);
     }
+  }
+
+  /** Takes note of an event that is stored. */
+  stored(topic: KnownTopic, partition: number, position: number): void {
+    this.#cursors.stored(placeOf(topic, partition), position);
+  }
+
+  /** Whether all who read a partition have fetched what stands before a position, and wait for what comes there. */
+  areBefore(topic: KnownTopic, partition: number, position: number): boolean {
+    const cursors = Array.from(this.#cursors.of(placeOf(topic, partition)));
+    return cursors.length > 0 && cursors.every((cursor) => cursor.isBefore(position));
+  }
+
+  /** Gives those who read a partition what was fetched of it from a position on. */
+  offer(topic: KnownTopic, partition: number, position: number, answer: FetchAnswer): void {
+    for (const cursor of this.#cursors.of(placeOf(topic, partition))) cursor.offer(position, answer);
   }
 
   /** What was read ahead of a topic must not be read any more. */

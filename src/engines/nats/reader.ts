@@ -28,8 +28,6 @@ export interface ReaderParts {
 export class Reader {
   readonly #parts: ReaderParts;
   readonly #cursors = new Cursors<Cursor>();
-  /** By stream: behind what is known to be stored, for a cursor may be sent it later. */
-  readonly #stored = new Map<string, number>();
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
@@ -47,7 +45,7 @@ export class Reader {
       const stretch = await this.#stretch(stream, topic, partition, position, limits, isMore, failed);
       failed ||= stretch === undefined;
       if (stretch && stretch.records.length > 0)
-        return { ...stretch, end: stretch.end && stretch.next >= (this.#stored.get(stream) ?? 0) };
+        return { ...stretch, end: stretch.end && this.#cursors.isEnd(stream, stretch.next) };
       const page = await this.#empty(stream, topic, partition, position);
       if (page) return page;
     }
@@ -89,8 +87,7 @@ export class Reader {
 
   /** Takes note of an event that is stored. */
   stored(topic: string, partition: number, position: number): void {
-    const stream = streamOf(this.#parts.settings.prefix, topic, partition);
-    if (position >= (this.#stored.get(stream) ?? 0)) this.#stored.set(stream, position + 1);
+    this.#cursors.stored(streamOf(this.#parts.settings.prefix, topic, partition), position);
   }
 
   /** Whether all who read a partition are sent what comes. */
