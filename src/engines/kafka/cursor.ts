@@ -65,13 +65,13 @@ export class Cursor {
     return this.#fetched === position && !this.#fetching && this.#problem === undefined && this.usable;
   }
 
-  /** Takes what somebody else has fetched from a position on, where that goes on from what is here. */
+  /** Takes what somebody else has fetched from a position on, where that goes on from what is here; knows at least that it is there. */
   offer(position: number, answer: FetchAnswer): void {
+    if (answer.stableEnd > this.#fetched) this.#end = false;
     if (!this.isBefore(position) || this.#bufferBytes > this.#parts.windowBytesMax / 2) return;
     const found = foundIn(answer, position, this.#parts.codec);
     // It may have been cut short. A damaged one is met again.
-    if (found.some(({ broken }) => broken)) return;
-    this.#take(found, answer);
+    if (!found.some(({ broken }) => broken)) this.#take(found, answer);
   }
 
   /** Reads on. Throws TIDINGS_RECORD_CORRUPT, and refusals. */

@@ -165,8 +165,9 @@ export class News {
       const name = this.#nameOf(topic);
       const watched = this.#watched.get(name);
       if (!watched?.topic) continue;
-      const waited = watched.waits.get(partition);
-      if (waited !== undefined && error === 0) reader.offer(watched.topic, partition, waited, answer);
+      // Where it was asked for, whatever is known by now: what stands before it is not in the answer.
+      const asked = entries.find((entry) => entry.topic === topic && entry.partition === partition);
+      if (asked && error === 0) reader.offer(watched.topic, partition, asked.position, answer);
       if (error === 1) watched.ends = Array.from(await reader.offsets(watched.topic, at.end));
       else if (error !== 0) throw new Error(`${topic}/${partition}: ${error}`);
       else if (stableEnd > (watched.ends[partition] ?? 0)) watched.ends[partition] = stableEnd;
