@@ -24,11 +24,17 @@ export interface Outcome {
 }
 
 /** Runs an example as a user runs it, with Node on its source. It ends with the test at the latest. */
-export function runExample(t: TestContext, file: string, args: readonly string[], cwd: string): Promise<Outcome> {
+export function runExample(
+  t: TestContext,
+  file: string,
+  args: readonly string[],
+  cwd: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Outcome> {
   const flags = ["--conditions=tidings-source", "--disable-warning=ExperimentalWarning"];
   // node:test tells its children by NODE_TEST_CONTEXT; the example is none of them.
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const options = { cwd, env, signal: t.signal, killSignal: "SIGKILL" } as const;
+  const options = { cwd, env: { ...env, ...environment }, signal: t.signal, killSignal: "SIGKILL" } as const;
   const child = spawn(process.execPath, [...flags, join(root, "examples", file), ...args], options);
   let [stdout, stderr] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
@@ -44,12 +50,14 @@ export async function runShop(
   t: TestContext,
   folder: string,
   args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<Record<string, unknown>> {
   const { status, stdout, stderr } = await runExample(
     t,
     "shop/main.ts",
     ["--url", `sqlite:${join(folder, "shop.db")}`, "--json", ...args],
     folder,
+    environment,
   );
   if (status !== 0) throw new Error(`The shop ended with status ${status}.\n${stderr}\n${stdout}`);
   const lines = stdout
