@@ -4,6 +4,9 @@ import type { EventRecord } from "../../event/record.ts";
 /** How a payload stood in its record: what CloudEvents do not tell apart. */
 export const payloadKind = { text: "s", bytes: "b", none: "n" } as const;
 
+/** Whether a record has named its content type itself, or left out JSON: a message says it in either case, so that others know it. */
+export const contentKind = { named: "c", implied: "i" } as const;
+
 /** The kind of a payload. */
 export function kindOf(data: EventRecord["data"]): string {
   return data === undefined ? payloadKind.none : typeof data === "string" ? payloadKind.text : payloadKind.bytes;

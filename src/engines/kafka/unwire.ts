@@ -1,11 +1,10 @@
 import { isIdentifier } from "../../event/names.ts";
 import type { EventRecord, StoredRecord } from "../../event/record.ts";
-import { openOurs } from "../broker/envelope.ts";
+import { contentKind, openOurs } from "../broker/envelope.ts";
 import { foreignEvent, gapEvent, textOf } from "../broker/foreign.ts";
 import { corrupt, type MessagePlace } from "../broker/rejections.ts";
 import type { Found } from "./batch.ts";
 import { Scan } from "./bytes.ts";
-import { contentKind } from "./wire.ts";
 
 /** Where a record lies. */
 export type RecordPlace = Omit<MessagePlace, "position">;

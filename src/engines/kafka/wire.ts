@@ -3,11 +3,8 @@ import { payloadHash } from "../../event/hash.ts";
 import { formatTime } from "../../event/instant.ts";
 import { type EventRecord, recordBytes } from "../../event/record.ts";
 import type { TopicEntry } from "../../ports/topics.ts";
-import { checksumOf, kindOf } from "../broker/envelope.ts";
+import { checksumOf, contentKind, kindOf } from "../broker/envelope.ts";
 import { Bytes } from "./bytes.ts";
-
-/** Behind the kind: whether the record has named its content type itself, or left out JSON. */
-export const contentKind = { named: "c", implied: "i" } as const;
 
 /** What a batch needs beside its records. */
 export const batchOverhead = 61;

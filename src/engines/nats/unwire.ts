@@ -1,5 +1,5 @@
-import type { StoredRecord } from "../../event/record.ts";
-import { openOurs } from "../broker/envelope.ts";
+import type { EventRecord, StoredRecord } from "../../event/record.ts";
+import { contentKind, openOurs } from "../broker/envelope.ts";
 import { foreignEvent } from "../broker/foreign.ts";
 import { corrupt, type MessagePlace } from "../broker/rejections.ts";
 
@@ -23,11 +23,18 @@ export function recordOf(
           },
           place,
         )
-      : openOurs(ce, data, { kind: ours.slice(0, 1), checksum: ours.slice(1) });
+      : ourRecord(ours, ce, data);
   if (!record) throw corrupt(place);
   const { id, source, type, timeMs, key, attributes } = record;
   const { topic, partition, position, appendedAtMs } = place;
   return { id, source, type, timeMs, key, attributes, data: record.data, topic, partition, position, appendedAtMs };
+}
+
+function ourRecord(ours: string, ce: Map<string, string>, data: Uint8Array): EventRecord | undefined {
+  // It is no hexadecimal digit, and messages of before it was written have the checksum here.
+  const isImplied = ours.startsWith(contentKind.implied, 1);
+  if (isImplied) ce.delete("datacontenttype");
+  return openOurs(ce, data, { kind: ours.slice(0, 1), checksum: ours.slice(isImplied ? 2 : 1) });
 }
 
 interface Headers {

@@ -2,7 +2,7 @@ import { TidingsError } from "../../errors/tidings-error.ts";
 import { formatTime } from "../../event/instant.ts";
 import { type EventRecord, recordBytes } from "../../event/record.ts";
 import type { TopicEntry } from "../../ports/topics.ts";
-import { checksumOf, kindOf } from "../broker/envelope.ts";
+import { checksumOf, contentKind, kindOf } from "../broker/envelope.ts";
 
 /** JetStream keeps the length of the headers in 16 bits. */
 const headersMax = 65_000;
@@ -45,7 +45,12 @@ function headersOf(record: EventRecord, kind: string, payload: Uint8Array): stri
   let headers = `ce-specversion: 1.0\r\nce-id: ${escape(id)}\r\nce-source: ${escape(source)}\r\nce-type: ${escape(type)}\r\nce-time: ${formatTime(timeMs)}\r\n`;
   if (key !== null) headers += `ce-partitionkey: ${escape(key)}\r\n`;
   if (attributes) for (const name in attributes) headers += `ce-${name}: ${escape(attributes[name] as string)}\r\n`;
-  return `${headers}tidings: ${kind}${checksumOf(record, kind, payload)}\r\n`;
+  let mark = kind;
+  if (record.data !== undefined && attributes?.["datacontenttype"] === undefined) {
+    headers += "ce-datacontenttype: application/json\r\n";
+    mark += contentKind.implied;
+  }
+  return `${headers}tidings: ${mark}${checksumOf(record, kind, payload)}\r\n`;
 }
 
 /** Visible ASCII without `"` and `%` stands for itself. */

@@ -3,6 +3,7 @@ import { TidingsError } from "../../errors/tidings-error.ts";
 import { formatTime } from "../../event/instant.ts";
 import { type EventRecord, recordBytes } from "../../event/record.ts";
 import type { TopicEntry } from "../../ports/topics.ts";
+import { contentKind } from "../broker/envelope.ts";
 import { checksumOf } from "./checksum.ts";
 import type { Argument } from "./connection.ts";
 import type { Keys } from "./keys.ts";
@@ -34,9 +35,15 @@ export function draftOf({ topic, partition, record, checkId }: TopicEntry, keys:
   checkSize(topic, record, bytes, bytesMax);
   const stream = keys.log(topic, partition);
   const fields = fieldsOf(record);
+  // Others read what is JSON only where it is said.
+  const isImplied = record.data !== undefined && record.attributes?.["datacontenttype"] === undefined;
+  if (isImplied) fields.push("content-type", "application/json");
   fields.push("data", dataOf(record.data));
   const checksum = checksumOf(stream, fields);
-  fields.push("tidings", `${record.timeMs} ${bytes} ${kindOf(record.data)}${checksum}`);
+  fields.push(
+    "tidings",
+    `${record.timeMs} ${bytes} ${kindOf(record.data)}${isImplied ? contentKind.implied : ""}${checksum}`,
+  );
   return {
     topic, partition, stream, id: record.id, source: record.source, fields, bytes,
     idKey: checkId ? keys.id(record.source, record.id) : undefined, mark: checkId ? markOf(record.data) : "",

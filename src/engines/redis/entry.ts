@@ -27,8 +27,8 @@ export interface OpenEntry {
 }
 
 const mark = Buffer.from("tidings");
-/** Instant of the append, time of the event, bytes, kind of the payload, checksum. */
-const stamp = /^(\d+) (-?\d+) (\d+) ([tbn])([0-9a-f]{1,8})$/;
+/** Instant of the append, time of the event, bytes, kind of the payload, whether its content type is implied, checksum. */
+const stamp = /^(\d+) (-?\d+) (\d+) ([tbn])(i?)([0-9a-f]{1,8})$/;
 
 /** The position of an entry. An id that is none of ours is not asked for. */
 export const placeOf = ([id]: Entry): number => positionOf(id.toString("latin1")) as number;
@@ -66,16 +66,18 @@ function openOurs(
   // The payload and its name stand before the stamp and its name.
   const last = fields.length - 4;
   const piece = found && last >= 10 ? pieceOf(fields, last + 2) : undefined;
-  const whole = piece !== undefined && checksumOfPiece(stream, piece) === found?.[5];
-  if (!found || last < 10 || (!whole && checksumOf(stream, fields.slice(0, last + 2)) !== found[5])) return undefined;
+  const whole = piece !== undefined && checksumOfPiece(stream, piece) === found?.[6];
+  if (!found || last < 10 || (!whole && checksumOf(stream, fields.slice(0, last + 2)) !== found[6])) return undefined;
   const text = whole ? textsOf(piece, fields) : (at: number): string => (fields[at] as Buffer).toString("utf8");
   const kind = found[4];
+  const isImplied = found[5] !== "";
   let key: string | null = null;
   let attributes: Record<string, string> | undefined;
   // The first five are always there, in this order.
   for (let at = 10; at < last; at += 2) {
     const name = text(at);
     if (name === "ce_partitionkey") key = text(at + 1);
+    else if (isImplied && name === "content-type") continue;
     else (attributes ??= {})[name === "content-type" ? "datacontenttype" : name.slice(3)] = text(at + 1);
   }
   const record: StoredRecord = {

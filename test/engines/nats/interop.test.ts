@@ -42,13 +42,13 @@ async function raw(nc: NatsConnection, stream: string, seq: number) {
     .catch(() => undefined);
   if (answer) return { headers: answer.headers, text: answer.string() };
   const got = (await nc.request(`$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify({ seq }))).json<{
-    message: { hdrs: string; data: string };
+    message: { hdrs: string; data?: string };
   }>();
   const lines = Buffer.from(got.message.hdrs, "base64").toString().split("\r\n");
   const h = makeHeaders();
   for (const line of lines.slice(1))
     if (line.includes(": ")) h.append(line.slice(0, line.indexOf(": ")), line.slice(line.indexOf(": ") + 2));
-  return { headers: h, text: Buffer.from(got.message.data, "base64").toString() };
+  return { headers: h, text: Buffer.from(got.message.data ?? "", "base64").toString() };
 }
 
 async function readOne(engine: Awaited<ReturnType<typeof open>>): Promise<EventRecord> {
@@ -75,6 +75,31 @@ describe("what tidings writes to NATS", { skip: withoutNats }, () => {
       "ce-datacontenttype": "application/vnd.order+json",
     };
     for (const [name, value] of Object.entries(expected)) assert.equal(headers?.get(name), value, name);
+  });
+
+  it("names JSON where the event does not, and comes back as it was, also as it was written before that", async (t) => {
+    const { engine, nc, stream, subject } = await opened(t);
+    const named = record(2, { attributes: { datacontenttype: "application/json" } });
+    const written = [record(1), named, record(3, { data: undefined }), record(4, { data: Uint8Array.of(0xff) })];
+    await engine.topics.publish(written.map((each) => ({ topic: "shop.orders", partition: 0, record: each })));
+    const said = await Promise.all([1, 2, 3, 4].map(async (seq) => (await raw(nc, stream, seq)).headers));
+    assert.deepEqual(
+      said.map((headers) => headers?.get("ce-datacontenttype")),
+      ["application/json", "application/json", "", "application/json"],
+    );
+    const before = Object.fromEntries(Array.from(said[0] ?? [], ([name, values]) => [name, values[0]!]));
+    for (const name of Object.keys(before)) if (/^Nats-|^ce-datacontenttype$/.test(name)) delete before[name];
+    assert.match(before["tidings"]!, /^si[0-9a-f]{8}$/);
+    await foreign(nc, subject, {
+      headers: { ...before, tidings: before["tidings"]!.replace("i", "") },
+      data: '{"n":1}',
+    });
+    const { records } = await engine.topics.read("shop.orders", 0, 0, plenty);
+    assert.deepEqual(
+      records.map(({ id, source, type, timeMs, key, attributes, data }) => ({ id, source, type, timeMs, key, attributes, data })),
+      [...written, record(1)],
+    ); // prettier-ignore
+    assert.deepEqual((await engine.verify()).problems, []);
   });
 
   it("that was damaged is refused with its place and told by verify, and what stands before it is served", async (t) => {

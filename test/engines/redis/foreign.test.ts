@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 
+import { checksumOf } from "../../../src/engines/redis/checksum.ts";
 import type { StoredRecord } from "../../../src/event/record.ts";
 import type { Engine } from "../../../src/ports/engine.ts";
+import { record } from "../records.ts";
 import { client, entry, open, prefix, until, withoutRedis } from "./support.ts";
 
 const page = { events: 100, bytes: 1 << 20 };
@@ -175,6 +177,29 @@ describe("what the engine appends", { skip: withoutRedis }, () => {
       data: '{"n":7}',
     });
     assert.match(stamp ?? "", /^\d+ 1750000000007 \d+ t[0-9a-f]+$/);
+  });
+
+  it("names JSON where the event does not, and comes back as it was, also as it was written before that", async (t) => {
+    const { engine, stream, read } = await setting(t);
+    const attributes = { datacontenttype: "application/json" };
+    const written = [record(1), record(2, { attributes }), record(3, { data: undefined }), record(4, { data: Uint8Array.of(0xff) })]; // prettier-ignore
+    await engine.topics.publish(written.map((each) => entry(0, { record: each })));
+    const plain = await client(t);
+    const entries = (await plain.xRange(stream, "-", "+")) as readonly { message: Record<string, string> }[];
+    assert.deepEqual(
+      entries.map(({ message }) => message["content-type"]),
+      ["application/json", "application/json", undefined, "application/json"],
+    );
+    const { tidings: stamp = "", "content-type": _, ...before } = entries[0]!.message;
+    const fields = Object.entries(before).flat();
+    const old = stamp.replace(/ti[0-9a-f]+$/, `t${checksumOf(stream, fields)}`);
+    assert.notEqual(old, stamp);
+    await plain.sendCommand(["XADD", stream, "*", ...fields, "tidings", old]);
+    assert.deepEqual(
+      (await read()).map(({ id, source, type, timeMs, key, attributes: found, data }) => ({ id, source, type, timeMs, key, attributes: found, data })),
+      [...written, record(1)],
+    ); // prettier-ignore
+    assert.deepEqual((await engine.verify()).problems, []);
   });
 
   it("is dated by the server's clock, which never goes back", async (t) => {
