@@ -1,6 +1,8 @@
 // What an operator does about orders that fail for good: look, mend, redrive.
 import type { App } from "tidings";
 
+import { patiently } from "./patience.ts";
+
 /** A dead letter and what waits behind it. */
 export interface Trouble {
   readonly subscription: string;
@@ -40,7 +42,7 @@ export async function redriveAll(app: App, signal: AbortSignal): Promise<number>
     for (const subscription of subscriptions) {
       redriven += (await app.admin.deadLetters.redrive({ subscription })).redriven;
     }
-    await app.settled({ signal });
+    await patiently(() => app.settled({ signal }), signal);
   }
   return redriven;
 }

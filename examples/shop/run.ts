@@ -9,6 +9,7 @@ import { summarize, type Summary } from "./figures.ts";
 import type { Link } from "./link.ts";
 import { listTrouble, redriveAll } from "./mend.ts";
 import type { Options } from "./options.ts";
+import { patiently } from "./patience.ts";
 import { Progress } from "./progress.ts";
 import { printSummary, printTrouble } from "./report.ts";
 import { feed, type FeedMark, feedMarks } from "./services/feed.ts";
@@ -51,7 +52,7 @@ async function lead({ options, timeline, link, signal }: Run, app: App): Promise
   const progress = new Progress(app);
   try {
     progress.doing("finishing what was begun");
-    await app.settled({ signal });
+    await patiently(() => app.settled({ signal }), signal);
     const from = (await markOf(app, timeline)).published;
     const complete = from === timeline.facts.length;
     if (from > 0 && !complete) progress.say(`Going on behind event ${from} of ${timeline.facts.length} of the feed.`);
@@ -60,9 +61,9 @@ async function lead({ options, timeline, link, signal }: Run, app: App): Promise
       progress.doing(`feeding ${new Date(timeMs).toISOString().slice(0, 10)}`);
     await publishTimeline(app, timeline, { from, speed: options.speed, signal, advanced });
     progress.doing("handling");
-    await app.settled({ signal });
+    await patiently(() => app.settled({ signal }), signal);
     if (options.poison > 0) await repair(options, link, app, progress, signal);
-    const summary = await summarize(app);
+    const summary = await patiently(() => summarize(app), signal);
     await link.mayFinish();
     progress.stop();
     const { restarted, beganMs } = link.duty;

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { App } from "tidings";
 
+import { patiently } from "../patience.ts";
 import type { Timeline } from "./timeline.ts";
 
 /** So many events share one commit. */
@@ -34,26 +35,10 @@ export async function publishTimeline(app: App, timeline: Timeline, options: Pub
     if (wait > 0) await sleep(Math.min(wait, 2 ** 31 - 1), undefined, { signal });
     let end = next + 1;
     while (end < facts.length && end - next < batchMax && waitMs(end) <= 0) end++;
-    await publishPatiently(
-      app,
-      facts.slice(next, end).map(({ publication }) => publication),
-      signal,
-    );
+    const batch = facts.slice(next, end).map(({ publication }) => publication);
+    // The ids follow from the orders, so that a batch of which nobody knows whether it arrived may be published again.
+    await patiently(() => app.publishAll(batch), signal);
     next = end;
     advanced(next, facts[next - 1]?.timeMs ?? firstMs);
-  }
-}
-
-/** An overloaded application refuses instead of queueing without end: whoever publishes waits and tries again. */
-async function publishPatiently(app: App, batch: Parameters<App["publishAll"]>[0], signal: AbortSignal): Promise<void> {
-  for (let waitMs = 10; ; waitMs = Math.min(waitMs * 2, 1000)) {
-    signal.throwIfAborted();
-    try {
-      await app.publishAll(batch);
-      return;
-    } catch (error) {
-      if ((error as { code?: string }).code !== "TIDINGS_OVERLOADED") throw error;
-      await sleep(waitMs, undefined, { signal });
-    }
   }
 }

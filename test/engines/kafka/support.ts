@@ -115,8 +115,8 @@ export async function ownServer(
   return server;
 }
 
-/** How soon brokers of a cluster hold another one for dead: the default would have tests wait for 9 s each time. */
-const quick = [
+/** How soon a broker that was killed is held for dead by others, and by itself: the default would have tests wait for 9 s each time. */
+export const quick = [
   "broker.session.timeout.ms=3000",
   "broker.heartbeat.interval.ms=500",
   "controller.quorum.fetch.timeout.ms=1500",
