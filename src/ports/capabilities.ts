@@ -21,6 +21,8 @@ export interface Capabilities {
   readonly seekByTime: boolean;
   readonly retentionByAge: boolean;
   readonly retentionBySize: boolean;
+  /** Whether a topic can be declared with a bound that the engine keeps by itself (`TopicSpec.bytesKept`). */
+  readonly boundedTopics: boolean;
   /** Whether the engine verifies a checksum of every record it reads. */
   readonly checksums: boolean;
   /** Whether the engine assigns partitions to members itself; otherwise leases do. */

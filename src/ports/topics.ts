@@ -6,6 +6,13 @@ export interface TopicSpec {
   readonly name: string;
   /** Number of partitions; fixed for the life of the topic. */
   readonly partitions: number;
+  /**
+   * With it the engine removes the oldest events of a partition by itself, and always keeps the newest ones of so many bytes (as it
+   * stores them; up to 1 KiB of an event beside `recordBytes`), with no regard to subscriptions. Absent: as the engine is set up.
+   * Only for engines with `boundedTopics`; the others reject with TIDINGS_UNSUPPORTED. A topic that is there keeps what it was
+   * declared with.
+   */
+  readonly bytesKept?: number;
 }
 
 /** One event to append. */

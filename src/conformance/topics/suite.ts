@@ -1,4 +1,5 @@
 import type { Suite } from "../suite.ts";
+import { boundedCases } from "./bounded.ts";
 import { declareCases } from "./declare.ts";
 import { dedupCases } from "./dedup.ts";
 import { fieldCases } from "./fields.ts";
@@ -28,6 +29,7 @@ export const topicsSuite: Suite = {
     ...seekCases,
     ...liveCases,
     ...retentionCases,
+    ...boundedCases,
     ...dedupCases,
     ...watchCases,
   ],

@@ -6,6 +6,8 @@ export interface TopicsParts extends Pick<Topics, "positionsAt" | "retain" | "wa
   /** Throws when the engine is closed, or is to write and was opened for reading. */
   readonly check: (write?: boolean) => void;
   readonly partitionsMax: number;
+  /** Whether topics can have a bound that the broker keeps. */
+  readonly bounded?: boolean;
   readonly catalog: Pick<Topics, "list" | "find"> & { declare(specs: readonly TopicSpec[]): Promise<void> };
   readonly reader: Pick<Topics, "read" | "bounds">;
   /** Is given one entry at least. */
@@ -14,11 +16,11 @@ export interface TopicsParts extends Pick<Topics, "positionsAt" | "retain" | "wa
 
 /** The topics port of a broker: each call is looked at first, and then handed to the part that does it. */
 export function topicsPort(parts: TopicsParts): Topics {
-  const { check, partitionsMax, catalog, reader, publish } = parts;
+  const { check, partitionsMax, bounded, catalog, reader, publish } = parts;
   return {
     async declare(specs) {
       check(true);
-      await catalog.declare(specs.map((spec) => checkSpec(spec, partitionsMax)));
+      await catalog.declare(specs.map((spec) => checkSpec(spec, partitionsMax, bounded)));
     },
     async list() {
       check();

@@ -18,6 +18,7 @@ export function kafkaCapabilities({ durability }: Pick<Settings, "durability">, 
     retentionByAge: true,
     // What a partition holds is not to be had: the sizes that brokers tell count what is removed until its segment goes.
     retentionBySize: false,
+    boundedTopics: false,
     checksums: true,
     nativeGroups: false,
     eventBytesMax: Math.max(1, batchBytesMax - headerRoom),

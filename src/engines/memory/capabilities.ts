@@ -12,6 +12,7 @@ export const memoryCapabilities: Capabilities = Object.freeze({
   seekByTime: true,
   retentionByAge: true,
   retentionBySize: true,
+  boundedTopics: false,
   checksums: false,
   nativeGroups: false,
   eventBytesMax: 16 * 1024 * 1024,

@@ -32,8 +32,10 @@ export function memoryTopics(handle: Handle): Topics {
   };
 }
 
-function checkSpec({ name, partitions }: TopicSpec): TopicSpec {
+function checkSpec({ name, partitions, bytesKept }: TopicSpec): TopicSpec {
   checkName("topic", name);
+  if (bytesKept !== undefined)
+    throw new TidingsError("TIDINGS_UNSUPPORTED", `Topic "${name}" has a bound of bytes, which this engine cannot keep by itself.`, { details: { topic: name } }); // prettier-ignore
   const { partitionsMax } = memoryCapabilities;
   if (Number.isInteger(partitions) && partitions >= 1 && partitions <= partitionsMax)
     return Object.freeze({ name, partitions });

@@ -17,6 +17,7 @@ export function natsCapabilities({ durability }: Pick<Settings, "durability">, m
     seekByTime: true,
     retentionByAge: true,
     retentionBySize: true,
+    boundedTopics: false,
     checksums: true,
     nativeGroups: false,
     eventBytesMax: messageBytesMax - headerRoom,

@@ -12,6 +12,7 @@ export const postgresCapabilities: Capabilities = Object.freeze({
   seekByTime: true,
   retentionByAge: true,
   retentionBySize: true,
+  boundedTopics: false,
   checksums: true,
   nativeGroups: false,
   eventBytesMax: 16 * 1024 * 1024,

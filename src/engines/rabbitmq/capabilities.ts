@@ -15,6 +15,7 @@ export function rabbitmqCapabilities({ durability, eventBytesMax }: Settings): C
     // A stream is cut by the server, by what it was made with or a policy says; nobody can remove what he chooses.
     retentionByAge: false,
     retentionBySize: false,
+    boundedTopics: true,
     checksums: true,
     nativeGroups: false,
     eventBytesMax,

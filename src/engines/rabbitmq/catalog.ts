@@ -50,7 +50,7 @@ export class Catalog {
   /** Makes the registry unless it is there, and reads it. */
   async open(): Promise<void> {
     const { settings, writing } = this.#parts;
-    if (writing) await makeStream(writing.link, settings, registryOf(settings.prefix), true);
+    if (writing) await makeStream(writing.link, settings, registryOf(settings.prefix), Infinity);
     await this.#refresh();
   }
 
@@ -116,7 +116,7 @@ export class Catalog {
     await eachPartition(spec, settings, async (queue) => {
       try {
         if (made || !writing) await checkStream(link, queue);
-        else await makeStream(writing.link, settings, queue);
+        else await makeStream(writing.link, settings, queue, spec.bytesKept);
       } catch (error) {
         // What was made once may hold events: another one in its place would begin at 0 again.
         throw failureKind(error) === "absent" ? gone(queue, address) : toTidingsError(error, address);
@@ -187,7 +187,13 @@ export class Catalog {
 
   #take({ declared = [], made = [] }: Entry): void {
     const fits = declared.every(({ name, partitions }) => (this.#topics.get(name)?.partitions ?? partitions) === partitions); // prettier-ignore
-    if (fits) for (const { name, partitions } of declared) this.#topics.set(name, Object.freeze({ name, partitions }));
+    if (fits)
+      for (const { name, partitions, bytesKept } of declared)
+        if (!this.#topics.has(name))
+          this.#topics.set(
+            name,
+            Object.freeze({ name, partitions, ...(bytesKept === undefined ? {} : { bytesKept }) }),
+          );
     for (const name of made) if (this.#topics.has(name)) this.#made.add(name);
   }
 }

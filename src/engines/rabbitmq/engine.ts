@@ -106,6 +106,7 @@ function topicsOf(broker: Broker, check: (write?: boolean) => void): Topics {
   return topicsPort({
     check,
     partitionsMax,
+    bounded: true,
     catalog,
     reader,
     // Who may write has a publisher.

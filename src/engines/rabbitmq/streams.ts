@@ -8,16 +8,19 @@ import type { Settings } from "./options.ts";
 
 /** So many requests are under way at once. */
 const atOnce = 16;
+/** Of streams with a bound: each segment is two files. */
+const segmentBytesMin = 64 * 1024;
 
-/** Makes a stream unless it is there. Throws TIDINGS_SERVER_UNSAFE for a queue of that name that is none. */
-export async function makeStream(link: Link, settings: Settings, name: string, kept = false): Promise<void> {
-  const { replicas, streamAgeMs, streamBytesMax, segmentBytes } = settings;
+/**
+ * Makes a stream unless it is there. It is cut as the settings say; with `bytesKept` so that at least so many bytes stay, and with
+ * infinitely many never. Throws TIDINGS_SERVER_UNSAFE for a queue of that name that is none.
+ */
+export async function makeStream(link: Link, settings: Settings, name: string, bytesKept?: number): Promise<void> {
+  const { replicas } = settings;
   const options = {
     "x-queue-type": "stream",
     ...(replicas === undefined ? {} : { "x-initial-cluster-size": replicas }),
-    ...(streamAgeMs === undefined || kept ? {} : { "x-max-age": `${Math.ceil(streamAgeMs / 1000)}s` }),
-    ...(streamBytesMax === undefined || kept ? {} : { "x-max-length-bytes": streamBytesMax }),
-    ...(segmentBytes === undefined ? {} : { "x-stream-max-segment-size-bytes": segmentBytes }),
+    ...(bytesKept === undefined ? cutAsSet(settings) : bytesKept === Infinity ? {} : cutBehind(bytesKept, settings)),
   };
   try {
     await link.ask((model) => onChannel(model, (channel) => channel.assertQueue(name, { durable: true, arguments: options }))); // prettier-ignore
@@ -31,6 +34,27 @@ export async function makeStream(link: Link, settings: Settings, name: string, k
       // prettier-ignore
       throw noStream(name, settings.address, error);
   }
+}
+
+function cutAsSet({ streamAgeMs, streamBytesMax, segmentBytes }: Settings): Readonly<Record<string, unknown>> {
+  return {
+    ...(streamAgeMs === undefined ? {} : { "x-max-age": `${Math.ceil(streamAgeMs / 1000)}s` }),
+    ...(streamBytesMax === undefined ? {} : { "x-max-length-bytes": streamBytesMax }),
+    ...(segmentBytes === undefined ? {} : { "x-stream-max-segment-size-bytes": segmentBytes }),
+  };
+}
+
+/**
+ * When a segment is full the server removes the oldest ones until the rest has no more than the greatest length: so up to a segment
+ * less may be left, and what went beyond the end of that segment at once. What is under way is read back before it is acknowledged,
+ * and may not be removed before.
+ */
+function cutBehind(bytesKept: number, { windowBytesMax, eventBytesMax }: Settings): Readonly<Record<string, unknown>> {
+  const segment = Math.max(segmentBytesMin, Math.ceil(bytesKept / 4));
+  return {
+    "x-max-length-bytes": bytesKept + 2 * segment + windowBytesMax + eventBytesMax,
+    "x-stream-max-segment-size-bytes": segment,
+  };
 }
 
 /** Looks for a stream that must be there. Throws what the server refuses with where there is none. */

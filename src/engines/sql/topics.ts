@@ -3,14 +3,31 @@ import { checkName } from "../../event/names.ts";
 import type { TopicSpec } from "../../ports/topics.ts";
 import type { Draft } from "./draft.ts";
 
-/** Throws TIDINGS_INVALID_NAME or TIDINGS_INVALID_OPTION; answers with a copy. */
-export function checkSpec({ name, partitions }: TopicSpec, partitionsMax: number): TopicSpec {
+/** Throws TIDINGS_INVALID_NAME, TIDINGS_INVALID_OPTION, and TIDINGS_UNSUPPORTED for a bound that this engine cannot keep; answers with a copy. */
+export function checkSpec(
+  { name, partitions, bytesKept }: TopicSpec,
+  partitionsMax: number,
+  bounded = false,
+): TopicSpec {
   checkName("topic", name);
-  if (Number.isInteger(partitions) && partitions >= 1 && partitions <= partitionsMax) return { name, partitions };
+  if (bytesKept !== undefined && !bounded) throw noBound(name);
+  if (bytesKept !== undefined && (!Number.isSafeInteger(bytesKept) || bytesKept < 1))
+    throw new TidingsError("TIDINGS_INVALID_OPTION", `Topic "${name}" may keep a whole number of bytes, not ${bytesKept}.`, { details: { topic: name } }); // prettier-ignore
+  if (Number.isInteger(partitions) && partitions >= 1 && partitions <= partitionsMax)
+    return { name, partitions, ...(bytesKept === undefined ? {} : { bytesKept }) };
   throw new TidingsError(
     "TIDINGS_INVALID_OPTION",
     `Topic "${name}" may have 1 to ${partitionsMax} partitions, not ${partitions}.`,
     { details: { topic: name, partitions } },
+  );
+}
+
+/** The rejection of a topic with a bound by an engine that removes only what it is told to. */
+export function noBound(topic: string): TidingsError {
+  return new TidingsError(
+    "TIDINGS_UNSUPPORTED",
+    `Topic "${topic}" has a bound of bytes, which this engine cannot keep by itself.`,
+    { details: { topic } },
   );
 }
 
