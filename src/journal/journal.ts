@@ -1,17 +1,27 @@
-import { TidingsError } from "../errors/tidings-error.ts";
-import type { StoredRecord } from "../event/record.ts";
+import { recordBytes, type StoredRecord } from "../event/record.ts";
 import type { CancelTimer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
-import type { TopicEntry } from "../ports/topics.ts";
+import type { Bounds, TopicEntry } from "../ports/topics.ts";
 import { type Command, formatVersion, journalTopic, readEntry, recordOfCommand, recordOfPart } from "./command.ts";
+import { closedError, fullError, lostError, newerError, tooLargeError, unknownError } from "./errors.ts";
+import { commandsPerSnapshot, Growth } from "./growth.ts";
 import { Replica, type Result } from "./replica.ts";
-import { commandsPerSnapshot, partsOf, Snapshots } from "./snapshots.ts";
+import { partsOf, type Snapshot, Snapshots } from "./snapshots.ts";
 
 const page = { events: 512, bytes: 1 << 20 };
 /** How often to look for what others have written, besides the hints of the broker. */
 const lookEveryMs = 500;
+/** After a look the hints that come wait for so long, so that there is not one for each of our own commands. */
+const restMs = 5;
+/** A refused command tries to make room no more often. */
+const makeRoomEveryMs = 1000;
 const aDayMs = 24 * 60 * 60 * 1000;
+/**
+ * What a journal may take of an engine that removes its front by itself. A command is some hundred bytes, so that this is many times
+ * what is written from one snapshot to the next; see `Growth` for what is refused.
+ */
+const bytesKept = 64 * 1024 * 1024;
 
 interface Pending {
   readonly resolve: (result: Result) => void;
@@ -37,10 +47,14 @@ export class Journal {
   readonly #touched = new Set<string>();
   readonly #snapshots = new Snapshots();
   #replica = new Replica();
-  /** Position of what is read next; undefined before the first read. */
+  readonly #growth = new Growth();
+  /** Position of what is read next; undefined before it is known where to begin. */
   #next: number | undefined;
   /** The journal is read up to here at least. */
   #wanted = 0;
+  /** There may be more, so it is read to the end. */
+  #hinted = false;
+  #cancelRest: CancelTimer | undefined;
   #reading: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   #lookingNext: Promise<void> | undefined;
@@ -48,7 +62,7 @@ export class Journal {
   #heard = { atMs: 0, monotonicMs: 0 };
   /** Whether something of our own was read back. */
   #spoke = false;
-  #sinceSnapshot = 0;
+  #madeRoomAtMs = Number.NEGATIVE_INFINITY;
   #snapshotting: Promise<void> | undefined;
   #cancelLook: CancelTimer | undefined;
   #unwatch: (() => void) | undefined;
@@ -73,11 +87,20 @@ export class Journal {
   submit(command: Command): Promise<Result> {
     if (this.#closed || this.#broken !== undefined) return Promise.reject(this.#broken ?? closedError());
     // Not an async function: whoever finds it made keeps the order of the calls.
-    return this.#unwatch && !this.#making ? this.#append(command) : this.#make().then(() => this.#append(command));
+    if (this.#unwatch && this.#next !== undefined && !this.#making) return this.#append(command);
+    return this.#make().then(() => this.#append(command));
+  }
+
+  /** Why commands are refused for now; undefined when they are not. */
+  trouble(): string | undefined {
+    if (this.#broken !== undefined) return String((this.#broken as Error).message);
+    return this.#growth.full ? fullError(this.#options.broker, this.#growth.bytesKept ?? 0).message : undefined;
   }
 
   #append(command: Command): Promise<Result> {
     const { broker, platform } = this.#options;
+    const refused = this.#refusal(command);
+    if (refused) return Promise.reject(refused);
     const id = platform.ids.next();
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
@@ -90,6 +113,23 @@ export class Journal {
         this.#readTo((appended?.position ?? 0) + 1).catch(fail);
       }, fail);
     });
+  }
+
+  /** Where the engine keeps so many bytes only, what could push the last snapshot out of them is not taken. */
+  #refusal(command: Command): Error | undefined {
+    const { broker, platform } = this.#options;
+    const kept = this.#growth.bytesKept;
+    if (kept === undefined) return undefined;
+    if (this.#growth.full) {
+      const nowMs = platform.clock.monotonic();
+      if (nowMs - this.#madeRoomAtMs >= makeRoomEveryMs) {
+        this.#madeRoomAtMs = nowMs;
+        this.#snapshot((this.#next ?? 0) - 1);
+      }
+      return fullError(broker, kept);
+    }
+    const grows = command.op === "write" && this.#replica.adds(command);
+    return grows && this.#growth.tooLarge(this.#replica.chars) ? tooLargeError(broker, kept) : undefined;
   }
 
   /** Resolves when everything is applied that was acknowledged to anybody before the call. */
@@ -131,6 +171,7 @@ export class Journal {
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelLook?.();
+    this.#cancelRest?.();
     this.#unwatch?.();
     this.#watchers.clear();
     await this.#snapshotting;
@@ -142,8 +183,10 @@ export class Journal {
   /** One declaration for all calls that come before it is done. */
   #make(): Promise<void> {
     if (this.#making) return this.#making;
-    const { topics } = this.#options.broker;
-    const made = topics.declare([{ name: journalTopic, partitions: 1 }]).then(() => this.#begun());
+    const { topics, capabilities } = this.#options.broker;
+    const spec = { name: journalTopic, partitions: 1, ...(capabilities.boundedTopics ? { bytesKept } : {}) };
+    // What it was made with is looked up: somebody else may have been first.
+    const made = topics.declare([spec]).then(() => this.fresh());
     this.#making = made;
     // Only behind those that waited for it: whoever calls now must not overtake them.
     void Promise.allSettled([made]).then(() => (this.#making = undefined));
@@ -159,17 +202,30 @@ export class Journal {
   async #look(): Promise<void> {
     const { topics } = this.#options.broker;
     if (!this.#unwatch) {
-      if (!(await topics.find(journalTopic))) return;
+      const found = await topics.find(journalTopic);
+      if (!found) return;
+      this.#growth.bytesKept = found.bytesKept;
       this.#begun();
     }
-    const [bounds] = await topics.bounds(journalTopic);
-    if (this.#next === undefined) await this.#begin(bounds?.first ?? 0);
-    await this.#readTo(bounds?.next ?? 0);
+    await this.#readTo((await this.#bounds()).next);
   }
 
+  async #bounds(): Promise<Bounds> {
+    return (await this.#options.broker.topics.bounds(journalTopic))[0] ?? { first: 0, next: 0 };
+  }
+
+  /** There may be more: looks at once, and once more after a rest when hints came meanwhile. */
   #hint(): void {
     if (this.#closed || this.#broken !== undefined) return;
-    this.fresh().catch(() => undefined);
+    this.#hinted = true;
+    if (this.#cancelRest) return;
+    const rested = (): void => {
+      this.#cancelRest = undefined;
+      if (this.#hinted) this.#hint();
+    };
+    this.#cancelRest = this.#options.platform.clock.after(restMs, rested, true);
+    const look = this.#next === undefined ? this.fresh() : this.#readTo(0, true);
+    look.catch(() => undefined);
   }
 
   #lookAgain(): void {
@@ -183,54 +239,80 @@ export class Journal {
     );
   }
 
-  /** One reader at a time; it goes on until it has come to where anybody wants it. */
-  #readTo(position: number): Promise<void> {
+  /** One reader at a time; it goes on until it has come to where anybody wants it, and then to the end if it may be further. */
+  #readTo(position: number, onwards = false): Promise<void> {
     this.#wanted = Math.max(this.#wanted, position);
-    return (this.#reading ??= this.#read().finally(() => (this.#reading = undefined)));
+    if (this.#reading) return this.#reading;
+    if (this.#next !== undefined && this.#next >= this.#wanted && !onwards) return Promise.resolve();
+    return (this.#reading = this.#read(onwards));
   }
 
-  async #read(): Promise<void> {
+  async #read(onwards: boolean): Promise<void> {
     const { topics } = this.#options.broker;
-    while ((this.#next ?? 0) < this.#wanted) {
-      const at = this.#next ?? 0;
-      const { records, next, lost } = await topics.read(journalTopic, 0, at, page);
-      if (lost > 0) {
-        await this.#begin((await topics.bounds(journalTopic))[0]?.first ?? 0);
-        continue;
+    try {
+      if (this.#next === undefined) await this.#begin(await this.#bounds());
+      for (let more = onwards; ;) {
+        const at = this.#next ?? 0;
+        const known = this.#wanted - at;
+        if (known <= 0 && !more) return;
+        if (more) this.#hinted = false;
+        // What is known to be there comes at once; whether there is more some engines have to ask for.
+        const events = more ? page.events : Math.min(page.events, known);
+        const { records, next, lost, end } = await topics.read(journalTopic, 0, at, { ...page, events });
+        if (lost > 0) {
+          await this.#begin(await this.#bounds());
+          continue;
+        }
+        for (const record of records) this.#apply(record);
+        if (next <= at) return;
+        this.#next = next;
+        more &&= !end;
       }
-      for (const record of records) this.#apply(record);
-      if (next <= at) break;
-      this.#next = next;
+    } finally {
+      // At once: whoever wants more from now on begins to read.
+      this.#reading = undefined;
     }
   }
 
-  /** Begins with an empty replica, or with the last snapshot when the front of the journal is gone. */
-  async #begin(first: number): Promise<void> {
+  /** Begins with the last snapshot, or where there is none with an empty replica, unless the front of the journal is gone. */
+  async #begin({ first, next }: Bounds): Promise<void> {
+    const { clock } = this.#options.platform;
+    const found = first > 0 || next > commandsPerSnapshot ? await this.#lastSnapshot(first, next) : undefined;
+    if (first > 0 && !found) throw (this.#broken = lostError(this.#options.broker));
     this.#snapshots.clear();
-    this.#replica = new Replica();
-    this.#next = first;
-    if (first === 0) return;
-    const found = await this.#lastSnapshot(first);
-    if (!found) throw (this.#broken = lostError(this.#options.broker));
-    this.#replica = Replica.restore(found.dump);
-    this.#next = found.at + 1;
+    this.#growth.clear();
+    this.#replica = found ? Replica.restore(found.dump) : new Replica();
+    this.#heard = { atMs: this.#replica.timeMs, monotonicMs: clock.monotonic() };
+    this.#next = found ? found.at + 1 : 0;
     // Whoever was away for so long cannot know what became of what it had written.
     for (const { reject } of this.#pending.values()) reject(unknownError());
     this.#pending.clear();
+    for (const collection of this.#watchers.keys()) this.#touch(collection);
   }
 
-  async #lastSnapshot(first: number): Promise<{ readonly at: number; readonly dump: string } | undefined> {
-    const { topics } = this.#options.broker;
+  /** Looks for it from the end backwards, in stretches of twice the length. All that is not in it must be there. */
+  async #lastSnapshot(first: number, next: number): Promise<Snapshot | undefined> {
+    for (let stretch = commandsPerSnapshot; ; stretch *= 2) {
+      const from = Math.max(first, next - stretch);
+      const found = await this.#lastSnapshotBehind(from);
+      if (found && found.at >= first - 1) return found;
+      if (from === first) return undefined;
+    }
+  }
+
+  async #lastSnapshotBehind(from: number): Promise<Snapshot | undefined> {
+    const { broker } = this.#options;
     const snapshots = new Snapshots();
-    let last: { readonly at: number; readonly dump: string } | undefined;
-    for (let position = first, end = false; !end;) {
-      const read = await topics.read(journalTopic, 0, position, page);
+    let last: Snapshot | undefined;
+    for (let position = from, end = false; !end;) {
+      const read = await broker.topics.read(journalTopic, 0, position, page);
       for (const record of read.records) {
         const part = readEntry(record)?.part;
-        const whole = part && snapshots.add(part);
-        if (whole && whole.at >= (last?.at ?? first - 1)) last = whole;
+        if (part && part.v > formatVersion) throw (this.#broken = newerError(broker));
+        const whole = part && snapshots.add(part, recordBytes(record));
+        if (whole && whole.at >= (last?.at ?? 0)) last = whole;
       }
-      end = read.next <= position;
+      end = read.next <= position || read.end;
       position = read.next;
     }
     return last;
@@ -238,37 +320,41 @@ export class Journal {
 
   #apply(record: StoredRecord): void {
     const { clock } = this.#options.platform;
+    const bytes = recordBytes(record);
+    const entry = readEntry(record);
+    const due = this.#growth.read(record.position, bytes, entry?.command !== undefined);
+    if (!entry) return;
     if (record.appendedAtMs > this.#heard.atMs)
       this.#heard = { atMs: record.appendedAtMs, monotonicMs: clock.monotonic() };
-    const entry = readEntry(record);
-    if (!entry) return;
+    this.#replica.passed(record.appendedAtMs);
     if (entry.v > formatVersion) throw (this.#broken = newerError(this.#options.broker));
-    if (entry.part && this.#snapshots.add(entry.part)) this.#sinceSnapshot = 0;
+    const whole = entry.part && this.#snapshots.add(entry.part, bytes);
+    if (whole) this.#growth.snapshot(whole.at, whole.bytes);
     if (!entry.command) return;
-    const result = this.#replica.apply(entry.command, this.#heard.atMs, (collection) => this.#touch(collection));
-    this.#sinceSnapshot += 1;
+    const result = this.#replica.apply(entry.command, (collection) => this.#touch(collection));
     const pending = this.#pending.get(record.id);
     if (!pending) return;
     this.#pending.delete(record.id);
     this.#spoke = true;
     pending.resolve(result);
-    if (this.#sinceSnapshot >= commandsPerSnapshot) this.#snapshot(record.position);
+    if (due) this.#snapshot(record.position);
   }
 
-  /** Whoever has written a command that makes it worth while leaves a snapshot. A failure is no matter: another one will. */
+  /** Leaves a snapshot of what all up to that position has come to. A failure is no matter: another one will. */
   #snapshot(at: number): void {
     if (this.#snapshotting || this.#closed) return;
     const { broker, platform } = this.#options;
-    this.#sinceSnapshot = 0;
     const id = platform.ids.next();
     const dump = this.#replica.dump();
     const entries = partsOf(id, at, formatVersion, dump, broker.capabilities.eventBytesMax).map((part) =>
       entryOf(recordOfPart(platform.ids.next(), part, platform.clock.now())),
     );
+    if (!this.#growth.fits(entries.reduce((sum, { record }) => sum + recordBytes(record), 0))) return;
     const work = async (): Promise<void> => {
       await broker.topics.publish(entries);
-      // What lies before it is in it.
-      await broker.topics.retain(journalTopic, { appendedBeforeMs: this.nowMs() + aDayMs, floor: [at + 1] });
+      // What lies before it is in it. Who bounds topics removes it without a word.
+      if (!broker.capabilities.boundedTopics)
+        await broker.topics.retain(journalTopic, { appendedBeforeMs: this.nowMs() + aDayMs, floor: [at + 1] });
     };
     this.#snapshotting = work()
       .catch(() => undefined)
@@ -288,25 +374,3 @@ export class Journal {
 }
 
 const entryOf = (record: TopicEntry["record"]): TopicEntry => ({ topic: journalTopic, partition: 0, record });
-
-const closedError = (): TidingsError => new TidingsError("TIDINGS_CLOSED", "The journal is closed.");
-
-const unknownError = (): TidingsError =>
-  new TidingsError(
-    "TIDINGS_OUTCOME_UNKNOWN",
-    "This member was away for so long that the journal of its broker went on without it: what it wrote last may have been done or not.",
-  );
-
-const lostError = ({ name, address }: Engine): TidingsError =>
-  new TidingsError(
-    "TIDINGS_STORE_REPLACED",
-    `The front of the topic "${journalTopic}" on ${name} at ${address} is gone, and no snapshot of it is left: the positions of the subscriptions are lost. Remove that topic to begin anew, and take retention off it.`,
-    { details: { engine: name } },
-  );
-
-const newerError = ({ name, address }: Engine): TidingsError =>
-  new TidingsError(
-    "TIDINGS_SCHEMA_TOO_NEW",
-    `The topic "${journalTopic}" on ${name} at ${address} was written by a newer version of tidings: bring this member to that version.`,
-    { details: { engine: name } },
-  );

@@ -13,7 +13,7 @@ import { Journal } from "./journal.ts";
  * Makes an engine of a broker that keeps the affairs of its subscriptions in a journal on itself: positions, pauses, claims, leases.
  * Documents and fences commit together; what a transaction publishes is published before, and once more when it must be repeated. So
  * it is good for at-least-once, and `transactions` of its capabilities is false. Closing it closes the broker. Throws
- * TIDINGS_UNSUPPORTED when the broker cannot forget the front of a topic.
+ * TIDINGS_UNSUPPORTED when the broker can neither remove the front of a topic nor bound it.
  */
 export function journaledEngine(broker: Engine, platform: Platform): Engine {
   requireJournal(broker);
@@ -29,7 +29,7 @@ export function journaledEngine(broker: Engine, platform: Platform): Engine {
     transact: transactOf(journal, broker),
     info: async () => ({ ...(await broker.info()), store: "a journal on the broker" }),
     verify: (options) => broker.verify(options),
-    trouble: () => (journal.broken === undefined ? broker.trouble() : String((journal.broken as Error).message)),
+    trouble: () => journal.trouble() ?? broker.trouble(),
     async close() {
       await journal.close();
       await broker.close();
@@ -39,7 +39,8 @@ export function journaledEngine(broker: Engine, platform: Platform): Engine {
 
 /** Whether a broker can keep a journal: it would grow for ever where nothing can be removed from its front. */
 export function canKeepJournal(engine: Engine): boolean {
-  return engine.transact === undefined && engine.capabilities.retentionByAge;
+  const { retentionByAge, boundedTopics } = engine.capabilities;
+  return engine.transact === undefined && (retentionByAge || boundedTopics);
 }
 
 function requireJournal(broker: Engine): void {

@@ -23,6 +23,8 @@ type Dump = {
   readonly leases: readonly (readonly [name: string, owner: string, token: number, expiresAtMs: number])[];
   readonly tokens: number;
   readonly timers: ReturnType<TimerBook["dump"]>;
+  /** Absent in snapshots of old: then it begins anew. */
+  readonly timeMs?: number;
 };
 
 /**
@@ -35,10 +37,28 @@ export class Replica {
   #timers = new TimerBook();
   /** One counter for the tokens of all leases: none goes back, though leases are forgotten. */
   #tokens = 0;
+  #timeMs = 0;
+  #chars = 0;
 
-  /** Applies a command that was appended at an instant. Tells what came of it; `wrote` is called for each collection that changed. */
+  /** What time it is here: the latest instant at which something was appended. Whether a lease is over goes by it, for all the same. */
+  get timeMs(): number {
+    return this.#timeMs;
+  }
+
+  /** Characters of all documents. */
+  get chars(): number {
+    return this.#chars;
+  }
+
+  /** Something was appended at an instant. */
+  passed(atMs: number): void {
+    this.#timeMs = Math.max(this.#timeMs, atMs);
+  }
+
+  /** Applies a command. Tells what came of it; `wrote` is called for each collection that changed. */
   // oxlint-disable-next-line typescript/consistent-return -- each kind has its case
-  apply(command: Command, atMs: number, wrote: (collection: string) => void): Result {
+  apply(command: Command, wrote: (collection: string) => void): Result {
+    const atMs = this.#timeMs;
     switch (command.op) {
       case "write":
         return this.#write(command, wrote);
@@ -80,6 +100,14 @@ export class Replica {
     return this.#timers;
   }
 
+  /** Whether a write has documents or timers that are not there yet. */
+  adds({ documents, timers }: Extract<Command, { op: "write" }>): boolean {
+    return (
+      documents.some(({ collection, key, value }) => value !== null && !this.get(collection, key)) ||
+      timers.some(({ queue, key, dueAtMs }) => dueAtMs !== null && !this.#timers.find(queue, key))
+    );
+  }
+
   /** Why a write would be refused as things are. */
   conflictOf({
     fences,
@@ -108,19 +136,22 @@ export class Replica {
     const leases = [...this.#leases].map(
       ([name, { owner, token, expiresAtMs }]) => [name, owner, token, expiresAtMs] as const,
     );
-    return JSON.stringify({ documents, leases, tokens: this.#tokens, timers: this.#timers.dump() } satisfies Dump);
+    const { tokens, timeMs } = { tokens: this.#tokens, timeMs: this.#timeMs };
+    return JSON.stringify({ documents, leases, tokens, timers: this.#timers.dump(), timeMs } satisfies Dump);
   }
 
   static restore(text: string): Replica {
-    const { documents, leases, tokens, timers } = JSON.parse(text) as Dump;
+    const { documents, leases, tokens, timers, timeMs = 0 } = JSON.parse(text) as Dump;
     const replica = new Replica();
     replica.#tokens = tokens;
+    replica.#timeMs = timeMs;
     replica.#timers = TimerBook.restore(timers);
     for (const [collection, all] of Object.entries(documents))
       replica.#collections.set(
         collection,
         new Map(all.map(([key, version, value]) => [key, Object.freeze({ key, version, value })])),
       );
+    for (const all of replica.#collections.values()) for (const document of all.values()) replica.#chars += charsOf(document); // prettier-ignore
     for (const [name, owner, token, expiresAtMs] of leases) replica.#leases.set(name, { owner, token, expiresAtMs });
     return replica;
   }
@@ -142,13 +173,15 @@ export class Replica {
 
   #set(collection: string, key: string, value: string | null): void {
     let all = this.#collections.get(collection);
+    const before = all?.get(key);
+    this.#chars += (value === null ? 0 : charsOf({ key, value })) - (before ? charsOf(before) : 0);
     if (value === null) {
       all?.delete(key);
       if (all?.size === 0) this.#collections.delete(collection);
       return;
     }
     if (!all) this.#collections.set(collection, (all = new Map()));
-    all.set(key, Object.freeze({ key, version: (all.get(key)?.version ?? 0) + 1, value }));
+    all.set(key, Object.freeze({ key, version: (before?.version ?? 0) + 1, value }));
   }
 
   #acquire({ name, owner, ttlMs }: LeaseRequest, atMs: number): Lease | undefined {
@@ -177,6 +210,9 @@ export class Replica {
     return data?.owner === owner && data.token === token ? data : undefined;
   }
 }
+
+/** With something for what stands around it in a snapshot. */
+const charsOf = ({ key, value }: Pick<Document, "key" | "value">): number => key.length + value.length + 32;
 
 const leaseOf = (name: string, { owner, token, expiresAtMs }: LeaseData): Lease =>
   Object.freeze({ name, owner, token, expiresAtMs });

@@ -1,7 +1,5 @@
 import type { SnapshotPart } from "./command.ts";
 
-/** So many commands after a snapshot whoever writes the next one makes a new one, and forgets what lies before it. */
-export const commandsPerSnapshot = 2000;
 const partCharsMax = 256 * 1024;
 
 /** Cuts a dump into parts, each of which fits into an event. */
@@ -14,18 +12,27 @@ export function partsOf(id: string, at: number, v: number, dump: string, bytesMa
   })); // prettier-ignore
 }
 
+/** A whole snapshot: what the commands up to `at` came to. */
+export interface Snapshot {
+  readonly at: number;
+  readonly bytes: number;
+  readonly dump: string;
+}
+
 /** Puts the parts of snapshots together. */
 export class Snapshots {
-  readonly #open = new Map<string, Map<number, string>>();
+  readonly #open = new Map<string, { readonly texts: Map<number, string>; bytes: number }>();
 
-  /** The dump and its place, once all of its parts are there. */
-  add({ snapshot, at, part, parts, text }: SnapshotPart): { readonly at: number; readonly dump: string } | undefined {
+  /** The snapshot, once all of its parts are there; each came in an event of so many bytes. */
+  add({ snapshot, at, part, parts, text }: SnapshotPart, bytes: number): Snapshot | undefined {
     let found = this.#open.get(snapshot);
-    if (!found) this.#open.set(snapshot, (found = new Map()));
-    found.set(part, text);
-    if (found.size < parts) return undefined;
+    if (!found) this.#open.set(snapshot, (found = { texts: new Map(), bytes: 0 }));
+    found.texts.set(part, text);
+    found.bytes += bytes;
+    const { texts } = found;
+    if (texts.size < parts) return undefined;
     this.#open.delete(snapshot);
-    return { at, dump: Array.from({ length: parts }, (_, index) => found.get(index)).join("") };
+    return { at, bytes: found.bytes, dump: Array.from({ length: parts }, (_, index) => texts.get(index)).join("") };
   }
 
   clear(): void {

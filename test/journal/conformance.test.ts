@@ -1,12 +1,13 @@
 // The suites on a journal over a broker that carries topics and nothing else: state, timers, leases and transactions are the journal's.
 import test from "node:test";
 
-import { openKafka, openMemory, openNats, openRedis } from "../../scripts/conformance/engines.ts";
+import { openKafka, openMemory, openNats, openRabbitmq, openRedis } from "../../scripts/conformance/engines.ts";
 import { type Open, type Opened, runSuites, suites } from "../../src/conformance/index.ts";
 import { journaledEngine } from "../../src/journal/journaled.ts";
 import type { Engine } from "../../src/ports/engine.ts";
 import { withoutKafka } from "../engines/kafka/support.ts";
 import { withoutNats } from "../engines/nats/support.ts";
+import { withoutRabbitmq } from "../engines/rabbitmq/support.ts";
 import { withoutRedis } from "../engines/redis/support.ts";
 import { topicsOnly } from "./broker.ts";
 
@@ -78,3 +79,5 @@ if (withoutRedis) test("a journal on Redis", { skip: withoutRedis }, () => undef
 else suitesOn("Redis", openRedis, quick);
 if (withoutKafka) test("a journal on Kafka", { skip: withoutKafka }, () => undefined);
 else suitesOn("Kafka", openKafka, quick);
+if (withoutRabbitmq) test("a journal on RabbitMQ", { skip: withoutRabbitmq }, () => undefined);
+else suitesOn("RabbitMQ", openRabbitmq, quick);

@@ -8,6 +8,7 @@ import { tidings } from "tidings";
 import { serviceUrl } from "../../scripts/services/url.ts";
 import * as kafka from "../engines/kafka/support.ts";
 import * as nats from "../engines/nats/support.ts";
+import * as rabbitmq from "../engines/rabbitmq/support.ts";
 import * as redis from "../engines/redis/support.ts";
 import { afterwards } from "../lib/afterwards.ts";
 import { Happened, things } from "./listed.ts";
@@ -91,5 +92,9 @@ describe("members on a broker without a store, two of them, one killed after the
 
   it("handle every event of Kafka, those of a key in order", { skip: kafka.withoutKafka }, async (t) => {
     await killedMembers(t, `${serviceUrl("kafka")}?durability=weak&prefix=${kafka.prefixFor(t)}`);
+  });
+
+  it("handle every event of RabbitMQ, those of a key in order", { skip: rabbitmq.withoutRabbitmq }, async (t) => {
+    await killedMembers(t, `${serviceUrl("rabbitmq")}?durability=weak&prefix=${rabbitmq.prefixFor(t)}`);
   });
 });
