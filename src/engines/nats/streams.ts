@@ -33,9 +33,13 @@ export async function makeStream(api: Api, settings: Settings, name: string, sub
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     if (error.errCode === 10074 || error.errCode === 10005) throw alone(settings, error);
-    // In use with other settings: made by a member with other options, or changed by an operator.
-    if (error.errCode !== 10058) throw error;
-    await checkStream(api, settings, name);
+    // In use with other settings: made by a member with other options, or changed by an operator. While another member makes it, the
+    // server may say that subjects overlap, which it says of a stream of somebody else's as well.
+    if (error.errCode !== 10058 && error.errCode !== 10065) throw error;
+    const refused = error;
+    await checkStream(api, settings, name).catch((why: unknown) => {
+      throw isAbsent(why) ? refused : why;
+    });
   }
 }
 
