@@ -25,7 +25,7 @@ export interface StoredRecord extends EventRecord {
   readonly partition: number;
   /** Place in the partition; rises, may have gaps. The first event of a partition is at 0. */
   readonly position: number;
-  /** When the engine appended it, milliseconds since 1970 UTC by the engine's clock. */
+  /** When the engine appended it, milliseconds since 1970 UTC by the engine's clock (see `appendTimes` of the capabilities). */
   readonly appendedAtMs: number;
 }
 

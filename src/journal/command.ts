@@ -34,9 +34,15 @@ export interface SnapshotPart {
   readonly text: string;
 }
 
+/** Who wrote a command, and the number that it has among theirs: what comes behind a higher one was there before, or came late. */
+export interface Written {
+  readonly by: string;
+  readonly n: number;
+}
+
 /** A command as an event. `id` tells whoever wrote it that it is applied. */
-export function recordOfCommand(id: string, command: Command, timeMs: number): EventRecord {
-  return recordOf(id, commandType, { v: formatVersion, command }, timeMs);
+export function recordOfCommand(id: string, { by, n }: Written, command: Command, timeMs: number): EventRecord {
+  return recordOf(id, commandType, { v: formatVersion, by, n, command }, timeMs);
 }
 
 export function recordOfPart(id: string, part: SnapshotPart, timeMs: number): EventRecord {
@@ -47,12 +53,17 @@ function recordOf(id: string, type: string, data: unknown, timeMs: number): Even
   return { id, source, type, timeMs, key: null, attributes: undefined, data: JSON.stringify(data) };
 }
 
-/** What an event of the journal says; undefined when somebody else has put it there. */
-export function readEntry(
-  record: StoredRecord,
-): { readonly v: number; readonly command?: Command; readonly part?: SnapshotPart } | undefined {
+/** What an event of the journal says; of a command, who wrote it. */
+export interface Entry extends Partial<Written> {
+  readonly v: number;
+  readonly command?: Command;
+  readonly part?: SnapshotPart;
+}
+
+/** Undefined when somebody else has put it there. */
+export function readEntry(record: StoredRecord): Entry | undefined {
   if (record.source !== source || typeof record.data !== "string") return undefined;
-  if (record.type === commandType) return JSON.parse(record.data) as { v: number; command: Command };
+  if (record.type === commandType) return JSON.parse(record.data) as Entry;
   if (record.type !== snapshotType) return undefined;
   const part = JSON.parse(record.data) as SnapshotPart;
   return { v: part.v, part };

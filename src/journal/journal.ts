@@ -58,8 +58,11 @@ export class Journal {
   #reading: Promise<void> | undefined;
   #looking: Promise<void> | undefined;
   #lookingNext: Promise<void> | undefined;
-  /** What the broker's clock said last, and when that was heard of. */
-  #heard = { atMs: 0, monotonicMs: 0 };
+  /** What time it was in the journal last, what its entry said of itself, and when that was heard of. */
+  #heard = { atMs: 0, saidMs: 0, monotonicMs: 0 };
+  /** What others know this member's clock by. */
+  readonly #by: string;
+  #written = 0;
   /** Whether something of our own was read back. */
   #spoke = false;
   #madeRoomAtMs = Number.NEGATIVE_INFINITY;
@@ -72,6 +75,7 @@ export class Journal {
 
   constructor(options: JournalOptions) {
     this.#options = options;
+    this.#by = options.platform.ids.next();
   }
 
   get replica(): Replica {
@@ -108,7 +112,7 @@ export class Journal {
         this.#pending.delete(id);
         reject(error);
       };
-      const record = recordOfCommand(id, command, platform.clock.now());
+      const record = recordOfCommand(id, { by: this.#by, n: (this.#written += 1) }, command, platform.clock.now());
       broker.topics.publish([entryOf(record)]).then(([appended]) => {
         this.#readTo((appended?.position ?? 0) + 1).catch(fail);
       }, fail);
@@ -153,8 +157,9 @@ export class Journal {
   nowMs(): number {
     const { clock } = this.#options.platform;
     // What was read and is not our own may be old.
-    if (!this.#spoke) return clock.now();
-    return this.#heard.atMs + (clock.monotonic() - this.#heard.monotonicMs);
+    const { atMs, saidMs } = this.#heard;
+    if (!this.#spoke) return this.#ownClocks ? atMs + Math.max(0, clock.now() - saidMs) : clock.now();
+    return atMs + (clock.monotonic() - this.#heard.monotonicMs);
   }
 
   watch(collection: string, listener: () => void): () => void {
@@ -282,7 +287,7 @@ export class Journal {
     this.#snapshots.clear();
     this.#growth.clear();
     this.#replica = found ? Replica.restore(found.dump) : new Replica();
-    this.#heard = { atMs: this.#replica.timeMs, monotonicMs: clock.monotonic() };
+    this.#heard = { atMs: this.#replica.timeMs, saidMs: this.#replica.timeMs, monotonicMs: clock.monotonic() };
     this.#next = found ? found.at + 1 : 0;
     // Whoever was away for so long cannot know what became of what it had written.
     for (const { reject } of this.#pending.values()) reject(unknownError());
@@ -324,13 +329,19 @@ export class Journal {
     const entry = readEntry(record);
     const due = this.#growth.read(record.position, bytes, entry?.command !== undefined);
     if (!entry) return;
-    if (record.appendedAtMs > this.#heard.atMs)
-      this.#heard = { atMs: record.appendedAtMs, monotonicMs: clock.monotonic() };
-    this.#replica.passed(record.appendedAtMs);
+    if (!this.#ownClocks) this.#replica.passed(record.appendedAtMs);
+    else if (entry.by !== undefined) this.#replica.passedAt(entry.by, record.appendedAtMs);
+    if (this.#replica.timeMs > this.#heard.atMs)
+      this.#heard = { atMs: this.#replica.timeMs, saidMs: record.appendedAtMs, monotonicMs: clock.monotonic() };
     if (entry.v > formatVersion) throw (this.#broken = newerError(this.#options.broker));
     const whole = entry.part && this.#snapshots.add(entry.part, bytes);
     if (whole) this.#growth.snapshot(whole.at, whole.bytes);
     if (!entry.command) return;
+    const { by, n } = entry;
+    if (by !== undefined && n !== undefined && !this.#replica.isNew({ by, n })) {
+      this.#pending.get(record.id)?.reject(unknownError());
+      return void this.#pending.delete(record.id);
+    }
     const result = this.#replica.apply(entry.command, (collection) => this.#touch(collection));
     const pending = this.#pending.get(record.id);
     if (!pending) return;
@@ -338,6 +349,11 @@ export class Journal {
     this.#spoke = true;
     pending.resolve(result);
     if (due) this.#snapshot(record.position);
+  }
+
+  /** Whether times in the journal are by the clock of each member. */
+  get #ownClocks(): boolean {
+    return this.#options.broker.capabilities.appendTimes === "publisher";
   }
 
   /** Leaves a snapshot of what all up to that position has come to. A failure is no matter: another one will. */

@@ -1,7 +1,7 @@
 import type { Lease, LeaseRequest } from "../ports/leases.ts";
 import type { Document, Scan } from "../ports/state.ts";
 import type { Check, Conflict, Fence, Outcome } from "../ports/transaction.ts";
-import type { Command } from "./command.ts";
+import type { Command, Written } from "./command.ts";
 import { TimerBook } from "./timer-book.ts";
 
 /** What a command came to: the outcome of a write, or the leases by request. */
@@ -17,6 +17,16 @@ interface LeaseData {
 /** Nobody comes back to a lease that expired a day ago. */
 const forgottenAfterMs = 24 * 60 * 60 * 1000;
 const leasesMax = 1000;
+/** So many members are known, those that have written last. */
+const membersMax = 1000;
+/** A clock that differs by so much is wrong, was set, or stood still; or nobody was there for as long. */
+const farMs = 30_000;
+
+/** What is known of a member: the number of its last command, and what must be added to its clock for the time here. */
+interface Member {
+  readonly n: number;
+  readonly aheadMs?: number;
+}
 
 type Dump = {
   readonly documents: Readonly<Record<string, readonly (readonly [key: string, version: number, value: string])[]>>;
@@ -25,6 +35,7 @@ type Dump = {
   readonly timers: ReturnType<TimerBook["dump"]>;
   /** Absent in snapshots of old: then it begins anew. */
   readonly timeMs?: number;
+  readonly members?: readonly (readonly [by: string, member: Member])[];
 };
 
 /**
@@ -38,9 +49,11 @@ export class Replica {
   /** One counter for the tokens of all leases: none goes back, though leases are forgotten. */
   #tokens = 0;
   #timeMs = 0;
+  /** Those that have written last at the end. */
+  readonly #members = new Map<string, Member>();
   #chars = 0;
 
-  /** What time it is here: the latest instant at which something was appended. Whether a lease is over goes by it, for all the same. */
+  /** What time it is here. Whether a lease is over goes by it, for all the same. */
   get timeMs(): number {
     return this.#timeMs;
   }
@@ -50,9 +63,35 @@ export class Replica {
     return this.#chars;
   }
 
-  /** Something was appended at an instant. */
+  /** Something was appended at an instant, by a clock that all share. */
   passed(atMs: number): void {
     this.#timeMs = Math.max(this.#timeMs, atMs);
+  }
+
+  /**
+   * Something was appended at an instant by a member's own clock. One that is far off counts by how far it goes only, not by what it
+   * says: the leases of a member that is an hour ahead, and all others, would last for an hour once it is gone.
+   */
+  passedAt(by: string, atMs: number): void {
+    const { n = 0, aheadMs = 0 } = this.#members.get(by) ?? {};
+    const told = atMs + aheadMs;
+    if (this.#timeMs === 0 || Math.abs(told - this.#timeMs) <= farMs) return this.passed(told);
+    this.#note(by, { n, aheadMs: this.#timeMs - atMs });
+  }
+
+  /** Takes note of a command of a member. False when it is there already, or came behind one that was written later: then it counts for nobody. */
+  isNew({ by, n }: Written): boolean {
+    const member = this.#members.get(by);
+    if (member && n <= member.n) return false;
+    this.#note(by, { ...member, n });
+    return true;
+  }
+
+  #note(by: string, member: Member): void {
+    this.#members.delete(by);
+    this.#members.set(by, member);
+    if (this.#members.size <= membersMax) return;
+    for (const [oldest] of this.#members) return void this.#members.delete(oldest);
   }
 
   /** Applies a command. Tells what came of it; `wrote` is called for each collection that changed. */
@@ -136,15 +175,16 @@ export class Replica {
     const leases = [...this.#leases].map(
       ([name, { owner, token, expiresAtMs }]) => [name, owner, token, expiresAtMs] as const,
     );
-    const { tokens, timeMs } = { tokens: this.#tokens, timeMs: this.#timeMs };
-    return JSON.stringify({ documents, leases, tokens, timers: this.#timers.dump(), timeMs } satisfies Dump);
+    const dump: Dump = { documents, leases, tokens: this.#tokens, timers: this.#timers.dump(), timeMs: this.#timeMs, members: [...this.#members] }; // prettier-ignore
+    return JSON.stringify(dump);
   }
 
   static restore(text: string): Replica {
-    const { documents, leases, tokens, timers, timeMs = 0 } = JSON.parse(text) as Dump;
+    const { documents, leases, tokens, timers, timeMs = 0, members = [] } = JSON.parse(text) as Dump;
     const replica = new Replica();
     replica.#tokens = tokens;
     replica.#timeMs = timeMs;
+    for (const [by, member] of members) replica.#members.set(by, member);
     replica.#timers = TimerBook.restore(timers);
     for (const [collection, all] of Object.entries(documents))
       replica.#collections.set(

@@ -23,6 +23,8 @@ export interface Capabilities {
   readonly retentionBySize: boolean;
   /** Whether a topic can be declared with a bound that the engine keeps by itself (`TopicSpec.bytesKept`). */
   readonly boundedTopics: boolean;
+  /** By whose clock `appendedAtMs` goes: one that all publishers share, or the one of each publisher. */
+  readonly appendTimes: "engine" | "publisher";
   /** Whether the engine verifies a checksum of every record it reads. */
   readonly checksums: boolean;
   /** Whether the engine assigns partitions to members itself; otherwise leases do. */

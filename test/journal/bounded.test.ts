@@ -6,6 +6,7 @@ import { hasCode } from "tidings";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
 import { journalTopic, snapshotType } from "../../src/journal/command.ts";
 import { journaledEngine } from "../../src/journal/journaled.ts";
+import { Replica } from "../../src/journal/replica.ts";
 import { systemPlatform } from "../../src/platform/system.ts";
 import type { Engine } from "../../src/ports/engine.ts";
 import { until } from "../engines/nats/support.ts";
@@ -28,6 +29,37 @@ async function opened(refuses?: (type: string) => boolean) {
   };
   return { world, broker, open, entries };
 }
+
+describe("the time of a journal", () => {
+  it("goes on as the clocks of its members do, whatever these say, and is the same at who came later", () => {
+    const [all, half] = [new Replica(), new Replica()];
+    const told = (replica: Replica, by: string, atMs: number): number => {
+      replica.passedAt(by, atMs);
+      return replica.timeMs;
+    };
+    assert.equal(told(all, "one", 1_000_000), 1_000_000);
+    assert.equal(told(all, "ahead", 9_000_000), 1_000_000);
+    assert.equal(told(all, "one", 1_000_500), 1_000_500);
+    assert.equal(told(all, "ahead", 9_000_700), 1_000_700);
+    assert.equal(told(all, "one", 1_000_600), 1_000_700);
+    const later = Replica.restore(all.dump());
+    for (const replica of [all, later]) {
+      assert.equal(told(replica, "behind", 5), 1_000_700);
+      // One that was set, or has slept, goes on from here.
+      assert.equal(told(replica, "ahead", 19_000_000), 1_000_700);
+      assert.equal(told(replica, "ahead", 19_000_100), 1_000_800);
+      assert.equal(told(replica, "behind", 205), 1_000_900);
+      // One that is right is taken at its word from the first.
+      assert.equal(told(replica, "another", 1_002_000), 1_002_000);
+    }
+    assert.equal(later.dump(), all.dump());
+    assert.deepEqual([later.isNew({ by: "one", n: 2 }), later.isNew({ by: "one", n: 2 }), later.isNew({ by: "one", n: 1 })], [true, false, false]); // prettier-ignore
+    assert.equal(Replica.restore(later.dump()).isNew({ by: "one", n: 2 }), false);
+    half.passed(10);
+    half.passed(5);
+    assert.equal(half.timeMs, 10);
+  });
+});
 
 describe("a journal on a broker that removes its front by itself", () => {
   it("leaves snapshots by what was written, also long before there were many commands", async () => {

@@ -80,6 +80,28 @@ describe("a journal", () => {
     await Promise.all([one, broker].map((engine) => engine.close()));
   });
 
+  it("takes a command once that stands there twice, also behind others and behind a snapshot", async () => {
+    const { broker, open } = await opened();
+    const [one, other] = [await open(), await open()];
+    await write(one, "key", "1");
+    const { records } = await broker.topics.read(journalTopic, 0, 0, { events: 1, bytes: 1 });
+    const { id: _, ...record } = records[0]!;
+    const again = (id: string) =>
+      broker.topics.publish([{ topic: journalTopic, partition: 0, record: { ...record, id } }]);
+    await again("at once");
+    await write(other, "key", "2");
+    await again("behind another");
+    assert.equal((await other.state!.get("c", ["key"]))[0]?.value, "2");
+    for (let n = 0; n < 2100; n++) await write(other, "more", `${n}`);
+    await again("behind a snapshot");
+    for (const engine of [one, other, await open()]) {
+      const [document] = await engine.state!.get("c", ["key"]);
+      assert.deepEqual([document?.value, document?.version], ["2", 2]);
+      await engine.close();
+    }
+    await broker.close();
+  });
+
   it("tells nobody of itself among the topics", async () => {
     const { broker, open } = await opened();
     const one = await open();

@@ -3,6 +3,9 @@ import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import { hasCode } from "tidings";
 
+import { serviceUrl } from "../../scripts/services/url.ts";
+import { movablePlatform } from "../../src/conformance/index.ts";
+import { rabbitmq } from "../../src/engines/rabbitmq/index.ts";
 import { journalTopic } from "../../src/journal/command.ts";
 import { journaledEngine } from "../../src/journal/journaled.ts";
 import type { Engine } from "../../src/ports/engine.ts";
@@ -89,6 +92,24 @@ describe("a journal in a stream that the server cuts", { skip: withoutRabbitmq }
     const three = await member();
     assert.deepEqual(await all(three), await all(one));
     assert.equal((await three.state!.get("c", ["mine"]))[0]?.value, "1");
+  });
+
+  it("has the leases of a member whose clock is an hour ahead end when it is gone", async (t) => {
+    const prefix = prefixFor(t);
+    const ahead = movablePlatform();
+    ahead.jump(3_600_000);
+    const brokers = [await open(t, { prefix }), await rabbitmq({ url: serviceUrl("rabbitmq"), prefix, durability: "weak" }).open({ platform: ahead })]; // prettier-ignore
+    const [right, wrong] = brokers.map((broker, n) => journaledEngine(broker, n === 0 ? platform : ahead));
+    for (const engine of [right, wrong]) afterwards(t, () => engine!.close());
+    const ask = (engine: Engine | undefined, owner: string) =>
+      engine!.leases!.acquire([{ name: "lease", owner, ttlMs: 1500 }]).then(([lease]) => lease);
+    assert.ok(await ask(right, "right"));
+    assert.equal(await ask(wrong, "wrong"), undefined);
+    await until("the other one has it", () => ask(wrong, "wrong").then(Boolean));
+    assert.equal(await ask(right, "right"), undefined);
+    await until("it is back", () => ask(right, "right").then(Boolean));
+    assert.deepEqual((await right!.leases!.list("")).map(({ owner }) => owner), ["right"]); // prettier-ignore
+    assert.deepEqual((await wrong!.leases!.list("")).map(({ owner }) => owner), ["right"]); // prettier-ignore
   });
 
   it("is kept whatever the address says of the age and the size of streams", async (t) => {

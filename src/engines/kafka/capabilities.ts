@@ -19,6 +19,7 @@ export function kafkaCapabilities({ durability }: Pick<Settings, "durability">, 
     // What a partition holds is not to be had: the sizes that brokers tell count what is removed until its segment goes.
     retentionBySize: false,
     boundedTopics: false,
+    appendTimes: "engine",
     checksums: true,
     nativeGroups: false,
     eventBytesMax: Math.max(1, batchBytesMax - headerRoom),

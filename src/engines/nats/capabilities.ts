@@ -18,6 +18,7 @@ export function natsCapabilities({ durability }: Pick<Settings, "durability">, m
     retentionByAge: true,
     retentionBySize: true,
     boundedTopics: false,
+    appendTimes: "engine",
     checksums: true,
     nativeGroups: false,
     eventBytesMax: messageBytesMax - headerRoom,

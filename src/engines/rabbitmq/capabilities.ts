@@ -16,6 +16,7 @@ export function rabbitmqCapabilities({ durability, eventBytesMax }: Settings): C
     retentionByAge: false,
     retentionBySize: false,
     boundedTopics: true,
+    appendTimes: "publisher",
     checksums: true,
     nativeGroups: false,
     eventBytesMax,

@@ -13,6 +13,7 @@ export const sqliteCapabilities: Capabilities = Object.freeze({
   retentionByAge: true,
   retentionBySize: true,
   boundedTopics: false,
+  appendTimes: "engine",
   checksums: true,
   nativeGroups: false,
   eventBytesMax: 16 * 1024 * 1024,
