@@ -8,6 +8,7 @@ import type { TopicEntry, Topics } from "../ports/topics.ts";
 import type { Outcome, Transaction } from "../ports/transaction.ts";
 import { type Command, journalTopic } from "./command.ts";
 import { Journal } from "./journal.ts";
+import { Patience } from "./patience.ts";
 
 /**
  * Makes an engine of a broker that keeps the affairs of its subscriptions in a journal on itself: positions, pauses, claims, leases.
@@ -18,6 +19,7 @@ import { Journal } from "./journal.ts";
 export function journaledEngine(broker: Engine, platform: Platform): Engine {
   requireJournal(broker);
   const journal = new Journal({ broker, platform });
+  const patience = new Patience(platform.clock);
   return {
     name: broker.name,
     address: broker.address,
@@ -26,11 +28,12 @@ export function journaledEngine(broker: Engine, platform: Platform): Engine {
     state: stateOf(journal),
     timers: timersOf(journal),
     leases: leasesOf(journal),
-    transact: transactOf(journal, broker),
+    transact: transactOf(journal, broker, patience),
     info: async () => ({ ...(await broker.info()), store: "a journal on the broker" }),
     verify: (options) => broker.verify(options),
     trouble: () => journal.trouble() ?? broker.trouble(),
     async close() {
+      patience.flush();
       await journal.close();
       await broker.close();
     },
@@ -116,7 +119,7 @@ function timersOf(journal: Journal): Timers {
 
 type Write = Extract<Command, { op: "write" }>;
 
-function transactOf(journal: Journal, broker: Engine): NonNullable<Engine["transact"]> {
+function transactOf(journal: Journal, broker: Engine, patience: Patience): NonNullable<Engine["transact"]> {
   /** While a transaction publishes, those that were called after it wait. */
   let turn: Promise<unknown> | undefined;
   /** Publishes if the write would be made; the write may still be refused, or its answer be lost, and then the events are there all the same. */
@@ -141,13 +144,14 @@ function transactOf(journal: Journal, broker: Engine): NonNullable<Engine["trans
     turn = mine;
     return result;
   };
-  const submit = (write: Write): Promise<Outcome> => journal.submit(write) as Promise<Outcome>;
+  const submit = (write: Write, patient = false): Promise<Outcome> =>
+    patience.do(() => journal.submit(write) as Promise<Outcome>, patient);
   return async (transaction) => {
-    const { publish: entries = [], sql = [] } = transaction;
+    const { publish: entries = [], sql = [], patient } = transaction;
     if (sql.length > 0) throw noSql(broker);
     // What the caller does to its objects after the call changes nothing.
     const write = structuredClone(writeOf(transaction));
-    if (entries.length === 0) return turn ? turn.then(() => submit(write)) : submit(write);
+    if (entries.length === 0) return turn ? turn.then(() => submit(write, patient)) : submit(write, patient);
     const sent: { write?: Promise<Outcome> } = {};
     const published = await after(async () => {
       const outcome = await publish(entries, write);
