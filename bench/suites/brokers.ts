@@ -45,7 +45,7 @@ export const brokers: readonly Measurement[] = [
   onBroker({
     name: "rabbitmq",
     server: "rabbitmq",
-    withoutStore: false,
+    withoutStore: true,
     raw: "raw-rabbitmq",
     durability: "confirmed: streams, written and not synced, one server",
     rawDoes:

@@ -135,7 +135,7 @@ async function begin({ options, platform, log }: RunOptions, parts: Beginning): 
     }
     await admission.start();
     await Promise.all(subscriptions.map((subscription) => subscription.start()));
-    await signals.look();
+    if (subscriptions.length > 0) await signals.look();
   } catch (error) {
     signals.stop();
     await drain(subscriptions, platform, log, options.drainTimeoutMs ?? 30_000);

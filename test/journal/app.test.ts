@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { hasCode, service, type ServiceOptions } from "tidings";
+import { hasCode, service, type ServiceOptions, tidings } from "tidings";
 
+import { silentLogger } from "../../src/delivery/log.ts";
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
 import { virtualPlatform } from "../../src/platform/virtual.ts";
-import { bench, drive, Happened } from "../delivery/support.ts";
+import { bench, drive, Happened, things } from "../delivery/support.ts";
 import { brokersOn } from "./broker.ts";
 
 const allowed: ServiceOptions = { from: "start", guarantee: "at-least-once", onFailure: "blockPartition" };
@@ -129,5 +130,20 @@ describe("services on a broker without a store", () => {
       [true, true],
     );
     await drive(platform.clock, one.app.stop());
+  });
+});
+
+describe("an application that only publishes", () => {
+  it("needs no store on a broker, and logs no fault", async () => {
+    const platform = virtualPlatform();
+    const faults: string[] = [];
+    const note = (_fields: object, message: string): void => void faults.push(message);
+    const logger = { ...silentLogger, warn: note, error: note };
+    const app = tidings({ name: "web", topics: [things], engine: brokersOn(memoryWorld()), platform, logger });
+    await drive(platform.clock, app.start());
+    await drive(platform.clock, app.publish(Happened, { key: "a", n: 1 }));
+    await platform.clock.advance(10_000);
+    await drive(platform.clock, app.stop());
+    assert.deepEqual(faults, []);
   });
 });

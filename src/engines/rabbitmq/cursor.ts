@@ -1,7 +1,7 @@
 import type { ConsumeMessage } from "amqplib";
 import type { ReadLimits } from "../../ports/topics.ts";
 import { unreachable } from "./failure.ts";
-import { Feed } from "./feed.ts";
+import { aheadOf, Feed, type Taker } from "./feed.ts";
 import type { Link } from "./link.ts";
 import type { Settings } from "./options.ts";
 
@@ -165,17 +165,16 @@ export class Cursor<Entry> {
   }
 
   #begin(): Promise<Feed> {
-    const { link, queue } = this.#parts;
-    return link.ask((model) =>
-      Feed.open(model, queue, this.next, {
-        delivered: (message, offset) => this.#delivered(message, offset),
-        lost: (error) => {
-          this.#failure = error;
-          this.#broken = true;
-          this.#wake?.();
-        },
-      }),
-    );
+    const { link, queue, settings } = this.#parts;
+    const taker: Taker = {
+      delivered: (message, offset) => this.#delivered(message, offset),
+      lost: (error) => {
+        this.#failure = error;
+        this.#broken = true;
+        this.#wake?.();
+      },
+    };
+    return link.ask((model) => Feed.open(model, queue, this.next, taker, aheadOf(settings)));
   }
 
   /** What stands before the first message that is there: gone by retention, or used by the server itself. */

@@ -1,5 +1,6 @@
 import type { Channel, ChannelModel, ConsumeMessage, Message } from "amqplib";
 import { dropChannel, openChannel } from "./client.ts";
+import type { Settings } from "./options.ts";
 
 /** Where a consumer of a stream begins. */
 export type From = number | "first" | "last" | "next" | { readonly timeMs: number };
@@ -11,8 +12,12 @@ export interface Taker {
   lost(error: Error | undefined): void;
 }
 
-/** How many messages may be on their way to a consumer. */
-export const prefetch = 64;
+/** How many messages may be on their way to a consumer, and what they may come to where all are as large as can be, in bytes. */
+const ahead = { min: 64, max: 512, bytesMax: 256 * 1024 * 1024 };
+
+/** How many messages may be on their way to a consumer that reads all: many are cheaper for the server. */
+export const aheadOf = ({ eventBytesMax }: Settings): number =>
+  Math.min(ahead.max, Math.max(ahead.min, Math.floor(ahead.bytesMax / eventBytesMax)));
 
 /** A consumer of one stream, on a channel of its own. */
 export class Feed {
@@ -35,12 +40,24 @@ export class Feed {
   }
 
   /** Begins to read a stream. */
-  static async open(model: ChannelModel, queue: string, from: From, taker: Taker): Promise<Feed> {
-    return Feed.on(await openChannel(model), queue, from, taker);
+  static async open(
+    model: ChannelModel,
+    queue: string,
+    from: From,
+    taker: Taker,
+    prefetch: number = ahead.min,
+  ): Promise<Feed> {
+    return Feed.on(await openChannel(model), queue, from, taker, prefetch);
   }
 
   /** The same on a channel that is there already, which is the consumer's from now on. */
-  static async on(channel: Channel, queue: string, from: From, taker: Taker): Promise<Feed> {
+  static async on(
+    channel: Channel,
+    queue: string,
+    from: From,
+    taker: Taker,
+    prefetch: number = ahead.min,
+  ): Promise<Feed> {
     const feed = new Feed(channel, queue, taker);
     await channel.prefetch(prefetch);
     await channel.consume(queue, (message) => feed.#delivered(message), offsetArguments(from));

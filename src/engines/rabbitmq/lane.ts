@@ -5,7 +5,7 @@ import { unknownOutcome } from "../broker/rejections.ts";
 import type { Item } from "./item.ts";
 import { dropChannel, openConfirmChannel } from "./client.ts";
 import { describeFailure, failureKind, gone, toTidingsError } from "./failure.ts";
-import { Feed, headerOf } from "./feed.ts";
+import { aheadOf, Feed, headerOf, type Taker } from "./feed.ts";
 import type { Line } from "./link.ts";
 import type { Settings } from "./options.ts";
 
@@ -122,10 +122,11 @@ export class Lane {
       // What is in flight may be there, behind the last that was seen; that one comes again and shows that reading works.
       this.#last ??= this.#host.known(this.queue);
       const from = this.#last ?? (this.#flight.length > 0 ? "first" : "last");
-      feed = await Feed.on(channel, this.queue, from, {
+      const taker: Taker = {
         delivered: (message, offset, by) => this.#delivered(message, offset, by),
         lost: () => this.#channel === made && this.#lost(),
-      });
+      };
+      feed = await Feed.on(channel, this.queue, from, taker, aheadOf(this.#host.settings));
       this.#feed = feed;
       do feed.more(1);
       while (await feed.settled());
