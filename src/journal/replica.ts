@@ -18,7 +18,7 @@ interface LeaseData {
 const forgottenAfterMs = 24 * 60 * 60 * 1000;
 const leasesMax = 1000;
 /** So many members are known, those that have written last. */
-const membersMax = 1000;
+const membersMax = 500;
 /** A clock that differs by so much is wrong, was set, or stood still; or nobody was there for as long. */
 const farMs = 30_000;
 
