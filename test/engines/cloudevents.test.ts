@@ -91,6 +91,8 @@ describe("the SDK of CloudEvents", () => {
     const engine = await declared(await nats.open(t, { prefix }));
     const client = await nats.client(t);
     const heard = client.subscribe(`${prefix}.t.orders.0`, { max: 1 });
+    // The server must know of it before another connection publishes.
+    await client.flush();
     await engine.topics.publish([ours]);
     for await (const message of heard) {
       const headers: Headers = {};
