@@ -4,7 +4,7 @@ import { Consumer } from "@platformatic/kafka";
 
 import type { EventRecord } from "../../../src/event/record.ts";
 import { afterwards } from "../../lib/afterwards.ts";
-import { admin, clientOptions, entry, numbers, open, prefixFor, producer, record, rejection, until, withoutKafka } from "./support.ts"; // prettier-ignore
+import { clientOptions, createTopic, entry, numbers, open, prefixFor, producer, record, rejection, until, withoutKafka } from "./support.ts"; // prettier-ignore
 
 const plenty = { events: 100, bytes: 1 << 20 };
 const topicName = "shop.orders";
@@ -257,7 +257,7 @@ describe("what others write to Kafka", { skip: withoutKafka }, () => {
     const prefix = prefixFor(t);
     const name = `${prefix}${topicName}`;
     const configs = Object.entries({ "cleanup.policy": "compact", "segment.ms": "50", "min.cleanable.dirty.ratio": "0.01", "max.compaction.lag.ms": "50", "segment.bytes": "1048576" }); // prettier-ignore
-    await admin(t).createTopics({ topics: [name], partitions: 1, replicas: 1, configs: configs.map(([key, value]) => ({ name: key, value })) }); // prettier-ignore
+    await createTopic(t, name, 1, configs.map(([key, value]) => ({ name: key, value }))); // prettier-ignore
     const engine = await open(t, { prefix });
     const publish = (n: number) => engine.topics.publish([entry(n, { topic: topicName, record: record(n, { key: "same" }) })]); // prettier-ignore
     for (let n = 0; n < 10; n++) await publish(n);

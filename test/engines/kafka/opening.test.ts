@@ -9,7 +9,18 @@ import { serviceUrl } from "../../../scripts/services/url.ts";
 import { kafka } from "../../../src/engines/kafka/index.ts";
 import { afterwards } from "../../lib/afterwards.ts";
 import { without } from "../../lib/machine.ts";
-import { admin, entry, numbers, open, ownServer, platform, prefixFor, rejection, withoutKafka } from "./support.ts";
+import {
+  admin,
+  createTopic,
+  entry,
+  numbers,
+  open,
+  ownServer,
+  platform,
+  prefixFor,
+  rejection,
+  withoutKafka,
+} from "./support.ts";
 
 const opening = (options: Partial<Parameters<typeof kafka>[0]> & { url: string }) =>
   rejection(kafka({ durability: "weak", ...options }).open({ platform }));
@@ -172,7 +183,7 @@ describe("a topic in Kafka", { skip: withoutKafka }, () => {
     const missing = await rejection(engine.topics.declare([{ name: "orders", partitions: 3 }]));
     assert.equal(missing.code, "TIDINGS_NOT_FOUND");
     assert.match(missing.message, /with 3 partitions/);
-    await admin(t).createTopics({ topics: [`${prefix}orders`], partitions: 3, replicas: 1 });
+    await createTopic(t, `${prefix}orders`, 3);
     await engine.topics.declare([{ name: "orders", partitions: 3 }]);
     await engine.topics.publish([entry(0)]);
     assert.deepEqual(await numbers(engine), [0]);
@@ -180,7 +191,7 @@ describe("a topic in Kafka", { skip: withoutKafka }, () => {
 
   it("that does not sync is refused where that was promised", async (t) => {
     const prefix = prefixFor(t);
-    await admin(t).createTopics({ topics: [`${prefix}orders`], partitions: 1, replicas: 1 });
+    await createTopic(t, `${prefix}orders`);
     const engine = await open(t, { prefix, durability: "disk" });
     const refused = await rejection(engine.topics.declare([{ name: "orders", partitions: 1 }]));
     assert.equal(refused.code, "TIDINGS_SERVER_UNSAFE");
@@ -193,7 +204,7 @@ describe("a topic in Kafka", { skip: withoutKafka }, () => {
     const prefix = prefixFor(t);
     const engine = await open(t, { prefix });
     const configs = [{ name: "max.message.bytes", value: "2000" }];
-    await admin(t).createTopics({ topics: [`${prefix}orders`], partitions: 1, replicas: 1, configs });
+    await createTopic(t, `${prefix}orders`, 1, configs);
     const large = entry(1, { record: { ...entry(1).record, data: JSON.stringify({ n: 1, x: "x".repeat(3000) }) } });
     const refused = await rejection(engine.topics.publish([entry(0), large]));
     assert.equal(refused.code, "TIDINGS_EVENT_TOO_LARGE");

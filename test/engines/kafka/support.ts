@@ -57,6 +57,18 @@ export function admin(t: TestContext, url?: string): Admin {
   return made;
 }
 
+/** Makes a topic as others do, and waits until the broker knows of it: a little after the controller has said so. */
+export async function createTopic(
+  t: TestContext,
+  name: string,
+  partitions = 1,
+  configs: { name: string; value: string }[] = [],
+): Promise<void> {
+  const made = admin(t);
+  await made.createTopics({ topics: [name], partitions, replicas: 1, configs });
+  await until(`the broker knows of ${name}`, async () => (await made.listTopics()).includes(name));
+}
+
 /** A client that knows nothing of us, closed after the test. */
 export function producer(t: TestContext, options: { transactionalId?: string } = {}) {
   const made = new Producer({ ...clientOptions(), idempotent: options.transactionalId !== undefined, ...options });
