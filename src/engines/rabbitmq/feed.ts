@@ -15,9 +15,12 @@ export interface Taker {
 /** How many messages may be on their way to a consumer, and what they may come to where all are as large as can be, in bytes. */
 const ahead = { min: 64, max: 512, bytesMax: 256 * 1024 * 1024 };
 
-/** How many messages may be on their way to a consumer that reads all: many are cheaper for the server. */
+/** How many messages may be on their way to a consumer that keeps them for somebody: many are cheaper for the server. */
 export const aheadOf = ({ eventBytesMax }: Settings): number =>
   Math.min(ahead.max, Math.max(ahead.min, Math.floor(ahead.bytesMax / eventBytesMax)));
+
+/** The same of a consumer that looks at each as it comes, and keeps none. */
+export const aheadOfNone = ahead.max;
 
 /** A consumer of one stream, on a channel of its own. */
 export class Feed {

@@ -5,7 +5,7 @@ import { unknownOutcome } from "../broker/rejections.ts";
 import type { Item } from "./item.ts";
 import { dropChannel, openConfirmChannel } from "./client.ts";
 import { describeFailure, failureKind, gone, toTidingsError } from "./failure.ts";
-import { aheadOf, Feed, headerOf, type Taker } from "./feed.ts";
+import { aheadOfNone, Feed, headerOf, type Taker } from "./feed.ts";
 import type { Line } from "./link.ts";
 import type { Settings } from "./options.ts";
 
@@ -126,7 +126,7 @@ export class Lane {
         delivered: (message, offset, by) => this.#delivered(message, offset, by),
         lost: () => this.#channel === made && this.#lost(),
       };
-      feed = await Feed.on(channel, this.queue, from, taker, aheadOf(this.#host.settings));
+      feed = await Feed.on(channel, this.queue, from, taker, aheadOfNone);
       this.#feed = feed;
       do feed.more(1);
       while (await feed.settled());
