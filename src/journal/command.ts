@@ -1,6 +1,7 @@
 import type { EventRecord, StoredRecord } from "../event/record.ts";
 import type { Lease, LeaseRequest } from "../ports/leases.ts";
 import type { Check, DocumentWrite, Fence, TimerWrite } from "../ports/transaction.ts";
+import { isCommand, isFields, isPart } from "./shape.ts";
 
 /** The topic on the broker in which the journal stands. */
 export const journalTopic = "tidings.journal";
@@ -60,11 +61,24 @@ export interface Entry extends Partial<Written> {
   readonly part?: SnapshotPart;
 }
 
-/** Undefined when somebody else has put it there. */
+/** Undefined when somebody else has put it there, so that nobody applies it. A higher version's is told by its `v` alone. */
 export function readEntry(record: StoredRecord): Entry | undefined {
   if (record.source !== source || typeof record.data !== "string") return undefined;
-  if (record.type === commandType) return JSON.parse(record.data) as Entry;
-  if (record.type !== snapshotType) return undefined;
-  const part = JSON.parse(record.data) as SnapshotPart;
-  return { v: part.v, part };
+  if (record.type !== commandType && record.type !== snapshotType) return undefined;
+  const value = parsed(record.data);
+  if (!isFields(value) || typeof value["v"] !== "number") return undefined;
+  const { v } = value;
+  if (record.type === snapshotType) return v > formatVersion || isPart(value) ? { v, part: value as unknown as SnapshotPart } : undefined; // prettier-ignore
+  const { by, n, command } = value;
+  if (v > formatVersion) return { v };
+  if (!isCommand(command)) return undefined;
+  return typeof by === "string" && typeof n === "number" ? { v, by, n, command } : { v, command };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

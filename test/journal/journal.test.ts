@@ -3,7 +3,7 @@ import { describe, it } from "node:test";
 import { hasCode } from "tidings";
 
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
-import { commandType, journalTopic } from "../../src/journal/command.ts";
+import { commandType, journalTopic, snapshotType } from "../../src/journal/command.ts";
 import { journaledEngine } from "../../src/journal/journaled.ts";
 import { systemPlatform } from "../../src/platform/system.ts";
 import type { Engine } from "../../src/ports/engine.ts";
@@ -51,6 +51,35 @@ describe("a journal", () => {
     assert.equal((await write(late, "mine", "2")).committed, true);
     assert.equal((await one.state!.get("c", ["mine"]))[0]?.version, 2);
     await Promise.all([one, late, broker].map((engine) => engine.close()));
+  });
+
+  it("passes by what others have put there, whatever it is, and goes on", async () => {
+    const { broker, open } = await opened();
+    const one = await open();
+    await write(one, "key", "0");
+    const source = "/tidings/journal";
+    const texts = [
+      "no JSON",
+      "null",
+      "7",
+      "[]",
+      '{"v":1}',
+      '{"v":1,"command":null}',
+      '{"v":1,"command":{"op":"write"}}',
+    ];
+    texts.push('{"v":1,"command":{"op":"acquire","requests":[null]}}', '{"v":1,"command":{"op":"none"}}');
+    texts.push('{"v":1,"command":{"op":"write","fences":[],"checks":[],"documents":[7],"timers":[]}}');
+    const entryOf = (type: string, data: string) => ({
+      topic: journalTopic,
+      partition: 0,
+      record: { id: platform.ids.next(), source, type, timeMs: 0, key: null, attributes: undefined, data },
+    });
+    await broker.topics.publish(texts.flatMap((text) => [entryOf(commandType, text), entryOf(snapshotType, text)]));
+    await write(one, "key", "1");
+    const two = await open();
+    assert.equal((await write(two, "key", "2")).committed, true);
+    assert.deepEqual(await one.state!.get("c", ["key"]), await two.state!.get("c", ["key"]));
+    await Promise.all([one, two, broker].map((engine) => engine.close()));
   });
 
   it("says that positions are lost when its front is gone and no snapshot is left", async () => {
