@@ -2,8 +2,9 @@ import { isTidingsError, TidingsError } from "../../errors/tidings-error.ts";
 import type { Engine, EngineContext, EngineInfo } from "../../ports/engine.ts";
 import type { Topics } from "../../ports/topics.ts";
 import { deduplicationWindowMsDefault } from "../sql/ids.ts";
-import { checkSpec, missingOf } from "../sql/topics.ts";
+import { missingOf } from "../sql/topics.ts";
 import { closedError, notWritable } from "../broker/rejections.ts";
+import { topicsPort } from "../broker/topics.ts";
 import { capabilitiesOf, redisCapabilities } from "./capabilities.ts";
 import { Catalog } from "./catalog.ts";
 import { loadClient } from "./client.ts";
@@ -148,52 +149,30 @@ function topicsOf(store: Store, check: Check): Topics {
   const { catalog, reader, committer, wakes, keys, context } = store;
   const { clock } = context.platform;
   const { eventBytesMax, partitionsMax } = redisCapabilities;
-  return {
-    async declare(specs) {
-      check(true);
-      const copies = specs.map((spec) => checkSpec(spec, partitionsMax));
-      await catalog.load(copies.map(({ name }) => name));
-      const missing = missingOf(copies, (name) => catalog.get(name));
-      if (missing.length > 0) await catalog.make(missing);
+  return topicsPort({
+    check,
+    partitionsMax,
+    catalog: {
+      async declare(specs) {
+        await catalog.load(specs.map(({ name }) => name));
+        const missing = missingOf(specs, (name) => catalog.get(name));
+        if (missing.length > 0) await catalog.make(missing);
+      },
+      list: () => catalog.list(),
+      async find(name) {
+        await catalog.load([name]);
+        return catalog.get(name);
+      },
     },
-    async list() {
-      check();
-      return catalog.list();
-    },
-    async find(name) {
-      check();
-      await catalog.load([name]);
-      return catalog.get(name);
-    },
-    // Not an async function: each more of them costs every publish a promise.
+    reader,
     publish(entries) {
-      try {
-        check(true);
-        if (entries.length === 0) return Promise.resolve([]);
-        const made = { keys, eventBytesMax, sinceMs: clock.monotonic() };
-        return publishCall(entries, made, (call) => committer.submit(call));
-      } catch (error) {
-        return Promise.reject(error);
-      }
+      const made = { keys, eventBytesMax, sinceMs: clock.monotonic() };
+      return publishCall(entries, made, (call) => committer.submit(call));
     },
-    async read(topic, partition, position, limits) {
-      check();
-      return reader.read(topic, partition, position, limits);
-    },
-    async bounds(topic) {
-      check();
-      return reader.bounds(topic);
-    },
-    async positionsAt(topic, timeMs) {
-      check();
-      return reader.positionsAt(topic, timeMs);
-    },
-    async retain(topic, rule) {
-      check(true);
-      return retain(store, topic, rule);
-    },
+    positionsAt: (topic, timeMs) => reader.positionsAt(topic, timeMs),
+    retain: (topic, rule) => retain(store, topic, rule),
     watch: (topic, listener) => wakes.watch(topic, listener),
-  };
+  });
 }
 
 async function info({ connections, settings, keys, committer, watch }: Store): Promise<EngineInfo> {
