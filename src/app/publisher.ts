@@ -19,6 +19,9 @@ import type { TopicBook } from "./topic-book.ts";
 /** One event of `publishAll`. */
 export type Publication = readonly [contract: Contract, data: unknown, options?: PublishOptions];
 
+/** Nobody is told where an event stands. */
+const noPositions = { positions: false } as const;
+
 /** Gates, each with how many events pass it. */
 type Passages = readonly (readonly [gate: TopicGate, events: number])[];
 
@@ -249,7 +252,7 @@ export class Publisher {
       this.#bytes -= size;
       if (gates) for (const [gate, events] of gates) gate.written(events);
     };
-    return engine.topics.publish(entries).then(
+    return engine.topics.publish(entries, noPositions).then(
       () => {
         settled();
         this.#sent.add(entries.length);

@@ -60,7 +60,7 @@ function withoutJournal(topics: Topics): Topics {
     declare: (specs) => topics.declare(specs),
     list: async () => (await topics.list()).filter(({ name }) => name !== journalTopic),
     find: (name) => topics.find(name),
-    publish: (entries) => topics.publish(entries),
+    publish: (entries, options) => topics.publish(entries, options),
     read: (topic, partition, position, limits) => topics.read(topic, partition, position, limits),
     bounds: (topic) => topics.bounds(topic),
     positionsAt: (topic, timeMs) => topics.positionsAt(topic, timeMs),
@@ -123,12 +123,12 @@ function transactOf(journal: Journal, broker: Engine, patience: Patience): NonNu
   /** While a transaction publishes, those that were called after it wait. */
   let turn: Promise<unknown> | undefined;
   /** Publishes if the write would be made; the write may still be refused, or its answer be lost, and then the events are there all the same. */
-  const publish = async (entries: readonly TopicEntry[], write: Write): Promise<Outcome> => {
+  const publish = async (entries: readonly TopicEntry[], positions: boolean, write: Write): Promise<Outcome> => {
     await journal.fresh();
     const conflict = journal.replica.conflictOf(write);
     if (conflict) return { committed: false, conflict };
     try {
-      return { committed: true, appended: await broker.topics.publish(entries) };
+      return { committed: true, appended: await broker.topics.publish(entries, { positions }) };
     } catch (error) {
       if (!isTidingsError(error) || error.code !== "TIDINGS_ID_CONFLICT") throw error;
       return { committed: false, conflict: { kind: "id", index: Number(error.details["index"] ?? 0) } };
@@ -147,14 +147,14 @@ function transactOf(journal: Journal, broker: Engine, patience: Patience): NonNu
   const submit = (write: Write, patient = false): Promise<Outcome> =>
     patience.do(() => journal.submit(write) as Promise<Outcome>, patient);
   return async (transaction) => {
-    const { publish: entries = [], sql = [], patient } = transaction;
+    const { publish: entries = [], positions = true, sql = [], patient } = transaction;
     if (sql.length > 0) throw noSql(broker);
     // What the caller does to its objects after the call changes nothing.
     const write = structuredClone(writeOf(transaction));
     if (entries.length === 0) return turn ? turn.then(() => submit(write, patient)) : submit(write, patient);
     const sent: { write?: Promise<Outcome> } = {};
     const published = await after(async () => {
-      const outcome = await publish(entries, write);
+      const outcome = await publish(entries, positions, write);
       if (outcome.committed) sent.write = submit(write);
       return outcome;
     });

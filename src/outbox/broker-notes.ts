@@ -39,5 +39,5 @@ export async function writeNotes(
     };
     return { topic: storesTopic, partition: 0, record };
   });
-  await broker.topics.publish(entries);
+  await broker.topics.publish(entries, { positions: false });
 }

@@ -111,7 +111,7 @@ function topicsOf(broker: Topics, store: Topics, rowsOf: (entries: readonly Topi
     // Which store is whose is no topic of the application's.
     list: async () => (await broker.list()).filter(({ name }) => name !== storesTopic),
     find: (name) => broker.find(name),
-    publish: (entries) => broker.publish(entries),
+    publish: (entries, options) => broker.publish(entries, options),
     read: (topic, partition, position, limits) => broker.read(topic, partition, position, limits),
     bounds: (topic) => broker.bounds(topic),
     positionsAt: (topic, timeMs) => broker.positionsAt(topic, timeMs),

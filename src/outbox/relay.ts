@@ -195,7 +195,7 @@ export class Relay {
     const { broker, platform } = this.#options;
     this.#askedAtMs = platform.clock.monotonic();
     try {
-      await broker.topics.publish(entries);
+      await broker.topics.publish(entries, { positions: false });
     } finally {
       this.#askedAtMs = undefined;
     }

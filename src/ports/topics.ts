@@ -25,8 +25,18 @@ export interface TopicEntry {
   readonly checkId?: boolean;
 }
 
+/** What a caller of `publish` wants of the answer. */
+export interface AppendOptions {
+  /**
+   * False when the caller has no use for positions, as most have none: an engine that learns them only by looking for them leaves
+   * that out, and answers -1 for them. True unless given.
+   */
+  readonly positions?: boolean;
+}
+
 /** Where a published event lies. */
 export interface Appended {
+  /** -1 when it was published without the wish for it, at this time or, of a duplicate, at the first, and the engine does not know it. */
   readonly position: number;
   /** True when an event of this id was there already; `position` is that event's. */
   readonly duplicate: boolean;
@@ -94,7 +104,7 @@ export interface Topics {
    * from the first.
    * Publishes that were accepted before `close` are settled before close resolves.
    */
-  publish(entries: readonly TopicEntry[]): Promise<readonly Appended[]>;
+  publish(entries: readonly TopicEntry[], options?: AppendOptions): Promise<readonly Appended[]>;
 
   /**
    * Appends inside a transaction that the user has begun on a handle of the engine's client: the events are there when it

@@ -45,6 +45,8 @@ export interface Transaction {
   readonly documents?: readonly DocumentWrite[];
   readonly timers?: readonly TimerWrite[];
   readonly publish?: readonly TopicEntry[];
+  /** Whether the caller has a use for the positions of what it publishes, as with `Topics.publish`. True unless given. */
+  readonly positions?: boolean;
   /**
    * The user's own SQL, each called with the engine's handle inside the transaction, in this order, the next one when the one
    * before has ended. Called again when the transaction has to be done again: its effects happen once.

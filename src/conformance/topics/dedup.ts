@@ -1,6 +1,6 @@
 import { equal, given, rejects, same } from "../expect.ts";
 import { all, capability, knownWindow, losingAnswers, reopening, secondHandle } from "../needs.ts";
-import { checked, entriesOf, entryOf, expectTexts, numbered, publishEach, publishOne } from "../records.ts";
+import { checked, entriesOf, entryOf, expectTexts, numbered, publishEach, publishOne, readAll } from "../records.ts";
 import type { Case } from "../suite.ts";
 
 const dedup = capability("publishDeduplication");
@@ -17,6 +17,23 @@ export const dedupCases: readonly Case[] = [
       await publishEach(env, topic, ["between"]);
       same(await env.engine.topics.publish([entry]), [{ position: given(first).position, duplicate: true }]);
       await expectTexts(env.engine, topic, ["once", "between"]);
+    },
+  },
+  {
+    name: "an event whose position nobody asked for is not appended again, whoever asks for it then",
+    needs: dedup,
+    async run(env) {
+      const topic = await env.topic();
+      const entry = checked(entryOf(env, topic, { id: env.unique("own"), data: "once" }));
+      await publishEach(env, topic, ["before"]);
+      await env.engine.topics.publish([entry], { positions: false });
+      for (const positions of [false, true]) {
+        const [appended] = await env.engine.topics.publish([entry], { positions });
+        const { duplicate, position } = given(appended);
+        equal(duplicate, true);
+        if (position !== -1) equal(position, given((await readAll(env.engine, topic))[1]).position);
+      }
+      await expectTexts(env.engine, topic, ["before", "once"]);
     },
   },
   {

@@ -45,6 +45,44 @@ export const publishCases: readonly Case[] = [
     },
   },
   {
+    name: "an event whose position nobody asks for can be read when it is acknowledged",
+    async run(env) {
+      const topic = await env.topic();
+      const page = { events: 10, bytes: 10_000 };
+      let position = 0;
+      for (const text of numbered(30)) {
+        await env.engine.topics.publish(entriesOf(env, topic, [text]), { positions: false });
+        const { records, next } = await env.engine.topics.read(topic, 0, position, page);
+        same(
+          records.map(({ data }) => data),
+          [text],
+        );
+        position = next;
+      }
+      equal(given((await env.engine.topics.bounds(topic))[0]).next, position);
+    },
+  },
+  {
+    name: "events whose positions nobody asks for stand among the others in the order of the calls",
+    async run(env) {
+      const topic = await env.topic();
+      const texts = numbered(90);
+      const answers = await Promise.all(
+        texts.map((text, n) => env.engine.topics.publish(entriesOf(env, topic, [text]), { positions: n % 30 < 15 })),
+      );
+      const records = await readAll(env.engine, topic);
+      same(
+        records.map(({ data }) => data),
+        texts,
+      );
+      for (const [n, [appended]] of answers.entries()) {
+        const { position, duplicate } = given(appended);
+        equal(duplicate, false);
+        if (n % 30 < 15 || position !== -1) equal(position, given(records[n]).position);
+      }
+    },
+  },
+  {
     name: "an acknowledged event can be read at once",
     async run(env) {
       const topic = await env.topic();

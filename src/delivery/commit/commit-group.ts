@@ -112,7 +112,7 @@ export function buildGroup(
   return {
     settlements,
     passed,
-    transaction: { fences: [frame.fence], checks, documents, timers, publish, sql, durable, patient },
+    transaction: { fences: [frame.fence], checks, documents, timers, publish, positions: false, sql, durable, patient },
     checkStarts,
     publishStarts,
     document,

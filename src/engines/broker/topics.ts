@@ -1,4 +1,4 @@
-import type { TopicEntry, Topics, TopicSpec } from "../../ports/topics.ts";
+import type { Topics, TopicSpec } from "../../ports/topics.ts";
 import { checkSpec } from "../sql/topics.ts";
 
 /** The parts of an engine that its topics are made of. */
@@ -11,7 +11,7 @@ export interface TopicsParts extends Pick<Topics, "positionsAt" | "retain" | "wa
   readonly catalog: Pick<Topics, "list" | "find"> & { declare(specs: readonly TopicSpec[]): Promise<void> };
   readonly reader: Pick<Topics, "read" | "bounds">;
   /** Is given one entry at least. */
-  readonly publish: (entries: readonly TopicEntry[]) => ReturnType<Topics["publish"]>;
+  readonly publish: Topics["publish"];
 }
 
 /** The topics port of a broker: each call is looked at first, and then handed to the part that does it. */
@@ -31,10 +31,10 @@ export function topicsPort(parts: TopicsParts): Topics {
       return catalog.find(name);
     },
     // Not an async function: each more of them costs every publish a promise.
-    publish(entries) {
+    publish(entries, options) {
       try {
         check(true);
-        return entries.length === 0 ? Promise.resolve([]) : publish(entries);
+        return entries.length === 0 ? Promise.resolve([]) : publish(entries, options);
       } catch (error) {
         return Promise.reject(error);
       }

@@ -168,7 +168,7 @@ export class Catalog {
       {
         link, settings,
         queue: registryOf(settings.prefix),
-        now: () => platform.clock.monotonic(),
+        clock: platform.clock,
         decode: ({ content }) => entryOf(content.toString()),
         gap: () => ({}),
         // Nothing is ever removed from it.

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { Channel, ChannelModel, ConfirmChannel } from "amqplib";
 import { TidingsError } from "../../errors/tidings-error.ts";
 
@@ -53,4 +54,38 @@ export async function onChannel<Answer>(
   } finally {
     dropChannel(channel);
   }
+}
+
+/** The socket, which the client does not offer. */
+interface Internals {
+  readonly connection?: { readonly stream?: Partial<Pick<Socket, "destroy" | "cork" | "uncork" | "write">> };
+}
+
+const socketOf = (model: ChannelModel) => (model as unknown as Internals).connection?.stream;
+
+/** Lets go of a connection at once, which the client does not offer. */
+export function discard(model: ChannelModel): void {
+  socketOf(model)?.destroy?.();
+}
+
+/**
+ * Sends what the client writes in one turn of the event loop together: it makes a packet of each message, and the system's way of
+ * gathering them (`noDelay: false`) holds some back for 40 ms.
+ */
+export function gatherWrites(model: ChannelModel): void {
+  const socket = socketOf(model);
+  if (!socket?.write || !socket.cork || !socket.uncork) return;
+  const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
+  let gathers = false;
+  socket.write = (...args: unknown[]): boolean => {
+    if (!gathers) {
+      gathers = true;
+      socket.cork?.();
+      queueMicrotask(() => {
+        gathers = false;
+        socket.uncork?.();
+      });
+    }
+    return write(...args);
+  };
 }

@@ -1,14 +1,16 @@
 import type { ConsumeMessage } from "amqplib";
 import type { ReadLimits } from "../../ports/topics.ts";
 import { unreachable } from "./failure.ts";
+import type { Clock } from "../../platform/clock.ts";
 import { aheadOf, Feed, type Taker } from "./feed.ts";
+import type { Known } from "./known.ts";
 import type { Link } from "./link.ts";
 import type { Settings } from "./options.ts";
 
 /** Most events that are held ready for a reader. */
 const aheadMax = 1000;
-/** So many are acknowledged at once. */
-const ackEvery = 16;
+/** What is known to be stored is waited for so long until the server is asked for it, in milliseconds. */
+const deliveryMs = 20;
 /** A consumer that nobody has used for so long is closed, in milliseconds. */
 const keptMs = 40_000;
 
@@ -26,15 +28,15 @@ export interface Stretch<Entry> {
 export interface CursorParts<Entry> {
   readonly link: Link;
   readonly settings: Settings;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly queue: string;
   readonly decode: (message: ConsumeMessage, position: number) => Entry;
   /** What stands at a place that the server uses itself; `before` is the message that comes behind it. */
   readonly gap: (position: number, before: ConsumeMessage) => Entry;
   /** The first position that is left. */
   readonly first: () => Promise<number>;
-  /** An offset that the stream is known to have, if any is. */
-  readonly known?: () => number | undefined;
+  /** What is known to be in the stream: all of it is waited for. */
+  readonly known?: Known;
   /** Something came while nobody waited for it. */
   readonly came?: (offset: number) => void;
 }
@@ -42,6 +44,12 @@ export interface CursorParts<Entry> {
 interface Held {
   readonly message: ConsumeMessage;
   readonly offset: number;
+}
+
+/** How far a stream reaches: to an offset, and to an event of this process. */
+interface Reach {
+  readonly offset: number;
+  readonly own: number;
 }
 
 /** Reads one stream in order, ahead of whoever asks, by a consumer that stays attached. For one caller at a time. */
@@ -59,18 +67,23 @@ export class Cursor<Entry> {
   #reading = false;
   /** Whether all that was there at some time since the consumer began was delivered: what comes since then is new. */
   #isCurrent = false;
+  /** How far it was delivered; or was looked for and is not before `next`. */
+  readonly #reach = { offset: -1, own: 0 };
   #settling: Promise<"more" | "end"> | undefined;
   #wake: (() => void) | undefined;
+  /** So many are acknowledged at once. */
+  readonly #ackEvery: number;
 
   constructor(parts: CursorParts<Entry>, position: number) {
     this.#parts = parts;
+    this.#ackEvery = aheadOf(parts.settings) / 4;
     this.next = position;
-    this.usedAtMs = parts.now();
+    this.usedAtMs = parts.clock.monotonic();
   }
 
   /** Whether it can be read on. */
   get usable(): boolean {
-    return !this.#broken && this.#parts.now() - this.usedAtMs < keptMs;
+    return !this.#broken && this.#parts.clock.monotonic() - this.usedAtMs < keptMs;
   }
 
   /** Whether it has read all, is sent what comes, and tells of it. */
@@ -101,10 +114,10 @@ export class Cursor<Entry> {
         this.next = offset + 1;
       }
       this.#refill();
-      return { entries, next: this.next, lost, end: this.hears };
+      return { entries, next: this.next, lost, end: this.hears && this.#has(this.#known()) };
     } finally {
       this.#reading = false;
-      this.usedAtMs = this.#parts.now();
+      this.usedAtMs = this.#parts.clock.monotonic();
     }
   }
 
@@ -121,16 +134,19 @@ export class Cursor<Entry> {
 
   /** Gets so much as a page may have, unless there is no more; of what is new, all that is known to be stored. */
   async #fill({ events, bytes }: ReadLimits): Promise<void> {
-    const { settings, link, known } = this.#parts;
+    const { settings, link } = this.#parts;
     if (this.#broken) throw this.#failure ?? unreachable(settings.address, "a reader was cut off");
+    const known = this.#known();
     const isEnough = (): boolean => {
       if (this.#size === 0) return false;
-      if (this.#isCurrent && (this.#buffer.at(-1) as Held).offset >= (known?.() ?? -1)) return true;
+      if (this.#isCurrent && this.#has(known)) return true;
       return this.#size >= Math.min(events, aheadMax) || this.#bytes >= Math.min(bytes, settings.windowBytesMax);
     };
     if (isEnough()) return;
     this.#feed ??= await this.#begin();
     const feed = this.#feed;
+    // Who is sent all that comes need not ask for what is on its way.
+    if (this.#isCurrent && !this.#has(known)) await this.#soon(isEnough);
     let own: Promise<"more" | "end"> | undefined;
     while (!this.#broken && !isEnough()) {
       // What an earlier call has asked may have been answered before something was stored.
@@ -146,11 +162,40 @@ export class Cursor<Entry> {
     if (this.#broken && this.#size === 0) throw this.#failure ?? unreachable(settings.address, "a reader was cut off");
   }
 
+  /** Waits a little for what is to be delivered. */
+  async #soon(isEnough: () => boolean): Promise<void> {
+    let over = false;
+    const cancel = this.#parts.clock.after(deliveryMs, () => {
+      over = true;
+      this.#wake?.();
+    });
+    while (!over && !this.#broken && !isEnough()) await this.#news();
+    cancel();
+  }
+
+  /** What this process knows to be in the stream. */
+  #known(): Reach {
+    const { known, queue } = this.#parts;
+    return { offset: known?.offset(queue) ?? -1, own: known?.own(queue) ?? 0 };
+  }
+
+  #has({ offset, own }: Reach): boolean {
+    return this.#reach.offset >= offset && this.#reach.own >= own;
+  }
+
+  #reached(offset: number, own: number): void {
+    if (offset > this.#reach.offset) this.#reach.offset = offset;
+    if (own > this.#reach.own) this.#reach.own = own;
+  }
+
   /** Asks whether what was there is delivered: all of it, or more came meanwhile. */
   #settled(feed: Feed): Promise<"more" | "end"> {
+    const known = this.#known();
     const settling = feed.settled().then((more) => {
-      if (!more) this.#isCurrent = true;
-      return more ? "more" : "end";
+      if (more) return "more";
+      this.#isCurrent = true;
+      this.#reached(known.offset, known.own);
+      return "end";
     });
     const over = (): void => {
       this.#settling = undefined;
@@ -201,6 +246,8 @@ export class Cursor<Entry> {
 
   #delivered(message: ConsumeMessage, offset: number): void {
     const idle = this.#size === 0 && !this.#reading;
+    const { known, queue } = this.#parts;
+    this.#reached(offset, known?.numberOf(queue, message) ?? 0);
     // The server begins with a whole chunk, and behind the end with what is new.
     if (offset >= this.next) {
       this.#buffer.push({ message, offset });
@@ -213,7 +260,7 @@ export class Cursor<Entry> {
 
   /** Has the server send on, unless enough is held. */
   #refill(): void {
-    if (this.#size < aheadMax && this.#bytes < this.#parts.settings.windowBytesMax) this.#feed?.more(ackEvery);
+    if (this.#size < aheadMax && this.#bytes < this.#parts.settings.windowBytesMax) this.#feed?.more(this.#ackEvery);
   }
 
   #take(size: number): void {

@@ -8,6 +8,7 @@ import { partitionsMax, rabbitmqCapabilities } from "./capabilities.ts";
 import { Catalog } from "./catalog.ts";
 import { loadClient, onChannel } from "./client.ts";
 import { toTidingsError } from "./failure.ts";
+import { Known } from "./known.ts";
 import { Link, type LinkParts } from "./link.ts";
 import { fenceOf } from "./names.ts";
 import type { Settings } from "./options.ts";
@@ -68,6 +69,7 @@ export async function openEngine(settings: Settings, { platform }: EngineContext
 async function openBroker(settings: Settings, platform: EngineContext["platform"]): Promise<Broker> {
   const client = await loadClient();
   const instance = platform.ids.next();
+  const known = new Known(instance);
   const parts: LinkParts = { platform, settings, client, name: `${settings.prefix} reader` };
   const link = new Link(parts);
   // Publishes have a connection of their own: a server that has raised an alarm does not read from it any more.
@@ -87,10 +89,10 @@ async function openBroker(settings: Settings, platform: EngineContext["platform"
     const came = (topic: string, partition: number): void => watch.came(topic, partition);
     const topic = (name: string) => catalog.topic(name);
     const hears = (name: string, partition: number): boolean => reader.hears(name, partition);
-    const reader: Reader = new Reader({ platform, settings, link, catalog: { known: (name: string) => catalog.known(name), topic }, came }); // prettier-ignore
+    const reader: Reader = new Reader({ platform, settings, link, known, catalog: { known: (name: string) => catalog.known(name), topic }, came }); // prettier-ignore
     const writing = settings.readOnly
       ? undefined
-      : { link: writer, publisher: new Publisher({ platform, settings, link: writer, instance, reader, published: came }) }; // prettier-ignore
+      : { link: writer, publisher: new Publisher({ platform, settings, link: writer, known, published: came }) }; // prettier-ignore
     const catalog: Catalog = new Catalog({ platform, settings, link, ...(writing ? { writing } : {}) });
     const watch: Watch = new Watch({ platform, prefix: settings.prefix, link, topic, hears });
     await catalog.open();
@@ -110,7 +112,12 @@ function topicsOf(broker: Broker, check: (write?: boolean) => void): Topics {
     catalog,
     reader,
     // Who may write has a publisher.
-    publish: (entries) => (broker.writing as NonNullable<Broker["writing"]>).publisher.publish(entries, catalog),
+    publish: (entries, options) =>
+      (broker.writing as NonNullable<Broker["writing"]>).publisher.publish(
+        entries,
+        catalog,
+        options?.positions ?? true,
+      ),
     positionsAt: (topic, timeMs) => reader.positionsAt(topic, timeMs),
     async retain(topic) {
       await catalog.topic(topic);

@@ -10,16 +10,23 @@ export interface Owner {
 /** One event on its way to a partition. */
 export class Item {
   readonly draft: Draft;
-  /** What it is known by when it is read back. */
-  readonly token: string;
+  /** Its place among the events that this process has sent; its message says it, see `Known.markOf`. */
+  readonly number: number;
+  readonly mark: string;
+  /** Whether somebody waits for its position, so that it has to be read back. */
+  readonly placed: boolean;
   /** More than one when it was published again under its id before it was known to be there. */
   readonly owners: Owner[];
   /** Whether it may be there, and is not known to. */
   isFlying = false;
+  /** An offset that the stream had before it was sent: it can only stand behind that. Undefined when none was known. */
+  floor: number | undefined;
 
-  constructor(draft: Draft, token: string, owner: Owner) {
+  constructor(draft: Draft, { number, mark, placed }: Pick<Item, "number" | "mark" | "placed">, owner: Owner) {
     this.draft = draft;
-    this.token = token;
+    this.number = number;
+    this.mark = mark;
+    this.placed = placed;
     this.owners = [owner];
   }
 
@@ -28,8 +35,13 @@ export class Item {
     return this.owners.every(({ call }) => call.over);
   }
 
+  /** It is there; -1 when its position is not known. */
   stored(position: number): void {
-    for (const [n, { call, index }] of this.owners.entries()) call.stored(index, position, n > 0);
+    let isRepeat = false;
+    for (const { call, index } of this.owners) {
+      call.stored(index, position, isRepeat);
+      isRepeat = true;
+    }
   }
 
   failed(error: Error): void {

@@ -4,7 +4,7 @@ import { isTidingsError } from "../../errors/tidings-error.ts";
 import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { closedError } from "../broker/rejections.ts";
-import type { Client } from "./client.ts";
+import { type Client, discard, gatherWrites } from "./client.ts";
 import { describeFailure, failureKind, toTidingsError, unreachable } from "./failure.ts";
 import type { Settings } from "./options.ts";
 
@@ -205,6 +205,7 @@ export class Link {
       heartbeat: Math.max(1, Math.round(pingIntervalMs / 1000)),
     }; // prettier-ignore
     const model = await client.connect(where, await this.#socketOptions());
+    gatherWrites(model);
     // Without a listener an error would end the process.
     model.on("error", () => undefined);
     let why: Error | undefined;
@@ -260,13 +261,4 @@ export class Link {
     const mostMs = Math.min(backOffMsMin * 2 ** tries, backOffMsMax);
     return sleep(clock, mostMs * (0.5 + random.next() / 2), this.#over.signal);
   }
-}
-
-/** What the client does not offer: letting go of a socket at once. */
-interface Internals {
-  readonly connection?: { readonly stream?: { destroy?(): void } };
-}
-
-function discard(model: ChannelModel): void {
-  (model as unknown as Internals).connection?.stream?.destroy?.();
 }

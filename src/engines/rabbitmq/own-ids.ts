@@ -6,6 +6,7 @@ import type { Draft, OwnId } from "./wire.ts";
 const rememberedMax = 20_000;
 
 interface Stored {
+  /** -1 when it was not looked for. */
   readonly position: number;
   readonly own: OwnId;
 }
@@ -49,7 +50,7 @@ export class OwnIds {
     if (own) this.#known.set(nameOf(item.draft, own), item);
   }
 
-  /** It is there, or is not there and will not be. */
+  /** It is there, at a position or (-1) at one that was not looked for; or it is not there and will not be. */
   settled(item: Item, position: number | undefined): void {
     const { own } = item.draft;
     if (!own) return;

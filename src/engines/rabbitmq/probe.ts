@@ -12,6 +12,23 @@ export async function boundsOf(model: ChannelModel, queue: string, known: number
   return bounds ?? (known === undefined ? { first: 0, next: 0 } : boundsOf(model, queue, undefined));
 }
 
+/** An offset near the end of a stream; undefined when nothing stands in it. */
+export async function lastOffset(model: ChannelModel, queue: string): Promise<number | undefined> {
+  let found: number | undefined;
+  const taker = {
+    delivered: (_message: ConsumeMessage, offset: number) => void (found ??= offset),
+    lost: () => undefined,
+  };
+  // The first of the last chunk is enough; without an acknowledgement it is all that is sent.
+  const feed = await Feed.open(model, queue, "last", taker, 1);
+  try {
+    await feed.settled();
+    return found;
+  } finally {
+    feed.close();
+  }
+}
+
 /** Undefined when nothing stands at that place or behind it. */
 async function look(model: ChannelModel, queue: string, from: From): Promise<Bounds | undefined> {
   const channel = await openChannel(model);

@@ -3,6 +3,7 @@ import type { Appended, TopicEntry } from "../../ports/topics.ts";
 import { closedError } from "../broker/rejections.ts";
 import { Call } from "../broker/call.ts";
 import { Item } from "./item.ts";
+import type { Known } from "./known.ts";
 import { type Catalog, checkPartition } from "./catalog.ts";
 import { blockedError } from "./failure.ts";
 import { Lane, type LaneHost } from "./lane.ts";
@@ -10,7 +11,6 @@ import type { Line, Link } from "./link.ts";
 import { queueOf } from "./names.ts";
 import type { Settings } from "./options.ts";
 import { OwnIds } from "./own-ids.ts";
-import type { Reader } from "./reader.ts";
 import { type Draft, draftOf } from "./wire.ts";
 
 /** How often to look for calls whose time is over, in milliseconds. */
@@ -21,8 +21,7 @@ export interface PublisherParts {
   readonly settings: Settings;
   /** Connections of which only one at a time can be this process's. */
   readonly link: Link;
-  readonly instance: string;
-  readonly reader: Pick<Reader, "known" | "seen">;
+  readonly known: Known;
   /** Hears of topics that have new events. */
   readonly published: (topic: string, partition: number) => void;
 }
@@ -35,7 +34,7 @@ export class Publisher {
   readonly #calls = new Set<Call>();
   readonly #ids = new OwnIds();
   #line: Line | undefined;
-  #tokens = 0;
+  #sent = 0;
   /** Publishes behind one that looks up its topics wait for it. */
   #gate: Promise<unknown> | undefined;
   #waiting = 0;
@@ -47,14 +46,13 @@ export class Publisher {
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
-    const { platform, settings, link, reader } = parts;
+    const { platform, settings, link, known } = parts;
     this.#workedAtMs = platform.clock.monotonic();
     this.#host = {
       clock: platform.clock,
       settings,
       line: () => this.#line,
-      known: (queue) => reader.known(queue),
-      seen: (queue, offset) => reader.seen(queue, offset),
+      known,
       settled: (item, offset) => this.#landed(item, offset),
       stuck: (line) => link.abandon(line, "what was published is not stored"),
     };
@@ -72,19 +70,20 @@ export class Publisher {
   }
 
   /** See `Topics.publish`. */
-  publish(entries: readonly TopicEntry[], catalog: Catalog): Promise<readonly Appended[]> {
+  publish(entries: readonly TopicEntry[], catalog: Catalog, positions: boolean): Promise<readonly Appended[]> {
     const { settings, platform } = this.#parts;
     const nowMs = platform.clock.now();
     const drafts = entries.map((entry) =>
       draftOf(entry, queueOf(settings.prefix, entry.topic, entry.partition), nowMs, settings.eventBytesMax),
     );
-    if (!this.#gate && drafts.every(({ topic }) => catalog.known(topic))) return this.#checked(drafts, catalog);
+    if (!this.#gate && drafts.every(({ topic }) => catalog.known(topic)))
+      return this.#checked(drafts, catalog, positions);
     const names = new Set(drafts.map(({ topic }) => topic));
     const loaded = Promise.all(Array.from(names, (name) => catalog.topic(name)));
     loaded.catch(() => undefined);
     this.#waiting++;
     const turn = (this.#gate ?? Promise.resolve()).then(() =>
-      loaded.then(() => ({ accepted: this.#checked(drafts, catalog) })),
+      loaded.then(() => ({ accepted: this.#checked(drafts, catalog, positions) })),
     );
     const gate = turn
       .catch(() => undefined)
@@ -102,7 +101,7 @@ export class Publisher {
     const data = Buffer.from(text);
     const contentType = "application/json";
     const draft = { topic: "", partition: 0, queue, headers: {}, contentType, data, bytes: data.length };
-    const [appended] = await this.#accept([draft]);
+    const [appended] = await this.#accept([draft], true);
     return (appended as Appended).position;
   }
 
@@ -112,17 +111,17 @@ export class Publisher {
     this.#closed = true;
   }
 
-  #checked(drafts: readonly Draft[], catalog: Catalog): Promise<readonly Appended[]> {
+  #checked(drafts: readonly Draft[], catalog: Catalog, positions: boolean): Promise<readonly Appended[]> {
     for (const { topic, partition } of drafts) {
       const found = catalog.known(topic);
       if (!found) throw closedError(this.#parts.settings.address);
       checkPartition(found, partition);
     }
-    return this.#accept(drafts);
+    return this.#accept(drafts, positions);
   }
 
-  #accept(drafts: readonly Draft[]): Promise<readonly Appended[]> {
-    const { platform, settings, instance } = this.#parts;
+  #accept(drafts: readonly Draft[], placed: boolean): Promise<readonly Appended[]> {
+    const { platform, settings, known: streams } = this.#parts;
     const known = this.#ids.find(drafts);
     return new Promise((resolve, reject) => {
       const over = (): void => this.#forget(call);
@@ -138,7 +137,8 @@ export class Publisher {
         } else if (there) call.stored(index, there.position, true);
         else {
           const lane = this.#laneOf(draft.queue);
-          const item = new Item(draft, `${instance}-${(this.#tokens += 1).toString(36)}`, { call, index });
+          const number = (this.#sent += 1);
+          const item = new Item(draft, { number, mark: streams.markOf(number), placed }, { call, index });
           this.#ids.begun(item);
           lane.push(item);
           lanes.add(lane);

@@ -7,6 +7,7 @@ import { checkPosition } from "../sql/topics.ts";
 import { type Catalog, checkPartition } from "./catalog.ts";
 import { Cursor } from "./cursor.ts";
 import { failureKind, gone, toTidingsError } from "./failure.ts";
+import type { Known } from "./known.ts";
 import type { Link } from "./link.ts";
 import { queueOf } from "./names.ts";
 import type { Settings } from "./options.ts";
@@ -21,6 +22,7 @@ export interface ReaderParts {
   readonly settings: Settings;
   readonly link: Link;
   readonly catalog: Pick<Catalog, "known" | "topic">;
+  readonly known: Known;
   /** Something came for a topic whose readers had read all. */
   readonly came: (topic: string, partition: number) => void;
 }
@@ -29,8 +31,6 @@ export interface ReaderParts {
 export class Reader {
   readonly #parts: ReaderParts;
   readonly #cursors = new Cursors<Cursor<StoredRecord>>();
-  /** By stream, an offset that it had. */
-  readonly #known = new Map<string, number>();
 
   constructor(parts: ReaderParts) {
     this.#parts = parts;
@@ -52,8 +52,9 @@ export class Reader {
           lost,
           end,
         } = await this.#cursors.use(queue, position, make, (cursor) => cursor.read(limits));
-        if (records.length > 0) this.seen(queue, next - 1);
-        return { records, next, lost, end: end && next > (this.#known.get(queue) ?? -1) };
+        const { known } = this.#parts;
+        if (records.length > 0) known.seen(queue, next - 1);
+        return { records, next, lost, end: end && next > (known.offset(queue) ?? -1) };
       } catch (error) {
         if (hasCode(error, "TIDINGS_RECORD_CORRUPT")) throw error;
         // A consumer may vanish with the connection that had it; the next one waits for another.
@@ -76,20 +77,9 @@ export class Reader {
     });
   }
 
-  /** A stream was seen to reach so far. */
-  seen(queue: string, offset: number): void {
-    const known = this.#known.get(queue);
-    if (known === undefined || known < offset) this.#known.set(queue, offset);
-  }
-
   /** Whether all who read a partition are sent what comes. */
   hears(topic: string, partition: number): boolean {
     return this.#cursors.hears(queueOf(this.#parts.settings.prefix, topic, partition));
-  }
-
-  /** An offset that a stream had, if any was seen. */
-  known(queue: string): number | undefined {
-    return this.#known.get(queue);
   }
 
   close(): void {
@@ -116,28 +106,27 @@ export class Reader {
   }
 
   async #boundsOf(queue: string): Promise<Bounds> {
-    const { link, settings } = this.#parts;
-    const known = this.#known.get(queue);
+    const { link, settings, known: streams } = this.#parts;
+    const known = streams.offset(queue);
     const bounds = await link.ask((model) => boundsOf(model, queue, known));
     // Streams never forget how far they were: this is another one.
     if (known !== undefined && bounds.next <= known) throw gone(queue, settings.address);
-    if (bounds.next > 0) this.seen(queue, bounds.next - 1);
+    if (bounds.next > 0) streams.seen(queue, bounds.next - 1);
     return bounds;
   }
 
   #made(topic: TopicSpec, partition: number, queue: string, position: number): Cursor<StoredRecord> {
-    const { link, settings, platform, came } = this.#parts;
+    const { link, settings, platform, known, came } = this.#parts;
     const { name } = topic;
     const { address } = settings;
     const place = (at: number) => ({ topic: name, partition, position: at, address });
     return new Cursor<StoredRecord>(
       {
-        link, settings, queue,
-        now: () => platform.clock.monotonic(),
+        link, settings, queue, known,
+        clock: platform.clock,
         decode: (message, at) => recordOf(message, place(at)),
         gap: (at, before) => gapRecord(place(at), appendedAt(before)),
         first: async () => (await this.#boundsOf(queue)).first,
-        known: () => this.known(queue),
         came: () => came(name, partition),
       },
       position,

@@ -46,7 +46,7 @@ function cutAsSet({ streamAgeMs, streamBytesMax, segmentBytes }: Settings): Read
 
 /**
  * When a segment is full the server removes the oldest ones until the rest has no more than the greatest length: so up to a segment
- * less may be left, and what went beyond the end of that segment at once. What is under way is read back before it is acknowledged,
+ * less may be left, and what went beyond the end of that segment at once. What is under way is looked for when a connection breaks,
  * and may not be removed before.
  */
 function cutBehind(bytesKept: number, { windowBytesMax, eventBytesMax }: Settings): Readonly<Record<string, unknown>> {

@@ -78,6 +78,17 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
       },
     })),
   ],
+  "acknowledges events whose positions nobody asks for before they are stored": [
+    "topics",
+    topics((port) => ({
+      async publish(entries, options) {
+        const appended = port.publish(entries);
+        if (options?.positions !== false) return appended;
+        appended.catch(() => undefined);
+        return entries.map(() => ({ position: -1, duplicate: false }));
+      },
+    })),
+  ],
   "lets every second publish wait": [
     "topics",
     topics((port, engine) => ({
