@@ -5,7 +5,7 @@ import { type Catalog, checkPlace } from "./catalog.ts";
 import type { Connection } from "./connection.ts";
 import { backOff, type Connections } from "./connections.ts";
 import { describeFailure, failureKind, passes, toCallError, toTidingsError, unknownOutcome } from "./failure.ts";
-import { argumentsOf, type Call, type Group, settle, streamsOf, takeCalls } from "./group.ts";
+import { argumentsOf, type Call, eventsOf, type Group, settle, streamsOf, takeCalls } from "./group.ts";
 import type { Keys } from "./keys.ts";
 import type { Settings } from "./options.ts";
 import { appendScript } from "./scripts/append.ts";
@@ -29,6 +29,12 @@ export interface CommitterParts {
 
 /** How many groups may be under way: while the server syncs one, the next is on its way. Answers are kept for twice as many. */
 const groupsMax = 2;
+/** What a server needs for a group whatever is in it, its sync above all, that is worth no more groups, in milliseconds. */
+const dearMs = 2;
+/** About what a server needs for an event, in milliseconds. */
+const eventMs = 0.02;
+/** So few are not divided. */
+const dividedMin = 64;
 /** How long the server remembers what became of a writer's last groups. */
 const rememberMs = 24 * 60 * 60 * 1000;
 /** How long the farewell may take, in milliseconds. */
@@ -56,6 +62,8 @@ export class Committer {
   #running = false;
   #tries = 0;
   #commits = 0;
+  /** Whether a group takes the server long whatever is in it. */
+  #isDear = false;
   #trouble: string | undefined;
   #wake: () => void = () => undefined;
   #idle: (() => void)[] = [];
@@ -128,7 +136,7 @@ export class Committer {
   async #sendNext(): Promise<void> {
     const { connection } = await this.#ready();
     const { settings, catalog } = this.#parts;
-    const taken = takeCalls(this.#queue, settings);
+    const taken = takeCalls(this.#queue, settings, this.#share());
     const topics = new Set<string>();
     for (const { drafts } of taken) for (const { topic } of drafts) topics.add(topic);
     await catalog.load(topics, connection);
@@ -136,9 +144,19 @@ export class Committer {
     const calls = taken.filter((call) => this.#isPlaced(call));
     if (calls.length === 0) return;
     const number = this.#applied + this.#sent.length + 1;
-    const group: Group = { number, calls, streams: streamsOf(calls) };
+    const group: Group = { number, calls, streams: streamsOf(calls), sentAtMs: this.#parts.platform.clock.monotonic() };
     this.#sent.push(group);
     void this.#send(connection, group, topics);
+  }
+
+  /**
+   * How many events a group should have: half of all that are there, so that the server works on these while the others are made
+   * or told of, unless its syncs are what takes the time.
+   */
+  #share(): number {
+    if (this.#isDear) return Infinity;
+    const there = this.#sent.reduce((sum, { calls }) => sum + eventsOf(calls), eventsOf(this.#queue));
+    return Math.max(dividedMin, Math.ceil(there / 2));
   }
 
   #isPlaced(call: Call): boolean {
@@ -170,6 +188,8 @@ export class Committer {
   }
 
   #applies(group: Group, answer: string): void {
+    const tookMs = this.#parts.platform.clock.monotonic() - group.sentAtMs;
+    this.#isDear = tookMs > dearMs + eventMs * eventsOf(group.calls);
     this.#sent = this.#sent.filter((one) => one !== group);
     this.#applied = group.number;
     this.#commits++;

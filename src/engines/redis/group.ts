@@ -20,21 +20,35 @@ export interface Group {
   readonly calls: readonly Call[];
   /** Keys of the streams that it appends to. */
   readonly streams: readonly string[];
+  /** When it was sent, by the monotonic clock. */
+  readonly sentAtMs: number;
   /** What became of it, when that is known: the server's word or error, or that the connection was lost at an instant. */
   refusal?: unknown;
   lostAtMs?: number;
 }
 
-/** The calls that go together: as many as fit from the front of the queue, one at least. */
-export function takeCalls(queue: readonly Call[], { groupEventsMax, groupBytesMax }: Settings): readonly Call[] {
+/** The calls that go together: as many as fit from the front of the queue and have no more events than that, one at least. */
+export function takeCalls(
+  queue: readonly Call[],
+  { groupEventsMax, groupBytesMax }: Settings,
+  eventsMax: number,
+): readonly Call[] {
   let [events, bytes, count] = [0, 0, 0];
+  const most = Math.min(groupEventsMax, eventsMax);
   for (const call of queue) {
     events += call.drafts.length;
     bytes += call.bytes;
-    if (count > 0 && (events > groupEventsMax || bytes > groupBytesMax)) break;
+    if (count > 0 && (events > most || bytes > groupBytesMax)) break;
     count++;
   }
   return queue.slice(0, count);
+}
+
+/** How many events calls have together. */
+export function eventsOf(calls: readonly Call[]): number {
+  let events = 0;
+  for (const { drafts } of calls) events += drafts.length;
+  return events;
 }
 
 /** The streams of calls, each once. */

@@ -27,7 +27,7 @@ describe("a group that comes late from a connection that was given up", { skip: 
       const drafts = [draftOf(entry(n, { checkId: true }), keys, 1 << 20)];
       const call: Call = { drafts, bytes: 0, sinceMs: 0, resolve: () => undefined, reject: () => undefined };
       const streams = streamsOf([call]);
-      const args = argumentsOf({ number: seq, calls: [call], streams });
+      const args = argumentsOf({ number: seq, calls: [call], streams, sentAtMs: 0 });
       return plain.sendCommand<string>(["EVAL", appendScript.text, "3", keys.meta, writer, ...streams, store, epoch, String(seq), "60000", "", "", ...args]); // prettier-ignore
     };
     const before = await state();
