@@ -1,18 +1,12 @@
-import { readFile } from "node:fs/promises";
-import type { Connection, ConnectionOptions } from "@platformatic/kafka";
+import type { Connection } from "@platformatic/kafka";
 import { isTidingsError } from "../../errors/tidings-error.ts";
 import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { closedError } from "../broker/rejections.ts";
 import type { Client } from "./client.ts";
+import { Dialer, type Purpose } from "./dial.ts";
 import { describeFailure, failureKind, toTidingsError, unreachable } from "./failure.ts";
 import type { Host, Settings } from "./options.ts";
-
-/**
- * What a connection is for. A broker answers the requests of a connection one by one, so that one which waits at the
- * broker holds all behind it: those that may wait, and those that must not, have each their own.
- */
-export type Purpose = "ping" | "control" | "publish" | "read" | "watch";
 
 /** Hears of the way to the brokers. */
 export interface LinkListener {
@@ -31,8 +25,23 @@ export interface TopicMetadata {
 
 const backOffMsMin = 50;
 const backOffMsMax = 1000;
-/** Requests that wait at a broker are given up after so long, in milliseconds, unless pings tell earlier. */
-const answerMs = 15_000;
+/** At which part of its session a connection is replaced, at the earliest and at the latest: not all of them at once. */
+const replaced = { from: 0.6, to: 0.8 };
+
+/** Hears of a connection. */
+interface DialListener {
+  /** It has ended, and not by us. */
+  lost?(): void;
+  /** The broker takes it for so long, in milliseconds from now on. */
+  session?(ms: number): void;
+}
+
+/** A connection of a broker, which others take the place of. */
+interface Line {
+  readonly node: number;
+  readonly host: Host;
+  readonly purpose: Purpose;
+}
 
 /** The way to the brokers: connections that are made when they are needed, and made again. */
 export class Link {
@@ -47,7 +56,7 @@ export class Link {
   readonly #open = new Set<Connection>();
   /** Connections that we end ourselves. */
   readonly #leaving = new WeakSet<Connection>();
-  #tls: ConnectionOptions["tls"];
+  readonly #dialer: Dialer;
   #why: string | undefined = "no connection was made yet";
   #recovering = false;
   #recovery = 0;
@@ -56,12 +65,13 @@ export class Link {
     this.#platform = platform;
     this.#settings = settings;
     this.#client = client;
+    this.#dialer = new Dialer(platform, settings, client);
   }
 
   /** Makes the first connection; waits for brokers that are away no longer than calls do. */
   async open(): Promise<void> {
     const { clock } = this.#platform;
-    this.#tls = await this.#tlsOptions();
+    await this.#dialer.open();
     const untilMs = clock.monotonic() + this.#settings.busyTimeoutMs;
     for (let tries = 0; ; tries++) {
       try {
@@ -104,11 +114,7 @@ export class Link {
     if (known) return known;
     const host = this.#brokers.get(node);
     if (!host) return Promise.reject(unreachable(this.#settings.address, `broker ${node} is not known`));
-    const line = this.#dial(host, purpose, () => {
-      if (this.#lines.get(name) === line) this.#lines.delete(name);
-      // Others to this broker may be gone as well.
-      if (!this.#over.signal.aborted) void this.#pingOne(node);
-    });
+    const line = this.#lay({ node, host, purpose });
     this.#lines.set(name, line);
     line.then(
       () => this.#recovered(),
@@ -117,6 +123,44 @@ export class Link {
       },
     );
     return line;
+  }
+
+  /** Makes a connection that tells when it is lost, and is replaced before its session ends. */
+  #lay(to: Line): Promise<Connection> {
+    const { node, host, purpose } = to;
+    const name = `${node}/${purpose}`;
+    const line = this.#dial(host, purpose, {
+      lost: () => {
+        if (this.#lines.get(name) === line) this.#lines.delete(name);
+        // Others to this broker may be gone as well.
+        if (!this.#over.signal.aborted) void this.#pingOne(node);
+      },
+      session: (ms) => {
+        const endMs = this.#platform.clock.monotonic() + ms;
+        const part = replaced.from + (replaced.to - replaced.from) * this.#platform.random.next();
+        this.#platform.clock.after(ms * part, () => void this.#replace(to, line, endMs), true);
+      },
+    });
+    return line;
+  }
+
+  /** Lays another line in the place of this one. What is under way on the old one is answered there. */
+  async #replace(to: Line, line: Promise<Connection>, endMs: number): Promise<void> {
+    const name = `${to.node}/${to.purpose}`;
+    const isUsed = (): boolean => this.#lines.get(name) === line && !this.#over.signal.aborted;
+    const old = await line;
+    for (let tries = 0; isUsed(); tries++) {
+      const fresh = this.#lay(to);
+      const next = await fresh.catch(() => undefined);
+      if (next && isUsed()) this.#lines.set(name, fresh);
+      // Whoever needs one makes it, and is told why that cannot be.
+      else if (!next && this.#platform.clock.monotonic() >= endMs) this.#lines.delete(name);
+      else if (next) this.#discard(next);
+      else await this.#backOff(tries).catch(() => undefined);
+    }
+    if (!this.#open.has(old)) return;
+    this.#leaving.add(old);
+    this.#platform.clock.after(this.#dialer.answerMs(to.purpose), () => this.#discard(old), true);
   }
 
   /** A connection to any broker, for questions that each can answer. */
@@ -202,7 +246,7 @@ export class Link {
     for (const host of this.#settings.hosts) {
       let connection: Connection | undefined;
       try {
-        connection = await this.#dial(host, "ping", () => undefined);
+        connection = await this.#dial(host, "ping", {});
         await this.#metadata(connection, []);
         return;
       } catch (error) {
@@ -241,36 +285,22 @@ export class Link {
     return [...nodes.slice(at), ...nodes.slice(0, at)];
   }
 
-  async #dial({ host, port }: Host, purpose: Purpose, lost: () => void): Promise<Connection> {
-    const { connectTimeoutMs, requestTimeoutMs, pingIntervalMs, user, password, saslMechanism, pollMs } =
-      this.#settings;
-    const timeouts = {
-      ping: pingIntervalMs * 2,
-      control: requestTimeoutMs,
-      publish: answerMs,
-      read: answerMs,
-      watch: pollMs + answerMs,
-    };
-    const connection = new this.#client.Connection("tidings", {
-      connectTimeout: connectTimeoutMs,
-      requestTimeout: timeouts[purpose],
-      maxInflights: 1024,
-      ...(this.#tls === undefined ? {} : { tls: this.#tls }),
-      ...(user === undefined ? {} : { sasl: { mechanism: saslMechanism, username: user, password: password ?? "" } }),
-    });
+  async #dial(to: Host, purpose: Purpose, hears: DialListener): Promise<Connection> {
+    const { connection, connect } = await this.#dialer.call(purpose);
     let established = false;
     let why: unknown;
     connection.on("error", (error) => (why = error));
     connection.on("close", () => {
       this.#open.delete(connection);
       if (!established || this.#leaving.has(connection)) return;
-      lost();
+      hears.lost?.();
       // Brokers end connections that were idle for long. That in which we ask whether they are there is not.
       if (purpose === "ping") this.doubt(why === undefined ? "the connection was closed" : describeFailure(why));
     });
     this.#open.add(connection);
+    let sessionMs = 0;
     try {
-      await connection.connect(host, port);
+      sessionMs = await connect(to);
     } catch (error) {
       this.#open.delete(connection);
       this.#discard(connection);
@@ -281,6 +311,7 @@ export class Link {
       throw closedError(this.#settings.address);
     }
     established = true;
+    if (sessionMs > 0) hears.session?.(sessionMs);
     return connection;
   }
 
@@ -312,16 +343,6 @@ export class Link {
       }
       this.doubt(describeFailure(error));
     }
-  }
-
-  async #tlsOptions(): Promise<ConnectionOptions["tls"]> {
-    const { tls, caFile, certFile, keyFile } = this.#settings;
-    if (!tls) return undefined;
-    return {
-      ...(caFile === undefined ? {} : { ca: await readFile(caFile) }),
-      ...(certFile === undefined ? {} : { cert: await readFile(certFile) }),
-      ...(keyFile === undefined ? {} : { key: await readFile(keyFile) }),
-    };
   }
 
   /** Lets go of a connection at once: what waits for an answer is told that it ended. */

@@ -4,8 +4,8 @@ import { checkFlags, checkOptions, invalidOption, numbersOf, valueOfText } from 
 /** What an acknowledgement rests on: see "Durability" in docs/engines/kafka.md. */
 export type Durability = "replicated" | "disk" | "weak";
 
-/** How user and password are proved to the brokers. */
-export type SaslMechanism = "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512";
+/** How it is proved to the brokers who we are: by user and password, or by a token. */
+export type SaslMechanism = "PLAIN" | "SCRAM-SHA-256" | "SCRAM-SHA-512" | "OAUTHBEARER";
 
 /** Options of the Kafka engine. */
 export interface KafkaOptions {
@@ -24,8 +24,17 @@ export interface KafkaOptions {
   readonly createTopics?: boolean;
   /** Opens for reading only: nothing is made or written. */
   readonly readOnly?: boolean;
-  /** SCRAM-SHA-512 unless given. */
+  /** SCRAM-SHA-512 unless given; OAUTHBEARER where there are tokens. */
   readonly saslMechanism?: SaslMechanism;
+  /**
+   * Gives a token for OAUTHBEARER: asked before each connection, and before the brokers end a session with an earlier one. It may
+   * answer with the same token as long as that is good.
+   */
+  readonly token?: () => string | Promise<string>;
+  /** The file with the token, read anew each time: as Kubernetes and others put it down, and put the next one in its place. */
+  readonly tokenFile?: string;
+  /** What is said to the brokers beside the token, such as `{ logicalCluster: "lkc-1" }`. */
+  readonly saslExtensions?: Readonly<Record<string, string>>;
   /** Authority that the brokers' certificates are checked by, in PEM. */
   readonly caFile?: string;
   /** Certificate and key of the client, in PEM. */
@@ -47,15 +56,15 @@ export interface KafkaOptions {
   readonly windowBytesMax?: number;
 }
 
+type Optional = "caFile" | "certFile" | "keyFile" | "token" | "tokenFile" | "saslExtensions";
+type Given<Name extends keyof KafkaOptions> = { readonly [Each in Name]: KafkaOptions[Each] | undefined };
+
 /** Options with every default filled in. */
-export interface Settings extends Required<Omit<KafkaOptions, "url" | "caFile" | "certFile" | "keyFile">> {
+export interface Settings extends Required<Omit<KafkaOptions, Optional | "url">>, Given<Optional> {
   readonly hosts: readonly Host[];
   readonly user: string | undefined;
   readonly password: string | undefined;
   readonly tls: boolean;
-  readonly caFile: string | undefined;
-  readonly certFile: string | undefined;
-  readonly keyFile: string | undefined;
   /** The address without user and password, for logs and errors. */
   readonly address: string;
 }
@@ -76,23 +85,23 @@ const numbers = {
 };
 const where = "kafka()";
 const numberNames = Object.keys(numbers) as (keyof typeof numbers)[];
-const textNames = ["prefix", "durability", "saslMechanism", "caFile", "certFile", "keyFile"] as const;
+const textNames = ["prefix", "durability", "saslMechanism", "caFile", "certFile", "keyFile", "tokenFile"] as const;
 const flagNames = ["readOnly", "createTopics", "tunnel"] as const;
-const ownNames: readonly string[] = [...numberNames, ...textNames, ...flagNames];
+const ownNames: readonly string[] = [...numberNames, ...textNames, ...flagNames, "saslExtensions"];
 const durabilities: readonly Durability[] = ["replicated", "disk", "weak"];
-const mechanisms: readonly SaslMechanism[] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
+const mechanisms: readonly SaslMechanism[] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"];
 
 /** Checks options and fills in the defaults. Throws TIDINGS_INVALID_OPTION. */
 export function settingsOf(options: KafkaOptions): Settings {
-  checkOptions(where, options, ["url", ...ownNames]);
-  const { url, prefix = "", durability = "replicated", saslMechanism = "SCRAM-SHA-512" } = options;
+  checkOptions(where, options, ["url", "token", ...ownNames]);
+  const { url, prefix = "", durability = "replicated" } = options;
   const { scheme, credentials, hosts, query } = parse(url);
   if (query !== "") throw invalid("url", "has its options beside it: kafkaFromUrl takes them in the address");
   for (const name of textNames)
     if (options[name] !== undefined && typeof options[name] !== "string") throw invalid(name, "is text");
   if (!/^[A-Za-z0-9._-]{0,64}$/.test(prefix)) throw invalid("prefix", "is up to 64 letters, digits, ., _ and -");
   if (!durabilities.includes(durability)) throw invalid("durability", `is one of ${durabilities.join(", ")}`);
-  if (!mechanisms.includes(saslMechanism)) throw invalid("saslMechanism", `is one of ${mechanisms.join(", ")}`);
+  const saslMechanism = mechanismOf(options, credentials);
   checkFlags(where, options, flagNames);
   const { readOnly = false, createTopics = true, tunnel = false } = options;
   const filled = numbersOf(where, options, { ...numbers, replicas: durability === "replicated" ? 3 : 1 });
@@ -100,15 +109,43 @@ export function settingsOf(options: KafkaOptions): Settings {
     throw invalid("replicas", 'is at least 3 with durability "replicated"');
   if (!Number.isInteger(filled.replicas)) throw invalid("replicas", "is a whole number");
   if (tunnel && hosts.length > 1) throw invalid("tunnel", "is for one broker");
-  const { caFile, certFile, keyFile } = options;
+  const { caFile, certFile, keyFile, token, tokenFile, saslExtensions } = options;
   const tls = scheme === "kafkas";
   if (!tls && (caFile ?? certFile ?? keyFile) !== undefined)
     throw invalid(caFile === undefined ? "certFile" : "caFile", "is for TLS: the address begins with kafkas://");
   const place = `${scheme}://${hosts.map(({ host, port }) => `${host}:${port}`).join(",")}`;
   return {
     ...filled, ...credentials, prefix, durability, saslMechanism, readOnly, createTopics, tunnel, caFile, certFile, keyFile,
-    hosts, tls, address: prefix === "" ? place : `${place}?prefix=${prefix}`,
+    token, tokenFile, saslExtensions, hosts, tls, address: prefix === "" ? place : `${place}?prefix=${prefix}`,
   }; // prettier-ignore
+}
+
+/** Checks by what we prove who we are. */
+function mechanismOf(options: KafkaOptions, { user }: Address["credentials"]): SaslMechanism {
+  const { token, tokenFile, saslExtensions } = options;
+  if (token !== undefined && typeof token !== "function") throw invalid("token", "is a function that gives one");
+  if (token !== undefined && tokenFile !== undefined) throw invalid("tokenFile", 'is given, and "token" as well: take one'); // prettier-ignore
+  const byToken = token !== undefined || tokenFile !== undefined;
+  const { saslMechanism = byToken ? "OAUTHBEARER" : "SCRAM-SHA-512" } = options;
+  if (!mechanisms.includes(saslMechanism)) throw invalid("saslMechanism", `is one of ${mechanisms.join(", ")}`);
+  const wants = saslMechanism === "OAUTHBEARER";
+  const name = token === undefined ? "tokenFile" : "token";
+  if (wants && !byToken) throw invalid("saslMechanism", 'is OAUTHBEARER, which takes "token" or "tokenFile"');
+  if (byToken && !wants) throw invalid(name, `is for OAUTHBEARER, and saslMechanism is ${saslMechanism}`);
+  if (byToken && user !== undefined) throw invalid(name, "stands for user and password: leave them out of the address");
+  if (saslExtensions === undefined) return saslMechanism;
+  if (!wants) throw invalid("saslExtensions", 'go with a token: give "token" or "tokenFile"');
+  if (typeof saslExtensions !== "object" || !Object.entries(saslExtensions).every(isExtension))
+    throw invalid("saslExtensions", "are names of letters, not auth, and their values: name=value,name=value in an address"); // prettier-ignore
+  return saslMechanism;
+}
+
+/** As RFC 7628 has it: nothing with which another field could be begun. */
+const isExtension = ([name, value]: [string, unknown]): boolean =>
+  /^(?!auth$)[A-Za-z]+$/.test(name) && typeof value === "string" && /^[\x20-\x7e]+$/.test(value);
+
+function extensionsOf(text: string): Record<string, string> {
+  return Object.fromEntries(text.split(",").map((each) => [each.split("=", 1)[0], each.split("=").slice(1).join("=")]));
 }
 
 /** Takes our options out of an address. Throws TIDINGS_INVALID_OPTION. */
@@ -118,6 +155,8 @@ export function parseKafkaUrl(address: string): KafkaOptions {
   checkOptions("The address", Object.fromEntries(given), ownNames);
   const options: Record<string, unknown> = {};
   for (const [name, text] of given) options[name] = valueOfText(name, text, { numbers: numberNames, flags: flagNames });
+  const extensions = given.get("saslExtensions");
+  if (extensions !== null) options["saslExtensions"] = extensionsOf(extensions);
   return { ...options, url: address.split("?", 1)[0] as string };
 }
 

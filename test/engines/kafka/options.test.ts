@@ -31,6 +31,25 @@ describe("options of kafka()", () => {
       assert.throws(() => kafka({ url, ...wrong } as never), { code: "TIDINGS_INVALID_OPTION" }, JSON.stringify(wrong));
   });
 
+  it("that do not go with a token are refused", () => {
+    const [open, token] = ["kafka://localhost:9092", (): string => "abc"];
+    for (const wrong of [
+      { url: open, saslMechanism: "OAUTHBEARER" },
+      { url: open, token: "abc" },
+      { url: open, token, tokenFile: "token" },
+      { url: open, token, saslMechanism: "PLAIN" },
+      { url, token },
+      { url: open, saslExtensions: { a: "b" } },
+      { url: open, token, saslExtensions: { auth: "b" } },
+      { url: open, token, saslExtensions: { a: "b\u0001auth=c" } },
+    ])
+      assert.throws(() => kafka(wrong as never), { code: "TIDINGS_INVALID_OPTION" }, JSON.stringify(wrong));
+    assert.throws(() => kafkaFromUrl(`${open}?token=abc`), { code: "TIDINGS_INVALID_OPTION" });
+    assert.throws(() => kafkaFromUrl(`${open}?tokenFile=t&saslExtensions=a`), { code: "TIDINGS_INVALID_OPTION" });
+    const { saslMechanism, saslExtensions } = settingsOf(parseKafkaUrl(`${open}?tokenFile=t&saslExtensions=a=b=,c=d`));
+    assert.deepEqual([saslMechanism, saslExtensions], ["OAUTHBEARER", { a: "b=", c: "d" }]);
+  });
+
   it("stand in the address", () => {
     const parsed = parseKafkaUrl(`${url}?prefix=shop.&durability=weak&busyTimeoutMs=50&readOnly=true`);
     assert.deepEqual(parsed, { url, prefix: "shop.", durability: "weak", busyTimeoutMs: 50, readOnly: true });

@@ -187,11 +187,12 @@ async function serverAt(
   return server;
 }
 
-/** A port, of which the next one is free as well. */
+/** A port, of which the next two are free as well: the controller's, and that of one more way in. */
 async function freePorts(): Promise<number> {
   for (;;) {
     const port = await freePort(0);
-    if (port < 65_000 && (await freePort(port + 1).catch(() => 0)) !== 0) return port;
+    const next = await Promise.all([1, 2].map((more) => freePort(port + more).catch(() => 0)));
+    if (port < 65_000 && !next.includes(0)) return port;
   }
 }
 
