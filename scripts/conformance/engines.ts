@@ -4,8 +4,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import type { Admin as KafkaAdmin } from "@platformatic/kafka";
+
 import { serviceUrl } from "../services/url.ts";
 import { movablePlatform, type Open, type Opened } from "../../src/conformance/index.ts";
+import { groupOf } from "../../src/engines/kafka/consumer-groups.ts";
 import { memoryWorld } from "../../src/engines/memory/index.ts";
 import type { UserSql as PostgresHandle } from "../../src/engines/postgres/index.ts";
 import { queueOf, registryOf } from "../../src/engines/rabbitmq/names.ts";
@@ -205,12 +208,21 @@ export const openKafka: Open = async () => {
       "topics that differ in dot and underscore are one for Kafka, and the prefix takes from 249 characters",
     second: () => opened.second(),
     reopen: () => opened.reopen(),
+    shownPositions: (subscription, topic) =>
+      withAdmin(url, (admin) => offsetsOf(admin, groupOf(subscription, { groupPrefix: prefix }), prefix + topic)),
     async close() {
       await opened.close();
       await removeTopics(url, prefix);
     },
   };
 };
+
+/** By partition, what is committed for a group of consumers. */
+export async function offsetsOf(admin: KafkaAdmin, group: string, topic: string): Promise<Map<number, number>> {
+  const [found] = await admin.listConsumerGroupOffsets({ groups: [group] });
+  const partitions = found?.topics.find(({ name }) => name === topic)?.partitions ?? [];
+  return new Map(partitions.map(({ partitionIndex, committedOffset }) => [partitionIndex, Number(committedOffset)]));
+}
 
 /** Removes the streams of these topics, and the one in which they are declared. */
 export async function removeQueues(url: string, prefix: string, topics: readonly TopicSpec[]): Promise<void> {
@@ -226,13 +238,19 @@ export async function removeQueues(url: string, prefix: string, topics: readonly
 
 /** Removes every topic of the prefix. */
 export async function removeTopics(url: string, prefix: string): Promise<void> {
+  await withAdmin(url, async (admin) => {
+    const topics = (await admin.listTopics()).filter((name) => name.startsWith(prefix));
+    if (topics.length > 0) await admin.deleteTopics({ topics });
+  });
+}
+
+async function withAdmin<Answer>(url: string, act: (admin: KafkaAdmin) => Promise<Answer>): Promise<Answer> {
   const { Admin } = await import("@platformatic/kafka");
   const { username, password, host } = new URL(url);
   const sasl = username === "" ? {} : { sasl: { mechanism: "SCRAM-SHA-512" as const, username, password } };
   const admin = new Admin({ clientId: "tidings-tests", bootstrapBrokers: [host], ...sasl });
   try {
-    const topics = (await admin.listTopics()).filter((name) => name.startsWith(prefix));
-    if (topics.length > 0) await admin.deleteTopics({ topics });
+    return await act(admin);
   } finally {
     await admin.close();
   }

@@ -4,6 +4,7 @@ import { createHotDocuments } from "../delivery/lanes/hot-documents.ts";
 import { Guards } from "../delivery/guards/guards.ts";
 import { lifecycleFeed } from "../delivery/lifecycle/feed.ts";
 import { createMetrics, subscriptionMetrics } from "../delivery/metrics.ts";
+import { PositionView } from "../delivery/position-view.ts";
 import type { SubscriptionRuntime } from "../delivery/runtime.ts";
 import { createSlots } from "../delivery/lanes/slots.ts";
 import { createSoloGate } from "../delivery/lanes/solo-gate.ts";
@@ -37,6 +38,7 @@ export async function idleRuntime(context: AdminContext, name: string, topic: st
     metrics: subscriptionMetrics(createMetrics(), engine.name, topic, name),
     hooks: {},
     log,
+    view: new PositionView(engine, platform, log),
     feed,
     prefetch: { events: 1, bytes: 1 },
     inboxWindowMs: undefined,

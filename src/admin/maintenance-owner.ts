@@ -94,7 +94,10 @@ async function performAll(
     try {
       if (!work.open) await opened.startForMaintenance();
       work.open = opened;
-      if (intent.kind === "seek") await movePosition(runtime, opened, lease, intent);
+      if (intent.kind === "seek") {
+        await movePosition(runtime, opened, lease, intent);
+        await runtime.view.last(runtime, { partition, position: intent.position, lease });
+      }
       answer = intent.kind === "seek" ? { ok: true } : await perform(intent, await opened.parts(), runtime);
     } catch (error) {
       if (!isTidingsError(error)) throw error;

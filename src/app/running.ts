@@ -9,6 +9,7 @@ import { Guards } from "../delivery/guards/guards.ts";
 import { lifecycleFeed } from "../delivery/lifecycle/feed.ts";
 import type { Logger } from "../delivery/log.ts";
 import type { Metrics } from "../delivery/metrics.ts";
+import { PositionView } from "../delivery/position-view.ts";
 import { createSoloGate } from "../delivery/lanes/solo-gate.ts";
 import { Turns } from "../delivery/run/turns.ts";
 import { RedriveDriver } from "../delivery/redrive/driver.ts";
@@ -56,7 +57,7 @@ type Beginning = Pick<Running, "outbox" | "subscriptions" | "guards" | "admissio
 
 /** Registers everything, then begins to consume. */
 export async function run(given: RunOptions): Promise<Running> {
-  const { options, engine, platform, log, metrics, topics, limits } = given;
+  const { options, engine, platform, log, metrics, topics } = given;
   const services = options.services ?? [];
   if (services.length > 0) requireStore(engine);
   for (const topic of topics.values()) checkRetention(topic, engine);
@@ -67,11 +68,13 @@ export async function run(given: RunOptions): Promise<Running> {
   const admission = new Admission({ engine, platform, log, metrics, memberId });
   const feed = await lifecycleFeed(engine, platform, `/${options.name}`);
   const guards = new Guards({ engine, platform, log, feed, memberId, by: `app ${options.name}` }, metrics);
+  const view = new PositionView(engine, platform, log);
   const shared = {
     ...given,
     memberId,
     feed,
     guards,
+    view,
     gate: createSoloGate(),
     turns: new Turns(platform.clock),
     hotDocuments: createHotDocuments(),
@@ -87,25 +90,15 @@ export async function run(given: RunOptions): Promise<Running> {
   const maintenance = maintenanceOf(given, memberId);
   const outbox = outboxOf(given, memberId);
   await begin(given, { outbox, subscriptions, guards, signals, admission });
+  view.start(subscriptions);
   const redrives = new RedriveDriver({ engine, platform, log, memberId, ttlMs: options.memberTtlMs ?? 10_000 });
   if (services.length > 0) {
     maintenance.start();
     redrives.start();
   }
-  const { hooks = {}, name } = options;
-  const publisher = new Publisher({
-    engine,
-    admission,
-    platform,
-    source: `/${name}`,
-    limits,
-    topics: book,
-    metrics,
-    hooks,
-  });
   return {
     engine,
-    publisher,
+    publisher: publisherOf(given, book, admission),
     admission,
     subscriptions,
     guards,
@@ -114,6 +107,7 @@ export async function run(given: RunOptions): Promise<Running> {
       const untilMs = platform.clock.monotonic() + timeoutMs;
       signals.stop();
       maintenance.stop();
+      view.stop();
       await Promise.all([redrives.stop(), drain(subscriptions, platform, log, timeoutMs)]);
       await guards.stop();
       await outbox?.stop(untilMs);
@@ -142,6 +136,12 @@ async function begin({ options, platform, log }: RunOptions, parts: Beginning): 
     await Promise.all([guards.stop(), outbox?.stop()]);
     throw error;
   }
+}
+
+function publisherOf(given: RunOptions, topics: TopicBook, admission: Admission): Publisher {
+  const { engine, platform, limits, metrics, options } = given;
+  const { hooks = {}, name } = options;
+  return new Publisher({ engine, admission, platform, source: `/${name}`, limits, topics, metrics, hooks });
 }
 
 function maintenanceOf({ options, engine, platform, log, topics }: RunOptions, memberId: string): Maintenance {

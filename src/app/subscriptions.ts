@@ -10,6 +10,7 @@ import { subscriptionMetrics } from "../delivery/metrics.ts";
 import { PauseSwitch } from "../delivery/pause-switch.ts";
 import { resolvePolicy } from "../delivery/policy.ts";
 import { subscriptionName } from "../delivery/records.ts";
+import type { PositionView } from "../delivery/position-view.ts";
 import type { SubscriptionRuntime } from "../delivery/runtime.ts";
 import type { Registration } from "../delivery/registration.ts";
 import type { Guarantee, Service } from "../delivery/service.ts";
@@ -29,6 +30,7 @@ export interface Shared extends RunOptions {
   readonly memberId: string;
   readonly feed: LifecycleFeed;
   readonly guards: Guards;
+  readonly view: PositionView;
   readonly gate: SoloGate;
   readonly turns: Turns;
   readonly hotDocuments: HotDocuments;
@@ -95,6 +97,7 @@ function runtimeOf(shared: Shared, service: Service, topic: string, pauseSwitch:
     metrics: subscriptionMetrics(shared.metrics, engine.name, topic, name),
     hooks: options.hooks ?? {},
     log,
+    view: shared.view,
     feed: shared.feed,
     prefetch: { events: prefetch?.events ?? 512, bytes: prefetch?.bytes ?? 16 * 1024 * 1024 },
     inboxWindowMs: inbox?.windowMs,

@@ -33,6 +33,10 @@ export const reopening: Needs = ({ capabilities, opened }) => {
 export const damaging: Needs = ({ opened }) =>
   opened.damage ? undefined : "the factory has no way to damage a stored record";
 
+/** The factory can look at subscriptions as the engine's own tools do. */
+export const toolsOfItsOwn: Needs = ({ opened }) =>
+  opened.shownPositions ? undefined : "the factory has no way to see what the engine's own tools see";
+
 /** The factory can lose an answer. */
 export const losingAnswers: Needs = ({ opened }) =>
   opened.loseNextAnswer ? undefined : "the factory has no way to lose an answer";

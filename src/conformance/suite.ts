@@ -36,6 +36,8 @@ export interface Opened {
   readonly userSql?: UserSqlDialect;
   /** Changes a stored byte of this record behind the engine's back; absent: what it does then is not tested. */
   damage?(topic: string, partition: number, position: number): Promise<void>;
+  /** By partition, how far the engine's own tools say that a subscription is; absent: what is shown to them is not tested. */
+  shownPositions?(subscription: string, topic: string): Promise<ReadonlyMap<number, number>>;
   /** Why not every legal name of a topic can be had beside all others; absent: all can. */
   readonly namesLimited?: string;
 }

@@ -9,6 +9,7 @@ import type { HotDocuments } from "./lanes/hot-documents.ts";
 import type { Logger } from "./log.ts";
 import type { SubscriptionMetrics } from "./metrics.ts";
 import type { Middleware } from "./middleware/middleware.ts";
+import type { PositionView } from "./position-view.ts";
 import type { ControlDocument } from "./records.ts";
 import type { Guarantee } from "./service.ts";
 import type { Slots } from "./lanes/slots.ts";
@@ -38,6 +39,8 @@ export interface SubscriptionRuntime {
   readonly metrics: SubscriptionMetrics;
   readonly hooks: Hooks;
   readonly log: Logger;
+  /** Shows the tools of the engine how far it is. */
+  readonly view: PositionView;
   /** Tells of what becomes of dead letters, pauses and breakers. */
   readonly feed: LifecycleFeed;
   readonly prefetch: { readonly events: number; readonly bytes: number };

@@ -8,6 +8,7 @@ import type { DocumentWrite } from "../ports/transaction.ts";
 import { answerOf, perform } from "./operations.ts";
 import { createPartition, type Partition, type PartitionStatus } from "./partition/partition.ts";
 import type { Paused, PauseSwitch } from "./pause-switch.ts";
+import type { Standing, Viewed } from "./position-view.ts";
 import { type Answer, collections, type Intent } from "./records.ts";
 import { register, type Registration } from "./registration.ts";
 import type { SubscriptionRuntime } from "./runtime.ts";
@@ -21,7 +22,7 @@ export interface MemberOptions {
 }
 
 /** A subscription in this process: one member of it. */
-export interface Subscription {
+export interface Subscription extends Viewed {
   readonly runtime: SubscriptionRuntime;
   register(): Promise<void>;
   start(): Promise<void>;
@@ -66,6 +67,8 @@ const answerAgainMs = 200;
 
 class MemberSubscription implements Subscription {
   readonly runtime: SubscriptionRuntime;
+  readonly name: string;
+  readonly topic: string;
   readonly #registration: Registration;
   readonly #member: MemberOptions;
   readonly #pauseSwitch: PauseSwitch;
@@ -95,6 +98,8 @@ class MemberSubscription implements Subscription {
     pauseSwitch: PauseSwitch,
   ) {
     this.runtime = runtime;
+    this.name = runtime.name;
+    this.topic = runtime.topic;
     this.#registration = registration;
     this.#member = member;
     this.#pauseSwitch = pauseSwitch;
@@ -187,6 +192,9 @@ class MemberSubscription implements Subscription {
     if (!owned) return;
     this.runtime.log.info({ subscription: this.runtime.name, partition: number, reason }, "a partition is given up");
     await owned.partition.stop(reason === "lost");
+    // Whoever is next says it soon; there may be nobody.
+    const [standing] = this.#left && reason !== "lost" ? standingOf(owned) : [];
+    if (standing) await this.runtime.view.last(this, standing);
     this.#disown(owned.partition);
   }
 
@@ -322,6 +330,10 @@ class MemberSubscription implements Subscription {
     return all.sort((a, b) => a.partition - b.partition);
   }
 
+  standings(): readonly Standing[] {
+    return [...this.#owned.values()].flatMap(standingOf);
+  }
+
   paused(): Paused | undefined {
     return this.#pauseSwitch.paused;
   }
@@ -330,6 +342,11 @@ class MemberSubscription implements Subscription {
     const [trouble] = this.#troubles.values();
     return this.#superseded ?? trouble ?? this.#group?.trouble();
   }
+}
+
+function standingOf({ partition, lease }: Owned): [] | [Standing] {
+  const position = partition.position();
+  return position === undefined ? [] : [{ partition: partition.number, position, lease }];
 }
 
 function isSame(one: Paused | undefined, other: Paused | undefined): boolean {

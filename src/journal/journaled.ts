@@ -56,6 +56,7 @@ function requireJournal(broker: Engine): void {
 }
 
 function withoutJournal(topics: Topics): Topics {
+  const showPositions = topics.showPositions?.bind(topics);
   return {
     declare: (specs) => topics.declare(specs),
     list: async () => (await topics.list()).filter(({ name }) => name !== journalTopic),
@@ -66,6 +67,7 @@ function withoutJournal(topics: Topics): Topics {
     positionsAt: (topic, timeMs) => topics.positionsAt(topic, timeMs),
     retain: (topic, rule) => topics.retain(topic, rule),
     watch: (topic, listener) => topics.watch(topic, listener),
+    ...(showPositions ? { showPositions } : {}),
   };
 }
 

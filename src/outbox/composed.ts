@@ -106,6 +106,7 @@ function composedCapabilities(broker: Capabilities, store: Capabilities): Capabi
 
 function topicsOf(broker: Topics, store: Topics, rowsOf: (entries: readonly TopicEntry[]) => TopicEntry[]): Topics {
   const publishIn = store.publishIn?.bind(store);
+  const showPositions = broker.showPositions?.bind(broker);
   return {
     declare: (specs) => broker.declare(specs),
     // Which store is whose is no topic of the application's.
@@ -117,6 +118,7 @@ function topicsOf(broker: Topics, store: Topics, rowsOf: (entries: readonly Topi
     positionsAt: (topic, timeMs) => broker.positionsAt(topic, timeMs),
     retain: (topic, rule) => broker.retain(topic, rule),
     watch: (topic, listener) => broker.watch(topic, listener),
+    ...(showPositions ? { showPositions } : {}),
     // The user's transaction is one of the store.
     ...(publishIn ? { publishIn: async (handle, entries) => publishIn(handle, rowsOf(entries)) } : {}),
   };

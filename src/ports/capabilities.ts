@@ -29,6 +29,8 @@ export interface Capabilities {
   readonly checksums: boolean;
   /** Whether the engine assigns partitions to members itself; otherwise leases do. */
   readonly nativeGroups: boolean;
+  /** Whether the engine's own tools can be shown how far subscriptions are (`Topics.showPositions`). */
+  readonly showsPositions: boolean;
   /** Largest record in bytes (see `recordBytes`). */
   readonly eventBytesMax: number;
   /** How many topics an engine is tested with. */

@@ -83,6 +83,13 @@ export interface RetentionRule {
   readonly floor?: readonly number[];
 }
 
+/** How far a subscription is in one partition. */
+export interface ShownPosition {
+  readonly partition: number;
+  /** Everything before it is finished. */
+  readonly position: number;
+}
+
 /** Partitioned, replayable logs. Every engine has this port. */
 export interface Topics {
   /**
@@ -135,4 +142,13 @@ export interface Topics {
    * listens also looks by itself now and then.
    */
   watch(topic: string, listener: TopicListener): () => void;
+
+  /**
+   * Notes how far a subscription is in partitions of a topic, where the engine's own tools look for it, such as the lag of
+   * consumers. A view for people: nothing of tidings reads it back, and it may be late. The last call holds, also where it says less
+   * than the one before; partitions that are not named stay as they are. Gives up soon where it cannot be done now, and tries
+   * nothing later: who calls it says it again. It need not outlive a crash, and the engine may forget what was not said for
+   * hours. Rejects with TIDINGS_ACCESS_DENIED where that is not allowed. Only engines with `showsPositions` have it.
+   */
+  showPositions?(subscription: string, topic: string, positions: readonly ShownPosition[]): Promise<void>;
 }

@@ -74,6 +74,7 @@ export const closeCases: readonly Case[] = [
       await rejects(topics.list(), "TIDINGS_CLOSED");
       await rejects(topics.find(topic), "TIDINGS_CLOSED");
       await rejects(topics.bounds(topic), "TIDINGS_CLOSED");
+      if (topics.showPositions) await rejects(topics.showPositions("s/t", topic, []), "TIDINGS_CLOSED");
       if (env.capabilities.seekByTime) await rejects(topics.positionsAt(topic, 0), "TIDINGS_CLOSED");
       if (env.capabilities.retentionByAge)
         await rejects(topics.retain(topic, { appendedBeforeMs: 0 }), "TIDINGS_CLOSED");

@@ -11,6 +11,7 @@ export const factCases: readonly Case[] = [
       const { engine, capabilities } = env;
       holds(Object.isFrozen(capabilities), "nobody can change them");
       equal(capabilities.transactions, engine.transact !== undefined);
+      equal(capabilities.showsPositions, engine.topics.showPositions !== undefined);
       holds(!capabilities.userSql || capabilities.transactions, "user SQL needs transactions");
       holds(
         capabilities.eventBytesMax > 0 && capabilities.topicsMax > 0 && capabilities.partitionsMax > 0,

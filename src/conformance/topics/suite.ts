@@ -12,6 +12,7 @@ import { publishCases } from "./publish.ts";
 import { readCases } from "./read.ts";
 import { retentionCases } from "./retention.ts";
 import { seekCases } from "./seek.ts";
+import { shownCases } from "./shown.ts";
 import { watchCases } from "./watch.ts";
 
 /** Partitioned, replayable logs. */
@@ -32,5 +33,6 @@ export const topicsSuite: Suite = {
     ...boundedCases,
     ...dedupCases,
     ...watchCases,
+    ...shownCases,
   ],
 };

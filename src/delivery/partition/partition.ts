@@ -46,6 +46,8 @@ export interface Partition {
   /** Fetches and starts what may be started: called after a resume, or by a hint. */
   wake(): void;
   status(): PartitionStatus;
+  /** Everything before it is finished, as the last commit says; undefined while that is not read yet. */
+  position(): number | undefined;
   /**
    * What operators work on, once it is known where the partition stands and what it holds: who wrote without knowing that
    * would overwrite held keys. Rejects with TIDINGS_BUSY when the partition is given up before.
@@ -223,6 +225,10 @@ class OwnedPartition implements Partition {
       progressAt: this.#progressAt,
       trouble: works?.fetch.trouble() ?? this.#trouble ?? this.#fullOfHeld(works),
     };
+  }
+
+  position(): number | undefined {
+    return this.#works?.committer.document().low;
   }
 
   #fullOfHeld(works: Works | undefined): string | undefined {

@@ -12,11 +12,13 @@ export interface TopicsParts extends Pick<Topics, "positionsAt" | "retain" | "wa
   readonly reader: Pick<Topics, "read" | "bounds">;
   /** Is given one entry at least. */
   readonly publish: Topics["publish"];
+  /** Absent where the broker has no place for it. */
+  readonly showPositions?: NonNullable<Topics["showPositions"]> | undefined;
 }
 
 /** The topics port of a broker: each call is looked at first, and then handed to the part that does it. */
 export function topicsPort(parts: TopicsParts): Topics {
-  const { check, partitionsMax, bounded, catalog, reader, publish } = parts;
+  const { check, partitionsMax, bounded, catalog, reader, publish, showPositions } = parts;
   return {
     async declare(specs) {
       check(true);
@@ -56,5 +58,11 @@ export function topicsPort(parts: TopicsParts): Topics {
       return parts.retain(topic, rule);
     },
     watch: (topic, listener) => parts.watch(topic, listener),
+    ...(showPositions && {
+      async showPositions(subscription, topic, positions) {
+        check(true);
+        await showPositions(subscription, topic, positions);
+      },
+    }),
   };
 }

@@ -5,7 +5,8 @@ import type { Settings } from "./options.ts";
 const headerRoom = 16 * 1024;
 
 /** What the Kafka engine can do with these settings, on brokers that take batches of so many bytes. */
-export function kafkaCapabilities({ durability }: Pick<Settings, "durability">, batchBytesMax: number): Capabilities {
+export function kafkaCapabilities(settings: Settings, batchBytesMax: number): Capabilities {
+  const { durability } = settings;
   return Object.freeze({
     durability: durability === "weak" ? "confirmed" : durability,
     persistent: true,
@@ -22,11 +23,15 @@ export function kafkaCapabilities({ durability }: Pick<Settings, "durability">, 
     appendTimes: "engine",
     checksums: true,
     nativeGroups: false,
+    showsPositions: showsPositions(settings),
     eventBytesMax: Math.max(1, batchBytesMax - headerRoom),
     topicsMax,
     partitionsMax,
   });
 }
+
+/** Whether groups of consumers are written. */
+export const showsPositions = ({ consumerGroups, readOnly }: Settings): boolean => consumerGroups && !readOnly;
 
 export const topicsMax = 500;
 export const partitionsMax = 128;

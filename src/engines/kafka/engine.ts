@@ -5,9 +5,10 @@ import { topicsPort } from "../broker/topics.ts";
 import { verify } from "../broker/verify.ts";
 import { deduplicationWindowMsDefault } from "../sql/ids.ts";
 import { Api } from "./api.ts";
-import { kafkaCapabilities, partitionsMax } from "./capabilities.ts";
+import { kafkaCapabilities, partitionsMax, showsPositions } from "./capabilities.ts";
 import { Catalog } from "./catalog.ts";
 import { loadClient } from "./client.ts";
+import { ConsumerGroups } from "./consumer-groups.ts";
 import { toTidingsError } from "./failure.ts";
 import type { LaneHost } from "./lane.ts";
 import { Link } from "./link.ts";
@@ -28,6 +29,7 @@ interface Broker {
   readonly news: News;
   readonly reader: Reader;
   readonly publisher: Publisher;
+  readonly groups: ConsumerGroups;
   readonly server: ServerFacts;
   closed: boolean;
 }
@@ -81,7 +83,8 @@ async function openBroker(settings: Settings, context: EngineContext): Promise<B
     };
     const publisher = new Publisher({ platform, settings, link, api, protocol, catalog, limits, repeatsMs, published });
     if (!settings.readOnly) await publisher.open();
-    return { settings, link, api, catalog, news, reader, publisher, server, closed: false };
+    const groups = new ConsumerGroups({ platform, settings, api, catalog });
+    return { settings, link, api, catalog, news, reader, publisher, groups, server, closed: false };
   } catch (error) {
     link.close();
     throw toTidingsError(error, settings.address);
@@ -89,7 +92,7 @@ async function openBroker(settings: Settings, context: EngineContext): Promise<B
 }
 
 function topicsOf(broker: Broker, check: (write?: boolean) => void): Topics {
-  const { catalog, reader, publisher, news } = broker;
+  const { settings, catalog, reader, publisher, news, groups } = broker;
   return topicsPort({
     check,
     partitionsMax,
@@ -99,6 +102,9 @@ function topicsOf(broker: Broker, check: (write?: boolean) => void): Topics {
     positionsAt: (topic, timeMs) => positionsAt(broker, topic, timeMs),
     retain: (topic, rule) => retain(broker, topic, rule),
     watch: (topic, listener) => news.watch(topic, listener),
+    showPositions: showsPositions(settings)
+      ? (subscription, topic, positions) => groups.show(subscription, topic, positions)
+      : undefined,
   });
 }
 
@@ -112,6 +118,7 @@ async function info({ settings, server, catalog }: Broker, durability: string): 
     metadataVersion: server.level,
     brokers: server.brokers,
     prefix: settings.prefix,
+    consumerGroups: showsPositions(settings) ? `${settings.groupPrefix}*` : "none",
     replicas: settings.replicas,
     batchBytesMax: server.batchBytesMax,
     topics: topics.length,

@@ -22,6 +22,10 @@ export interface KafkaOptions {
   readonly replicas?: number;
   /** False: topics are made by others, and declaring one that is not there is refused. */
   readonly createTopics?: boolean;
+  /** False: how far subscriptions are is not shown to Kafka's tools. They see a group of consumers for each. */
+  readonly consumerGroups?: boolean;
+  /** What the names of these groups begin with; `prefix` unless given. */
+  readonly groupPrefix?: string;
   /** Opens for reading only: nothing is made or written. */
   readonly readOnly?: boolean;
   /** SCRAM-SHA-512 unless given; OAUTHBEARER where there are tokens. */
@@ -85,8 +89,17 @@ const numbers = {
 };
 const where = "kafka()";
 const numberNames = Object.keys(numbers) as (keyof typeof numbers)[];
-const textNames = ["prefix", "durability", "saslMechanism", "caFile", "certFile", "keyFile", "tokenFile"] as const;
-const flagNames = ["readOnly", "createTopics", "tunnel"] as const;
+const textNames = [
+  "prefix",
+  "durability",
+  "saslMechanism",
+  "caFile",
+  "certFile",
+  "keyFile",
+  "tokenFile",
+  "groupPrefix",
+] as const;
+const flagNames = ["readOnly", "createTopics", "tunnel", "consumerGroups"] as const;
 const ownNames: readonly string[] = [...numberNames, ...textNames, ...flagNames, "saslExtensions"];
 const durabilities: readonly Durability[] = ["replicated", "disk", "weak"];
 const mechanisms: readonly SaslMechanism[] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"];
@@ -94,16 +107,17 @@ const mechanisms: readonly SaslMechanism[] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-S
 /** Checks options and fills in the defaults. Throws TIDINGS_INVALID_OPTION. */
 export function settingsOf(options: KafkaOptions): Settings {
   checkOptions(where, options, ["url", "token", ...ownNames]);
-  const { url, prefix = "", durability = "replicated" } = options;
+  const { url, prefix = "", groupPrefix = prefix, durability = "replicated" } = options;
   const { scheme, credentials, hosts, query } = parse(url);
   if (query !== "") throw invalid("url", "has its options beside it: kafkaFromUrl takes them in the address");
   for (const name of textNames)
     if (options[name] !== undefined && typeof options[name] !== "string") throw invalid(name, "is text");
-  if (!/^[A-Za-z0-9._-]{0,64}$/.test(prefix)) throw invalid("prefix", "is up to 64 letters, digits, ., _ and -");
+  for (const [name, text] of Object.entries({ prefix, groupPrefix }))
+    if (!/^[A-Za-z0-9._-]{0,64}$/.test(text)) throw invalid(name, "is up to 64 letters, digits, ., _ and -");
   if (!durabilities.includes(durability)) throw invalid("durability", `is one of ${durabilities.join(", ")}`);
   const saslMechanism = mechanismOf(options, credentials);
   checkFlags(where, options, flagNames);
-  const { readOnly = false, createTopics = true, tunnel = false } = options;
+  const { readOnly = false, createTopics = true, tunnel = false, consumerGroups = true } = options;
   const filled = numbersOf(where, options, { ...numbers, replicas: durability === "replicated" ? 3 : 1 });
   if (durability === "replicated" && filled.replicas < 3)
     throw invalid("replicas", 'is at least 3 with durability "replicated"');
@@ -115,7 +129,7 @@ export function settingsOf(options: KafkaOptions): Settings {
     throw invalid(caFile === undefined ? "certFile" : "caFile", "is for TLS: the address begins with kafkas://");
   const place = `${scheme}://${hosts.map(({ host, port }) => `${host}:${port}`).join(",")}`;
   return {
-    ...filled, ...credentials, prefix, durability, saslMechanism, readOnly, createTopics, tunnel, caFile, certFile, keyFile,
+    ...filled, ...credentials, prefix, durability, saslMechanism, readOnly, createTopics, tunnel, consumerGroups, groupPrefix, caFile, certFile, keyFile,
     token, tokenFile, saslExtensions, hosts, tls, address: prefix === "" ? place : `${place}?prefix=${prefix}`,
   }; // prettier-ignore
 }

@@ -43,7 +43,7 @@ export interface FetchLimits {
 /** Versions of requests that we write; brokers from 2.8 on know all of them, see `checkServer`. */
 export const versions = {
   Produce: [0, 9], Fetch: [1, 12], ListOffsets: [2, 6], Metadata: [3, 10], ApiVersions: [18, 3], CreateTopics: [19, 7],
-  DeleteRecords: [21, 2], InitProducerId: [22, 4], DescribeConfigs: [32, 4],
+  OffsetCommit: [8, 8], FindCoordinator: [10, 3], DeleteRecords: [21, 2], InitProducerId: [22, 4], DescribeConfigs: [32, 4],
 } as const; // prettier-ignore
 
 /** The requests by which events are written and read: their bodies are ours, since we keep batches as they are on the wire. */

@@ -16,6 +16,7 @@ export const memoryCapabilities: Capabilities = Object.freeze({
   appendTimes: "engine",
   checksums: false,
   nativeGroups: false,
+  showsPositions: false,
   eventBytesMax: 16 * 1024 * 1024,
   topicsMax: 10_000,
   partitionsMax: 1024,

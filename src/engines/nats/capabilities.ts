@@ -21,6 +21,7 @@ export function natsCapabilities({ durability }: Pick<Settings, "durability">, m
     appendTimes: "engine",
     checksums: true,
     nativeGroups: false,
+    showsPositions: false,
     eventBytesMax: messageBytesMax - headerRoom,
     topicsMax,
     partitionsMax,

@@ -16,6 +16,7 @@ export const postgresCapabilities: Capabilities = Object.freeze({
   appendTimes: "engine",
   checksums: true,
   nativeGroups: false,
+  showsPositions: false,
   eventBytesMax: 16 * 1024 * 1024,
   topicsMax: 1000,
   partitionsMax: 1024,

@@ -19,6 +19,7 @@ export function rabbitmqCapabilities({ durability, eventBytesMax }: Settings): C
     appendTimes: "publisher",
     checksums: true,
     nativeGroups: false,
+    showsPositions: false,
     eventBytesMax,
     topicsMax,
     partitionsMax,

@@ -16,6 +16,7 @@ export const sqliteCapabilities: Capabilities = Object.freeze({
   appendTimes: "engine",
   checksums: true,
   nativeGroups: false,
+  showsPositions: false,
   eventBytesMax: 16 * 1024 * 1024,
   topicsMax: 10_000,
   partitionsMax: 1024,

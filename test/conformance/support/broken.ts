@@ -1,6 +1,7 @@
 // Engines with one planted fault each: what the suites must catch.
 import { openMemory } from "../../../scripts/conformance/engines.ts";
 import type { Open } from "../../../src/conformance/index.ts";
+import { TidingsError } from "../../../src/errors/tidings-error.ts";
 import type { Engine } from "../../../src/ports/engine.ts";
 import type { Leases } from "../../../src/ports/leases.ts";
 import type { State } from "../../../src/ports/state.ts";
@@ -19,6 +20,7 @@ export function openBroken(breakIt: Break): Open {
       engine: breakIt(opened.engine),
       second: async () => breakIt(await opened.second!()),
       reopen: async () => breakIt(await opened.reopen!()),
+      shownPositions: async (subscription, topic) => shown.get(`${subscription} ${topic}`) ?? new Map(),
     };
   };
 }
@@ -51,6 +53,26 @@ const served = (change: (record: Record<string, unknown>) => Record<string, unkn
 const without = <Value extends object>(value: Value, name: keyof Value): Value =>
   Object.fromEntries(Object.entries(value).filter(([field]) => field !== name)) as Value;
 
+/** What an engine has shown, by subscription and topic. */
+const shown = new Map<string, Map<number, number>>();
+/** Shows positions, of another subscription, topic or place than it is told. */
+const showing =
+  (change: (place: string, position: number, before: number) => readonly [string, number]): Break =>
+  (engine) => ({
+    ...topics((port) => ({
+      async showPositions(subscription, topic, positions) {
+        if (!(await port.find(topic))) throw new TidingsError("TIDINGS_NOT_FOUND", "There is no such topic.");
+        for (const { partition, position } of positions) {
+          if (partition >= (await port.find(topic))!.partitions) throw new TidingsError("TIDINGS_NOT_FOUND", "No.");
+          const place = `${subscription} ${topic}`;
+          const [other, moved] = change(place, position, shown.get(place)?.get(partition) ?? 0);
+          shown.set(other, (shown.get(other) ?? new Map<number, number>()).set(partition, moved));
+        }
+      },
+    }))(engine),
+    capabilities: Object.freeze({ ...engine.capabilities, showsPositions: true }),
+  });
+
 let published = 0;
 let odd = false;
 
@@ -65,6 +87,14 @@ export const faults: Readonly<Record<string, readonly [port: string, Break]>> = 
         return entries.map((_, i) => appended[i] ?? { position: i, duplicate: false });
       },
     })),
+  ],
+  "shows no position that is earlier than the last one": [
+    "topics",
+    showing((place, position, before) => [place, Math.max(position, before)]),
+  ],
+  "shows a position for another subscription than it was told": [
+    "topics",
+    showing((place, position) => [place.replace(/^s-.*\//, "s/"), position]),
   ],
   "swaps two events of a page": [
     "topics",

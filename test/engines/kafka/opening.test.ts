@@ -11,6 +11,7 @@ import { afterwards } from "../../lib/afterwards.ts";
 import { without } from "../../lib/machine.ts";
 import {
   admin,
+  allow,
   createTopic,
   entry,
   numbers,
@@ -20,6 +21,7 @@ import {
   prefixFor,
   rejection,
   withoutKafka,
+  withUsers,
 } from "./support.ts";
 
 const opening = (options: Partial<Parameters<typeof kafka>[0]> & { url: string }) =>
@@ -102,15 +104,9 @@ describe("opening Kafka", { skip: withoutKafka }, () => {
 
   it("by a user with the permissions of the docs is enough for everything", async (t) => {
     const { port, url } = await ownServer(t, () => withUsers);
-    const { AclOperations, AclPermissionTypes, ResourcePatternTypes, ResourceTypes } = await import("@platformatic/kafka"); // prettier-ignore
-    const allow = (resourceType: 2 | 4, resourceName: string, operation: keyof typeof AclOperations) => ({
-      principal: "User:app", host: "*", resourceType, resourceName, operation: AclOperations[operation],
-      resourcePatternType: resourceType === ResourceTypes.TOPIC ? ResourcePatternTypes.PREFIXED : ResourcePatternTypes.LITERAL,
-      permissionType: AclPermissionTypes.ALLOW,
-    }); // prettier-ignore
     const operations = ["CREATE", "DESCRIBE", "DESCRIBE_CONFIGS", "READ", "WRITE", "DELETE"] as const;
-    const creations = operations.map((operation) => allow(ResourceTypes.TOPIC, "shop.", operation));
-    await admin(t, url).createAcls({ creations });
+    const creations = operations.map((operation) => allow("TOPIC", "shop.", operation));
+    await admin(t, url).createAcls({ creations: [...creations, allow("GROUP", "shop.", "READ")] });
     const app = { url: `kafka://app:x@127.0.0.1:${port}`, saslMechanism: "PLAIN" as const, prefix: "shop." };
     const engine = await open(t, app);
     await engine.topics.declare([{ name: "orders", partitions: 2 }]);
@@ -118,6 +114,7 @@ describe("opening Kafka", { skip: withoutKafka }, () => {
     await engine.topics.publish([entry(0), entry(1)]);
     assert.deepEqual(await numbers(engine), [0, 1]);
     assert.equal((await engine.topics.positionsAt("orders", 0))[0], 0);
+    await engine.topics.showPositions?.("payments/orders", "orders", [{ partition: 0, position: 2 }]);
     assert.equal(await engine.topics.retain("orders", { appendedBeforeMs: Date.now() + 60_000 }), 2);
     assert.deepEqual((await engine.verify()).problems, []);
   });
@@ -239,14 +236,6 @@ describe("a topic in Kafka", { skip: withoutKafka }, () => {
     assert.match(refused.message, /collides/);
   });
 });
-
-/** Users by PLAIN, of whom one may do everything and one nothing. */
-const withUsers = [
-  "sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN",
-  'listener.name.client.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_app="x" user_all="x";',
-  "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-  "super.users=User:tidings;User:ANONYMOUS;User:all",
-];
 
 function certificates(folder: string): string[] {
   const [key, pem, store] = ["server.key", "server.pem", "server.p12"].map((name) => join(folder, name)) as [string, string, string]; // prettier-ignore

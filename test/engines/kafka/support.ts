@@ -6,7 +6,15 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { Admin, type BaseOptions, Producer } from "@platformatic/kafka";
+import {
+  AclOperations,
+  AclPermissionTypes,
+  Admin,
+  type BaseOptions,
+  Producer,
+  ResourcePatternTypes,
+  ResourceTypes,
+} from "@platformatic/kafka";
 
 import { removeTopics } from "../../../scripts/conformance/engines.ts";
 import { askKafka, kafka as service, type KafkaNode, prepareKafka } from "../../../scripts/services/kafka.ts";
@@ -186,6 +194,31 @@ async function serverAt(
   });
   return server;
 }
+
+/** Users by PLAIN, of whom one may do everything and one nothing. */
+export const withUsers = [
+  "sasl.enabled.mechanisms=SCRAM-SHA-512,PLAIN",
+  'listener.name.client.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_app="x" user_all="x";',
+  "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+  "super.users=User:tidings;User:ANONYMOUS;User:all",
+];
+
+/** What lets the user `app` do something with all that begins so. */
+export const allow = (
+  resource: "TOPIC" | "GROUP",
+  resourceName: string,
+  operation: keyof typeof AclOperations,
+): AclBinding => ({
+  resourceType: ResourceTypes[resource],
+  resourceName: resourceName === "" ? "*" : resourceName,
+  resourcePatternType: resourceName === "" ? ResourcePatternTypes.LITERAL : ResourcePatternTypes.PREFIXED,
+  principal: "User:app",
+  host: "*",
+  operation: AclOperations[operation],
+  permissionType: AclPermissionTypes.ALLOW,
+});
+
+type AclBinding = Parameters<Admin["createAcls"]>[0]["creations"][number];
 
 /** A port, of which the next two are free as well: the controller's, and that of one more way in. */
 async function freePorts(): Promise<number> {
