@@ -12,6 +12,15 @@ export function notWritable(address: string): TidingsError {
   });
 }
 
+/** The rejection of opening for reading what was never written. */
+export function nothingThere(prefix: string, address: string): TidingsError {
+  return new TidingsError(
+    "TIDINGS_NOT_FOUND",
+    `There is nothing of the prefix "${prefix}" at ${address}, and nothing is made for reading: correct the address or the prefix, or start the application first.`,
+    { details: { prefix, address } },
+  );
+}
+
 /** The rejection of a publish whose acknowledgement did not come, or came for a part of it. */
 export function unknownOutcome(address: string, why: string): TidingsError {
   return new TidingsError(

@@ -1,5 +1,5 @@
-import { TidingsError } from "../../errors/tidings-error.ts";
 import type { TopicSpec } from "../../ports/topics.ts";
+import { nothingThere } from "../broker/rejections.ts";
 import { missingOf, noPartition, noTopic } from "../sql/topics.ts";
 import type { Api, GotMessage, StreamInfo } from "./api.ts";
 import { failureKind, Refusal, toTidingsError, unreachable } from "./failure.ts";
@@ -149,7 +149,7 @@ export class Catalog {
     } catch (error) {
       if (!isAbsent(error)) throw toTidingsError(error, address);
       if (!readOnly) throw gone(name, address);
-      throw new TidingsError("TIDINGS_NOT_FOUND", `There is nothing of the prefix "${prefix}" at ${address}.`);
+      throw nothingThere(prefix, address);
     }
     if (last < this.#last) throw gone(name, address);
     while (this.#last < last) {

@@ -21,8 +21,9 @@ export interface Server {
  */
 export async function migrate(client: pg.PoolClient, settings: Settings): Promise<Server> {
   const server = await checkServer(client, settings);
-  if ((await versionOf(client, settings)) === schemaVersion) return server;
-  if (settings.readOnly) throw missing(settings);
+  const found = await versionOf(client, settings);
+  if (found === schemaVersion) return server;
+  if (settings.readOnly) throw found === 0 ? missing(settings) : outdated(settings);
   await client.query(begin);
   try {
     await client.query("SELECT pg_advisory_xact_lock($1, -1)", [lockOf(settings.schema)]);
@@ -127,8 +128,16 @@ async function compress(client: pg.PoolClient, schema: string): Promise<void> {
 
 function missing({ schema, address }: Settings): TidingsError {
   return new TidingsError(
+    "TIDINGS_NOT_FOUND",
+    `There is nothing of tidings in the schema "${schema}" at ${address}, and nothing is made for reading: correct the address or the schema, or start the application first.`,
+    { details: { address, schema } },
+  );
+}
+
+function outdated({ schema, address }: Settings): TidingsError {
+  return new TidingsError(
     "TIDINGS_READ_ONLY",
-    `The schema "${schema}" of ${address} is missing or older than this version of tidings; open it for writing once.`,
+    `The schema "${schema}" of ${address} is older than this version of tidings; open it for writing once.`,
     { details: { address, schema } },
   );
 }

@@ -1,6 +1,7 @@
-import { TidingsError } from "../../errors/tidings-error.ts";
+import type { TidingsError } from "../../errors/tidings-error.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { TopicSpec } from "../../ports/topics.ts";
+import { nothingThere } from "../broker/rejections.ts";
 import { missingOf, noPartition, noTopic } from "../sql/topics.ts";
 import { Cursor } from "./cursor.ts";
 import { failureKind, gone, toTidingsError } from "./failure.ts";
@@ -182,7 +183,7 @@ export class Catalog {
     const { settings, writing } = this.#parts;
     const { prefix, address } = settings;
     if (writing || this.#next > 0) return gone(registryOf(prefix), address);
-    return new TidingsError("TIDINGS_NOT_FOUND", `There is nothing of the prefix "${prefix}" at ${address}.`);
+    return nothingThere(prefix, address);
   }
 
   #take({ declared = [], made = [] }: Entry): void {

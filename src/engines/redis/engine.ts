@@ -3,7 +3,7 @@ import type { Engine, EngineContext, EngineInfo } from "../../ports/engine.ts";
 import type { Topics } from "../../ports/topics.ts";
 import { deduplicationWindowMsDefault } from "../sql/ids.ts";
 import { missingOf } from "../sql/topics.ts";
-import { closedError, notWritable } from "../broker/rejections.ts";
+import { closedError, nothingThere, notWritable } from "../broker/rejections.ts";
 import { topicsPort } from "../broker/topics.ts";
 import { capabilitiesOf, redisCapabilities } from "./capabilities.ts";
 import { Catalog } from "./catalog.ts";
@@ -127,14 +127,13 @@ async function begin(
   watch: StoreWatch,
 ): Promise<void> {
   const connection = await connections.get("reads");
-  const refuse = (code: "TIDINGS_READ_ONLY" | "TIDINGS_FOREIGN_SCHEMA" | "TIDINGS_SCHEMA_TOO_NEW", sentence: string) =>
+  const refuse = (code: "TIDINGS_FOREIGN_SCHEMA" | "TIDINGS_SCHEMA_TOO_NEW", sentence: string) =>
     new TidingsError(code, sentence, { details: { address: settings.address, key: keys.meta } });
   const found = settings.readOnly
     ? await connection.send<(string | null)[]>(["HMGET", keys.meta, "store", "format"])
     : await connection.run<string[]>(openScript, [keys.meta], [platform.ids.next(), String(format)]);
   const [store, made] = found;
-  if (!store && settings.readOnly)
-    throw refuse("TIDINGS_READ_ONLY", `There is no store at ${settings.address}, and none is made, for it was to be opened for reading only.`); // prettier-ignore
+  if (!store && settings.readOnly) throw nothingThere(settings.prefix, settings.address);
   if (!store)
     throw refuse("TIDINGS_FOREIGN_SCHEMA", `The key "${keys.meta}" at ${settings.address} belongs to another application; choose another prefix with ?prefix=NAME.`); // prettier-ignore
   if (Number(made) > format)

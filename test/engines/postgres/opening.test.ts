@@ -113,7 +113,7 @@ describe("opening a Postgres store", { skip: withoutPostgres }, () => {
   it("for reading makes nothing, reads what is there and refuses to write", async (t) => {
     const name = await schema(t);
     const url = serviceUrl("postgres");
-    assert.equal((await opening({ url, schema: name, readOnly: true })).code, "TIDINGS_READ_ONLY");
+    assert.equal((await opening({ url, schema: name, readOnly: true })).code, "TIDINGS_NOT_FOUND");
     const writer = await open(t, { schema: name });
     await writer.topics.declare([{ name: "orders", partitions: 1 }]);
     await writer.topics.publish([entry(1)]);

@@ -56,7 +56,7 @@ describe("opening a Redis store", { skip: withoutRedis }, () => {
 
   it("for reading makes nothing, reads what is there and refuses to write", async (t) => {
     const name = await prefix(t);
-    assert.equal((await refusal({ prefix: name, readOnly: true })).code, "TIDINGS_READ_ONLY");
+    assert.equal((await refusal({ prefix: name, readOnly: true })).code, "TIDINGS_NOT_FOUND");
     assert.deepEqual(await (await client(t)).keys(`{${name}}*`), []);
     const writer = await open(t, { prefix: name });
     await writer.topics.declare([{ name: "orders", partitions: 1 }]);
