@@ -56,6 +56,13 @@ interface ClientError {
   readonly errors?: readonly unknown[];
 }
 
+/** Whether a connection was not made for want of a proof of who we are that the broker takes. */
+export function isUnproved(error: unknown): boolean {
+  if (isTidingsError(error))
+    return error.code === "TIDINGS_TOKEN_UNAVAILABLE" || error.code === "TIDINGS_ACCESS_DENIED";
+  return failureKind(error) === "denied";
+}
+
 /** The broker's or the client's own words; never a payload. */
 export function describeFailure(error: unknown): string {
   const { message, code, cause, errors } = (error ?? {}) as ClientError;

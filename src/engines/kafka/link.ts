@@ -5,7 +5,7 @@ import type { Platform } from "../../platform/platform.ts";
 import { closedError } from "../broker/rejections.ts";
 import type { Client } from "./client.ts";
 import { Dialer, type Purpose } from "./dial.ts";
-import { describeFailure, failureKind, toTidingsError, unreachable } from "./failure.ts";
+import { describeFailure, failureKind, isUnproved, toTidingsError, unreachable } from "./failure.ts";
 import type { Host, Settings } from "./options.ts";
 
 /** Hears of the way to the brokers. */
@@ -332,6 +332,9 @@ export class Link {
     try {
       await this.#metadata(await this.connection(node, "ping"), []);
     } catch (error) {
+      const others = Array.from(this.#lines.keys()).some((name) => name.startsWith(`${node}/`));
+      // It lives, and who is let in by an earlier token or password stays so until its session ends.
+      if (others && isUnproved(error)) return;
       // All to this broker are as dead as that one.
       for (const [name, line] of this.#lines) {
         if (!name.startsWith(`${node}/`)) continue;
