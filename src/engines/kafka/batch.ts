@@ -1,4 +1,5 @@
 import { Bytes, Scan } from "./bytes.ts";
+import type { Compression } from "./compression.ts";
 import { batchOverhead, recordOverhead, type Draft } from "./wire.ts";
 
 /** Who a batch is from: what brokers tell repeated batches by. */
@@ -13,7 +14,13 @@ export interface Identity {
 export const bytesInBatch = ({ body }: Draft): number => body.length + recordOverhead;
 
 /** Writes events as one batch, as https://kafka.apache.org/documentation/#recordbatch says. */
-export function batchOf(drafts: readonly Draft[], identity: Identity, nowMs: number, crc32c: Crc32c): Buffer {
+export function batchOf(
+  drafts: readonly Draft[],
+  identity: Identity,
+  nowMs: number,
+  crc32c: Crc32c,
+  compression?: Compression,
+): Buffer {
   let room = batchOverhead;
   for (const draft of drafts) room += bytesInBatch(draft);
   const bytes = new Bytes(room);
@@ -38,10 +45,20 @@ export function batchOf(drafts: readonly Draft[], identity: Identity, nowMs: num
     bytes.varint(index);
     bytes.raw(body);
   }
-  const written = bytes.written();
+  const written = compression ? compressed(bytes.written(), compression) : bytes.written();
   written.writeInt32BE(written.length - 12, 8);
   written.writeUInt32BE(crc32c(written.subarray(21)), 17);
   return written;
+}
+
+/** The batch with its events compressed, unless that makes it larger. */
+function compressed(batch: Buffer, { number, compress }: Compression): Buffer {
+  const records = batch.subarray(batchOverhead);
+  const squeezed = compress(records);
+  if (squeezed.length >= records.length) return batch;
+  const made = Buffer.concat([batch.subarray(0, batchOverhead), squeezed]);
+  made.writeInt16BE(number, 21);
+  return made;
 }
 
 export type Crc32c = (bytes: Buffer) => number;

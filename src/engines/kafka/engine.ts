@@ -7,6 +7,7 @@ import { deduplicationWindowMsDefault } from "../sql/ids.ts";
 import { Api } from "./api.ts";
 import { kafkaCapabilities, partitionsMax, showsPositions } from "./capabilities.ts";
 import { Catalog } from "./catalog.ts";
+import { compressionOf } from "./compression.ts";
 import { loadClient } from "./client.ts";
 import { ConsumerGroups } from "./consumer-groups.ts";
 import { toTidingsError } from "./failure.ts";
@@ -81,7 +82,8 @@ async function openBroker(settings: Settings, context: EngineContext): Promise<B
       reader.stored(topic, partition, position);
       news.published(topic.spec.name, partition);
     };
-    const publisher = new Publisher({ platform, settings, link, api, protocol, catalog, limits, repeatsMs, published });
+    const compression = compressionOf(protocol.client, settings.compression);
+    const publisher = new Publisher({ platform, settings, link, api, protocol, catalog, limits, compression, repeatsMs, published }); // prettier-ignore
     if (!settings.readOnly) await publisher.open();
     const groups = new ConsumerGroups({ platform, settings, api, catalog });
     return { settings, link, api, catalog, news, reader, publisher, groups, server, closed: false };

@@ -1,6 +1,7 @@
 import type { CancelTimer, Clock } from "../../platform/clock.ts";
 import { unknownOutcome } from "../broker/rejections.ts";
 import { batchOf, bytesInBatch, type Crc32c, type Identity } from "./batch.ts";
+import type { Compression } from "./compression.ts";
 import type { Item } from "./item.ts";
 import type { KnownTopic } from "./catalog.ts";
 import { describeFailure, failureKind, Refusal, toTidingsError } from "./failure.ts";
@@ -11,6 +12,7 @@ import { batchOverhead } from "./wire.ts";
 export interface LaneHost {
   readonly clock: Clock;
   readonly crc32c: Crc32c;
+  readonly compression: Compression | undefined;
   readonly address: string;
   /** How long ids of callers are remembered that were written after all, in milliseconds. */
   readonly repeatsMs: number;
@@ -187,9 +189,10 @@ export class Lane {
     }
     if (items.length === 0) return undefined;
     const drafts = items.map(({ draft }) => draft);
+    const { clock, crc32c, compression } = this.#host;
     return {
       items,
-      batch: batchOf(drafts, identity, this.#host.clock.now(), this.#host.crc32c),
+      batch: batchOf(drafts, identity, clock.now(), crc32c, compression),
       flying: false,
       isDoubtful: false,
     };

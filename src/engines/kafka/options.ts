@@ -1,5 +1,6 @@
 import type { TidingsError } from "../../errors/tidings-error.ts";
 import { checkFlags, checkOptions, invalidOption, numbersOf, valueOfText } from "../../lib/options.ts";
+import { type CompressionName, compressionNames } from "./compression.ts";
 
 /** What an acknowledgement rests on: see "Durability" in docs/engines/kafka.md. */
 export type Durability = "replicated" | "disk" | "weak";
@@ -28,6 +29,8 @@ export interface KafkaOptions {
   readonly groupPrefix?: string;
   /** Opens for reading only: nothing is made or written. */
   readonly readOnly?: boolean;
+  /** How batches of events are compressed; not at all unless given. */
+  readonly compression?: CompressionName;
   /** SCRAM-SHA-512 unless given; OAUTHBEARER where there are tokens. */
   readonly saslMechanism?: SaslMechanism;
   /**
@@ -92,6 +95,7 @@ const numberNames = Object.keys(numbers) as (keyof typeof numbers)[];
 const textNames = [
   "prefix",
   "durability",
+  "compression",
   "saslMechanism",
   "caFile",
   "certFile",
@@ -116,6 +120,8 @@ export function settingsOf(options: KafkaOptions): Settings {
     if (!/^[A-Za-z0-9._-]{0,64}$/.test(text)) throw invalid(name, "is up to 64 letters, digits, ., _ and -");
   if (!durabilities.includes(durability)) throw invalid("durability", `is one of ${durabilities.join(", ")}`);
   const saslMechanism = mechanismOf(options, credentials);
+  const { compression = "none" } = options;
+  if (!compressionNames.includes(compression)) throw invalid("compression", `is one of ${compressionNames.join(", ")}`);
   checkFlags(where, options, flagNames);
   const { readOnly = false, createTopics = true, tunnel = false, consumerGroups = true } = options;
   const filled = numbersOf(where, options, { ...numbers, replicas: durability === "replicated" ? 3 : 1 });
@@ -129,7 +135,7 @@ export function settingsOf(options: KafkaOptions): Settings {
     throw invalid(caFile === undefined ? "certFile" : "caFile", "is for TLS: the address begins with kafkas://");
   const place = `${scheme}://${hosts.map(({ host, port }) => `${host}:${port}`).join(",")}`;
   return {
-    ...filled, ...credentials, prefix, durability, saslMechanism, readOnly, createTopics, tunnel, consumerGroups, groupPrefix, caFile, certFile, keyFile,
+    ...filled, ...credentials, prefix, durability, compression, saslMechanism, readOnly, createTopics, tunnel, consumerGroups, groupPrefix, caFile, certFile, keyFile,
     token, tokenFile, saslExtensions, hosts, tls, address: prefix === "" ? place : `${place}?prefix=${prefix}`,
   }; // prettier-ignore
 }

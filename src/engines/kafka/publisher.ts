@@ -4,6 +4,7 @@ import { closedError } from "../broker/rejections.ts";
 import type { Api } from "./api.ts";
 import { Call } from "../broker/call.ts";
 import { type Catalog, checkPartition, type KnownTopic } from "./catalog.ts";
+import { type Compression, compressedBytesMax } from "./compression.ts";
 import { unreachable } from "./failure.ts";
 import { Lane, type LaneHost } from "./lane.ts";
 import type { Link } from "./link.ts";
@@ -23,6 +24,7 @@ export interface PublisherParts {
   readonly protocol: Protocol;
   readonly catalog: Catalog;
   readonly limits: WireLimits;
+  readonly compression: Compression | undefined;
   /** How long ids of callers are remembered that were written after all, in milliseconds. */
   readonly repeatsMs: number;
   /** Hears of topics that have new events. */
@@ -51,9 +53,13 @@ export class Publisher {
     this.#host = {
       clock: platform.clock,
       crc32c: protocol.codec.crc32c,
+      compression: parts.compression,
       address: settings.address,
       repeatsMs: parts.repeatsMs,
-      batchBytesMax: Math.max(1024, settings.windowBytesMax / 2),
+      batchBytesMax: Math.max(
+        1024,
+        Math.min(settings.windowBytesMax / 2, parts.compression ? compressedBytesMax : Infinity),
+      ),
       identity: (fresh) => this.#identify(fresh),
       ready: (lane) => this.#ready(lane),
       lookForLeader: () => this.#lookForLeaders(),

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import * as client from "@platformatic/kafka";
 import { crc32c, compressionsAlgorithmsByBitmask } from "@platformatic/kafka";
 import * as fc from "fast-check";
 
+import { type Compression, compressionOf } from "../../../src/engines/kafka/compression.ts";
 import { batchOf, type Codec, foundIn } from "../../../src/engines/kafka/batch.ts";
 import { recordOf } from "../../../src/engines/kafka/unwire.ts";
 import { draftOf } from "../../../src/engines/kafka/wire.ts";
@@ -20,9 +22,15 @@ const codec: Codec = {
 const place = { topic: "orders", partition: 0, address: "kafka://host:9092" };
 
 /** A batch as a leader stores it: with the offset of its first event. */
-function stored(base: number, count: number): Buffer {
+function stored(base: number, count: number, compression?: Compression): Buffer {
   const drafts = Array.from({ length: count }, (_, n) => draftOf(entry(base + n), { eventBytesMax: 1 << 20 }));
-  const batch = batchOf(drafts, { producerId: 7n, epoch: 0, sequence: 3 }, 1_750_000_000_000, codec.crc32c);
+  const batch = batchOf(
+    drafts,
+    { producerId: 7n, epoch: 0, sequence: 3 },
+    1_750_000_000_000,
+    codec.crc32c,
+    compression,
+  );
   batch.writeBigInt64BE(BigInt(base), 0);
   return batch;
 }
@@ -39,6 +47,21 @@ describe("batches of Kafka", () => {
         Array.from({ length: 9 - from }, (_, n) => from + n),
       );
     }
+  });
+
+  for (const name of ["gzip", "snappy", "lz4", "zstd"] as const)
+    it(`that are compressed with ${name} give back what was written, and are smaller`, () => {
+      const records = stored(0, 50, compressionOf(client, name));
+      assert.ok(records.length < stored(0, 50).length / 2, `${records.length} bytes`);
+      const found = foundIn({ records, aborted: [] }, 0, codec);
+      assert.deepEqual(
+        found.map((each) => recordOf(each, place)),
+        foundIn({ records: stored(0, 50), aborted: [] }, 0, codec).map((each) => recordOf(each, place)),
+      );
+    });
+
+  it("that compression makes larger are written as they are", () => {
+    assert.deepEqual(stored(0, 1, { number: 1, compress: (bytes) => Buffer.concat([bytes, bytes]) }), stored(0, 1));
   });
 
   it("that are cut off at the end give those before them", () => {

@@ -10,7 +10,7 @@ import { z } from "zod";
 import { runShop, temporaryFolder } from "../../examples/shop.ts";
 import { afterwards } from "../../lib/afterwards.ts";
 import { without } from "../../lib/machine.ts";
-import { ownServer, until, withoutKafka } from "./support.ts";
+import { admin, entry, open, ownServer, until, withoutKafka } from "./support.ts";
 
 const skip = withoutKafka || without("kcat");
 
@@ -104,6 +104,27 @@ describe("kcat beside tidings", { skip }, () => {
     for (const type of ["placed", "paid", "delivered"]) assert.ok(types.has(`shop.order.${type}`), type);
     const line = await kcat(t, port, ["-C", "-t", "shop.feed", "-o", "beginning", "-c", "1", "-q", "-f", "%k|%h|%s"]);
     assert.match(line, /^[^|]+\|ce_specversion=1\.0,ce_id=[^|]+,ce_type=shop\.feed\.advanced,[^|]+\|\{"feed":[^|]+\}$/);
+  });
+
+  it("reads what is compressed in any way, and the brokers keep it so", async (t) => {
+    const { url, port } = await ownServer(t, () => withPlain);
+    const bytes = new Map<string, number>();
+    const client = admin(t, url);
+    for (const compression of ["none", "gzip", "snappy", "lz4", "zstd"] as const) {
+      const engine = await open(t, { url, prefix: `${compression}.`, compression });
+      await engine.topics.declare([{ name: "orders", partitions: 1 }]);
+      await engine.topics.publish(Array.from({ length: 500 }, (_, n) => entry(n)));
+      const name = `${compression}.orders`;
+      assert.deepEqual(
+        (await consume(t, port, name)).map(({ payload }) => (JSON.parse(payload) as { n: number }).n),
+        Array.from({ length: 500 }, (_, n) => n),
+      );
+      assert.deepEqual((await engine.verify()).problems, []);
+      const logs = await client.describeLogDirs({ topics: [{ name, partitions: [0] }] });
+      bytes.set(compression, Number(logs[0]?.results[0]?.topics[0]?.partitions[0]?.partitionSize));
+    }
+    const plain = bytes.get("none")!;
+    for (const [name, size] of bytes) if (name !== "none") assert.ok(size < plain / 3, `${name}: ${size} of ${plain}`);
   });
 
   it("writes what a service handles: events of its types, and JSON that is none; text and bytes become dead letters", async (t) => {

@@ -16,6 +16,7 @@ function laneOf(options: Partial<LaneHost> = {}) {
   const host: LaneHost = {
     clock: systemPlatform().clock,
     crc32c: () => 0,
+    compression: undefined,
     address: "kafka://host:9092",
     repeatsMs: 60_000,
     batchBytesMax: 1 << 20,

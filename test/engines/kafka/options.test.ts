@@ -26,6 +26,7 @@ describe("options of kafka()", () => {
       { caFile: 1 },
       { caFile: "ca.pem" },
       { saslMechanism: "GSSAPI" },
+      { compression: "brotli" },
       { url: "kafka://a,b", tunnel: true },
     ])
       assert.throws(() => kafka({ url, ...wrong } as never), { code: "TIDINGS_INVALID_OPTION" }, JSON.stringify(wrong));
