@@ -72,7 +72,7 @@ export const errorCatalogue = Object.freeze({
   TIDINGS_MIXED_SQLITE: entry("The file is already open in this process through another SQLite library.", 2),
   TIDINGS_UNREACHABLE: entry("The server of an engine cannot be reached.", 6, true),
   TIDINGS_ACCESS_DENIED: entry("The server refuses the credentials, or the role lacks a permission.", 4),
-  TIDINGS_TOKEN_UNAVAILABLE: entry("There is no token to show to the server.", 6, true),
+  TIDINGS_CREDENTIALS_UNAVAILABLE: entry("There is no token or password to show to the server.", 6, true),
   TIDINGS_SERVER_TOO_OLD: entry("The server is older than what the engine needs.", 2),
   TIDINGS_SERVER_UNSAFE: entry(
     "The server or the database is set so that what is acknowledged could be lost, or not be taken.",

@@ -46,7 +46,7 @@ export class Dialer {
     };
   }
 
-  /** Throws TIDINGS_TOKEN_UNAVAILABLE; connecting throws what the client throws, and TIDINGS_ACCESS_DENIED of a token. */
+  /** Throws TIDINGS_CREDENTIALS_UNAVAILABLE; connecting throws what the client throws, and TIDINGS_ACCESS_DENIED of a token. */
   async call(purpose: Purpose): Promise<Call> {
     const proof = await proofOf(this.#client, this.#settings, this.#tokens);
     const connection = new this.#client.Connection("tidings", {

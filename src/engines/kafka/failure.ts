@@ -59,7 +59,7 @@ interface ClientError {
 /** Whether a connection was not made for want of a proof of who we are that the broker takes. */
 export function isUnproved(error: unknown): boolean {
   if (isTidingsError(error))
-    return error.code === "TIDINGS_TOKEN_UNAVAILABLE" || error.code === "TIDINGS_ACCESS_DENIED";
+    return error.code === "TIDINGS_CREDENTIALS_UNAVAILABLE" || error.code === "TIDINGS_ACCESS_DENIED";
   return failureKind(error) === "denied";
 }
 

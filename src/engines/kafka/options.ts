@@ -1,5 +1,6 @@
 import type { TidingsError } from "../../errors/tidings-error.ts";
 import { checkFlags, checkOptions, invalidOption, numbersOf, valueOfText } from "../../lib/options.ts";
+import { checkPasswordFile } from "../../lib/password-file.ts";
 import { type CompressionName, compressionNames } from "./compression.ts";
 
 /** What an acknowledgement rests on: see "Durability" in docs/engines/kafka.md. */
@@ -42,6 +43,8 @@ export interface KafkaOptions {
   readonly tokenFile?: string;
   /** What is said to the brokers beside the token, such as `{ logicalCluster: "lkc-1" }`. */
   readonly saslExtensions?: Readonly<Record<string, string>>;
+  /** The file with the password, read anew for each connection: as Kubernetes and others put it down, and replace it. */
+  readonly passwordFile?: string;
   /** Authority that the brokers' certificates are checked by, in PEM. */
   readonly caFile?: string;
   /** Certificate and key of the client, in PEM. */
@@ -63,7 +66,7 @@ export interface KafkaOptions {
   readonly windowBytesMax?: number;
 }
 
-type Optional = "caFile" | "certFile" | "keyFile" | "token" | "tokenFile" | "saslExtensions";
+type Optional = "passwordFile" | "caFile" | "certFile" | "keyFile" | "token" | "tokenFile" | "saslExtensions";
 type Given<Name extends keyof KafkaOptions> = { readonly [Each in Name]: KafkaOptions[Each] | undefined };
 
 /** Options with every default filled in. */
@@ -101,6 +104,7 @@ const textNames = [
   "certFile",
   "keyFile",
   "tokenFile",
+  "passwordFile",
   "groupPrefix",
 ] as const;
 const flagNames = ["readOnly", "createTopics", "tunnel", "consumerGroups"] as const;
@@ -122,6 +126,11 @@ export function settingsOf(options: KafkaOptions): Settings {
   const saslMechanism = mechanismOf(options, credentials);
   const { compression = "none" } = options;
   if (!compressionNames.includes(compression)) throw invalid("compression", `is one of ${compressionNames.join(", ")}`);
+  const { passwordFile } = options;
+  checkPasswordFile(where, passwordFile, credentials.password);
+  if (passwordFile !== undefined && credentials.user === undefined) throw invalid("passwordFile", "goes with a user in the address"); // prettier-ignore
+  if (credentials.user !== undefined && (credentials.password ?? passwordFile) === undefined)
+    throw invalid("url", "has a user without a password: kafka://user:password@host:9092, or give passwordFile");
   checkFlags(where, options, flagNames);
   const { readOnly = false, createTopics = true, tunnel = false, consumerGroups = true } = options;
   const filled = numbersOf(where, options, { ...numbers, replicas: durability === "replicated" ? 3 : 1 });
@@ -136,7 +145,7 @@ export function settingsOf(options: KafkaOptions): Settings {
   const place = `${scheme}://${hosts.map(({ host, port }) => `${host}:${port}`).join(",")}`;
   return {
     ...filled, ...credentials, prefix, durability, compression, saslMechanism, readOnly, createTopics, tunnel, consumerGroups, groupPrefix, caFile, certFile, keyFile,
-    token, tokenFile, saslExtensions, hosts, tls, address: prefix === "" ? place : `${place}?prefix=${prefix}`,
+    token, tokenFile, passwordFile, saslExtensions, hosts, tls, address: prefix === "" ? place : `${place}?prefix=${prefix}`,
   }; // prettier-ignore
 }
 
@@ -200,7 +209,6 @@ function parse(text: string): Address {
   });
   try {
     const [user, password] = (secrets ?? "").split(":").map(decodeURIComponent);
-    if (user !== undefined && user !== "" && password === undefined) throw invalid("url", example);
     return { scheme, credentials: { user: user === "" ? undefined : user, password }, hosts, query };
   } catch {
     throw invalid("url", `${example}; special characters in the password are written as %40 and the like`);

@@ -1,5 +1,6 @@
 import type { Connection, ConnectionOptions } from "@platformatic/kafka";
 import { TidingsError } from "../../errors/tidings-error.ts";
+import { passwordIn } from "../../lib/password-file.ts";
 import type { Client } from "./client.ts";
 import { describeFailure, failureKind } from "./failure.ts";
 import type { Settings } from "./options.ts";
@@ -19,12 +20,13 @@ export interface Proof {
   refusal(): TidingsError | undefined;
 }
 
-/** What a new connection is proved with; undefined where nothing is. Throws TIDINGS_TOKEN_UNAVAILABLE. */
+/** What a new connection is proved with; undefined where nothing is. Throws TIDINGS_CREDENTIALS_UNAVAILABLE. */
 export async function proofOf(client: Client, settings: Settings, tokens: Tokens): Promise<Proof | undefined> {
-  const { saslMechanism: mechanism, user, token, tokenFile } = settings;
+  const { saslMechanism: mechanism, user, token, tokenFile, passwordFile, address } = settings;
   const byToken = token !== undefined || tokenFile !== undefined;
   if (!byToken && user === undefined) return undefined;
-  const given = byToken ? await tokens.next() : "";
+  const ofUser = passwordFile === undefined ? settings.password : await passwordIn(passwordFile, address);
+  const given = byToken ? await tokens.next() : (ofUser ?? "");
   let sessionMs = 0;
   let refusal: TidingsError | undefined;
   return {
@@ -50,16 +52,16 @@ export async function proofOf(client: Client, settings: Settings, tokens: Tokens
 interface Way {
   readonly connection: Connection;
   readonly send: Send;
-  /** The token. */
+  /** The token, or the password. */
   readonly given: string;
 }
 
 function prove(client: Client, settings: Settings, { connection, send, given }: Way, answered: Answered): void {
-  const { saslMechanism, user = "", password = "", saslExtensions } = settings;
+  const { saslMechanism, user = "", saslExtensions } = settings;
   const { saslOAuthBearer, saslPlain, saslScramSha } = client;
   switch (saslMechanism) {
     case "PLAIN":
-      return saslPlain.authenticate(send, connection, user, password, answered);
+      return saslPlain.authenticate(send, connection, user, given, answered);
     case "OAUTHBEARER":
       return saslOAuthBearer.authenticate(send, connection, given, { ...saslExtensions }, (error, answer) => {
         const said = answer?.authBytes?.toString() ?? "";
@@ -70,7 +72,7 @@ function prove(client: Client, settings: Settings, { connection, send, given }: 
     case "SCRAM-SHA-256":
     case "SCRAM-SHA-512": {
       const algorithm = saslMechanism === "SCRAM-SHA-256" ? "SHA-256" : "SHA-512";
-      return saslScramSha.authenticate(send, connection, algorithm, user, password, saslScramSha.defaultCrypto, answered); // prettier-ignore
+      return saslScramSha.authenticate(send, connection, algorithm, user, given, saslScramSha.defaultCrypto, answered); // prettier-ignore
     }
   }
 }

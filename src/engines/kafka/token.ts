@@ -19,7 +19,7 @@ export class Tokens {
     this.#clock = clock;
   }
 
-  /** A token; those who ask at once are given the same. Throws TIDINGS_TOKEN_UNAVAILABLE. */
+  /** A token; those who ask at once are given the same. Throws TIDINGS_CREDENTIALS_UNAVAILABLE. */
   next(): Promise<string> {
     this.#asked ??= this.#next().finally(() => (this.#asked = undefined));
     return this.#asked;
@@ -75,7 +75,7 @@ export class Tokens {
     const { address } = this.#settings;
     const hidden = this.hide(why);
     return new TidingsError(
-      "TIDINGS_TOKEN_UNAVAILABLE",
+      "TIDINGS_CREDENTIALS_UNAVAILABLE",
       `There is no token for the brokers of ${address}: ${hidden.replace(/[.\s]+$/, "")}. It is asked for again.`,
       // What was thrown may be shown with all that it holds.
       { ...(cause === undefined || hidden !== why ? {} : { cause }), details: { address } },

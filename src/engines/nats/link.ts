@@ -6,6 +6,7 @@ import { isTidingsError } from "../../errors/tidings-error.ts";
 import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { closedError } from "../broker/rejections.ts";
+import { passwordIn } from "../../lib/password-file.ts";
 import type { Client } from "./client.ts";
 import { describeFailure, toTidingsError, unreachable } from "./failure.ts";
 import type { Settings } from "./options.ts";
@@ -164,9 +165,12 @@ export class Link {
   }
 
   async #dial(): Promise<NatsConnection> {
-    const { servers, user, password, credsFile, connectTimeoutMs, pingIntervalMs } = this.#settings;
+    const { servers, user, passwordFile, credsFile, connectTimeoutMs, pingIntervalMs, address } = this.#settings;
+    const secret = passwordFile === undefined ? undefined : await passwordIn(passwordFile, address);
+    const password = secret ?? this.#settings.password;
     const { credsAuthenticator, connect } = this.#client;
-    const token = user !== undefined && password === undefined ? user : undefined;
+    // What stands alone is a token: before the host, or in the file.
+    const token = user === undefined ? secret : password === undefined ? user : undefined;
     const options: NodeConnectionOptions = {
       servers: [...new Set([...servers, ...this.#learned])],
       name: "tidings",

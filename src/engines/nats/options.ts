@@ -1,5 +1,6 @@
 import type { TidingsError } from "../../errors/tidings-error.ts";
 import { checkFlags, checkOptions, invalidOption, numbersOf, valueOfText } from "../../lib/options.ts";
+import { checkPasswordFile } from "../../lib/password-file.ts";
 
 /** What an acknowledgement rests on: see "Durability" in docs/engines/nats.md. */
 export type Durability = "replicated" | "disk" | "weak";
@@ -21,6 +22,8 @@ export interface NatsOptions {
   readonly duplicateWindowMs?: number;
   /** Opens for reading only: nothing is made or written. */
   readonly readOnly?: boolean;
+  /** The file with the password, or with the token where the address has no user, read anew for each connection: as Kubernetes and others put it down, and replace it. */
+  readonly passwordFile?: string;
   /** A file with credentials (JWT and seed), as `nsc` writes it. */
   readonly credsFile?: string;
   /** Authority that the server's certificate is checked by, in PEM. */
@@ -46,13 +49,14 @@ export interface NatsOptions {
 
 /** Options with every default filled in. */
 export interface Settings extends Required<
-  Omit<NatsOptions, "url" | "durability" | "credsFile" | "caFile" | "certFile" | "keyFile">
+  Omit<NatsOptions, "url" | "durability" | "passwordFile" | "credsFile" | "caFile" | "certFile" | "keyFile">
 > {
   readonly servers: readonly string[];
   readonly user: string | undefined;
   readonly password: string | undefined;
   readonly tls: boolean;
   readonly durability: Durability;
+  readonly passwordFile: string | undefined;
   readonly credsFile: string | undefined;
   readonly caFile: string | undefined;
   readonly certFile: string | undefined;
@@ -74,7 +78,7 @@ const numbers = {
 };
 const where = "nats()";
 const numberNames = Object.keys(numbers) as (keyof typeof numbers)[];
-const textNames = ["prefix", "durability", "credsFile", "caFile", "certFile", "keyFile"] as const;
+const textNames = ["prefix", "durability", "passwordFile", "credsFile", "caFile", "certFile", "keyFile"] as const;
 const ownNames: readonly string[] = [...numberNames, ...textNames, "readOnly"];
 const durabilities: readonly Durability[] = ["replicated", "disk", "weak"];
 
@@ -88,6 +92,8 @@ export function settingsOf(options: NatsOptions): Settings {
     if (options[name] !== undefined && typeof options[name] !== "string") throw invalid(name, "is text");
   if (!/^[A-Za-z0-9_-]{1,32}$/.test(prefix)) throw invalid("prefix", "is 1 to 32 letters, digits, _ and -");
   if (!durabilities.includes(durability)) throw invalid("durability", `is one of ${durabilities.join(", ")}`);
+  const { passwordFile } = options;
+  checkPasswordFile(where, passwordFile, credentials.password);
   checkFlags(where, options, ["readOnly"]);
   const filled = numbersOf(where, options, { ...numbers, replicas: durability === "replicated" ? 3 : 1 });
   if (durability === "replicated" && filled.replicas < 3)
@@ -97,7 +103,7 @@ export function settingsOf(options: NatsOptions): Settings {
     throw invalid("requestTimeoutMs", "is at most half of duplicateWindowMs: what is sent again must be remembered");
   const { credsFile, caFile, certFile, keyFile } = options;
   return {
-    ...filled, prefix, durability, readOnly, credsFile, caFile, certFile, keyFile, ...credentials,
+    ...filled, prefix, durability, readOnly, passwordFile, credsFile, caFile, certFile, keyFile, ...credentials,
     servers: hosts, tls: scheme === "tls", address: `${scheme}://${hosts.join(",")}?prefix=${prefix}`,
   }; // prettier-ignore
 }

@@ -1,5 +1,7 @@
 import { TidingsError } from "../../errors/tidings-error.ts";
 import type pg from "pg";
+import { passwordIn } from "../../lib/password-file.ts";
+import type { Settings } from "./options.ts";
 
 /** The client library, loaded when an engine is opened: it is an optional peer. */
 export async function loadClient(): Promise<typeof pg> {
@@ -13,6 +15,19 @@ export async function loadClient(): Promise<typeof pg> {
       details: { engine: "postgres", package: "pg" },
     });
   }
+}
+
+/** The client's class, or one that asks for the password at each connection where that stands in a file. */
+export function clientWith({ Client }: typeof pg, { passwordFile, address }: Settings): typeof pg.Client {
+  if (passwordFile === undefined) return Client;
+  const password = (): Promise<string> => passwordIn(passwordFile, address);
+  return class extends Client {
+    constructor(config?: string | pg.ClientConfig) {
+      super(config);
+      // What it takes as an option is put out by the address beside it.
+      Object.assign(this, { password });
+    }
+  };
 }
 
 /**

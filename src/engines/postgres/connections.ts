@@ -2,7 +2,7 @@ import type { Duplex } from "node:stream";
 import type pg from "pg";
 import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
-import { begin, loadClient, types } from "./client.ts";
+import { begin, clientWith, loadClient, types } from "./client.ts";
 import {
   closedError,
   endedBy,
@@ -70,6 +70,7 @@ export async function connect(settings: Settings, platform: Platform): Promise<C
 
 class PooledConnections implements Connections {
   readonly #client: Awaited<ReturnType<typeof loadClient>>;
+  readonly #made: typeof pg.Client;
   readonly #settings: Settings;
   readonly #platform: Platform;
   readonly #options: pg.ClientConfig;
@@ -89,6 +90,7 @@ class PooledConnections implements Connections {
 
   constructor(client: Awaited<ReturnType<typeof loadClient>>, settings: Settings, platform: Platform) {
     this.#client = client;
+    this.#made = clientWith(client, settings);
     this.#settings = settings;
     this.#platform = platform;
     this.#options = {
@@ -116,7 +118,11 @@ class PooledConnections implements Connections {
       done(failure);
     };
     const options = { ...this.#options, connectionString: url, max, idleTimeoutMillis: 60_000 };
-    const made = new this.#client.Pool({ ...options, verify: (client, done) => void verify(client, done) });
+    const made = new this.#client.Pool({
+      ...options,
+      Client: this.#made,
+      verify: (client, done) => void verify(client, done),
+    });
     // A connection that breaks while nobody uses it; the next call makes another.
     made.on("error", () => undefined);
     // Nor does one that breaks while it is used end the process: the statement that it carries rejects.
@@ -219,7 +225,7 @@ class PooledConnections implements Connections {
   }
 
   listener(): pg.Client {
-    return new this.#client.Client({ ...this.#options, connectionString: this.#settings.listenUrl, query_timeout: 0 });
+    return new this.#made({ ...this.#options, connectionString: this.#settings.listenUrl, query_timeout: 0 });
   }
 
   acknowledged(reached: number): void {

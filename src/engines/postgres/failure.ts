@@ -1,4 +1,4 @@
-import { isTidingsError, TidingsError } from "../../errors/tidings-error.ts";
+import { hasCode, isTidingsError, TidingsError } from "../../errors/tidings-error.ts";
 import type { ErrorCode } from "../../errors/codes.ts";
 
 /** What a failure of the server or of the way to it means for us. */
@@ -28,6 +28,7 @@ const broken = new Set(["ECONNRESET", "EPIPE", "ECONNABORTED"]);
 /** Tells what kind of failure an error of the client is. */
 export function failureKind(error: unknown): FailureKind {
   const { code, message = "" } = (error ?? {}) as { code?: unknown; message?: string };
+  if (hasCode(error, "TIDINGS_CREDENTIALS_UNAVAILABLE")) return "away";
   if (typeof code === "string") {
     const kind = kinds[code] ?? kinds[code.slice(0, 2)];
     if (kind) return kind;

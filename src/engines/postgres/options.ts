@@ -1,5 +1,6 @@
 import type { TidingsError } from "../../errors/tidings-error.ts";
 import { checkFlags, checkOptions, invalidOption, numbersOf, valueOfText } from "../../lib/options.ts";
+import { checkPasswordFile } from "../../lib/password-file.ts";
 
 /** Options of the Postgres engine. */
 export interface PostgresOptions {
@@ -13,6 +14,8 @@ export interface PostgresOptions {
   readonly notify?: boolean;
   /** Whether statements are prepared once per connection; true. A pooler in transaction mode must know of it (PgBouncer from 1.21 on), or this be false. */
   readonly preparedStatements?: boolean;
+  /** The file with the password, read anew for each connection: as Kubernetes and others put it down, and replace it. */
+  readonly passwordFile?: string;
   /** Opens for reading only: nothing is made, migrated or written. */
   readonly readOnly?: boolean;
   /** Most connections of this engine, one for LISTEN apart; 5, at least 2. */
@@ -34,9 +37,10 @@ export interface PostgresOptions {
 }
 
 /** Options with every default filled in. */
-export interface Settings extends Required<Omit<PostgresOptions, "listenUrl" | "pollMs">> {
+export interface Settings extends Required<Omit<PostgresOptions, "listenUrl" | "pollMs" | "passwordFile">> {
   readonly listenUrl: string;
   readonly pollMs: number | undefined;
+  readonly passwordFile: string | undefined;
   /** The address without user and password, for logs and errors. */
   readonly address: string;
 }
@@ -54,7 +58,7 @@ const numbers = {
 const where = "postgres()";
 const numberNames = Object.keys(numbers) as (keyof typeof numbers)[];
 const flagNames = ["notify", "preparedStatements", "readOnly"] as const;
-const textNames = ["schema", "listenUrl"] as const;
+const textNames = ["schema", "listenUrl", "passwordFile"] as const;
 const ownNames: readonly string[] = [...numberNames, ...flagNames, ...textNames];
 /** What the client understands in an address. */
 const clientNames = [
@@ -69,11 +73,13 @@ export function settingsOf(options: PostgresOptions): Settings {
   if (listenUrl !== undefined) checkUrl("listenUrl", listenUrl);
   if (typeof schema !== "string" || !/^[a-z_][a-z0-9_]{0,62}$/.test(schema) || schema.startsWith("pg_"))
     throw invalid("schema", "is a name of lower-case letters, digits and _ that does not begin with pg_");
+  const { passwordFile } = options;
+  for (const each of [url, listenUrl ?? url]) checkPasswordFile(where, passwordFile, new URL(each).password);
   checkFlags(where, options, flagNames);
   const filled = numbersOf(where, options, numbers);
   if (filled.connectionsMax < 2) throw invalid("connectionsMax", "is at least 2");
   return {
-    url, schema, notify, preparedStatements, readOnly, ...filled, listenUrl: listenUrl ?? url, pollMs: options.pollMs,
+    url, schema, notify, preparedStatements, readOnly, passwordFile, ...filled, listenUrl: listenUrl ?? url, pollMs: options.pollMs,
     address: `${address}?schema=${schema}`,
   }; // prettier-ignore
 }

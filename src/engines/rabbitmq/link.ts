@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { ChannelModel, SocketOptions } from "amqplib";
 import { isTidingsError } from "../../errors/tidings-error.ts";
+import { passwordIn } from "../../lib/password-file.ts";
 import { sleep } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { closedError } from "../broker/rejections.ts";
@@ -197,7 +198,8 @@ export class Link {
 
   async #dial(again: boolean): Promise<ChannelModel> {
     const { settings, client, prepare } = this.#parts;
-    const { hosts, user, password, vhost, tls, pingIntervalMs } = settings;
+    const { hosts, user, vhost, tls, pingIntervalMs, passwordFile, address } = settings;
+    const password = passwordFile === undefined ? settings.password : await passwordIn(passwordFile, address);
     // Another one each time, so that one that is away does not hold us up.
     const { host, port } = hosts[this.#dials++ % hosts.length] as Settings["hosts"][number];
     const where = {

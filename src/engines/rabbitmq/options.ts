@@ -1,5 +1,6 @@
 import type { TidingsError } from "../../errors/tidings-error.ts";
 import { checkFlags, checkOptions, invalidOption, numbersOf, valueOfText } from "../../lib/options.ts";
+import { checkPasswordFile } from "../../lib/password-file.ts";
 
 /** What an acknowledgement rests on: see "Durability" in docs/engines/rabbitmq.md. */
 export type Durability = "replicated" | "weak";
@@ -25,6 +26,8 @@ export interface RabbitmqOptions {
   readonly segmentBytes?: number;
   /** Opens for reading only: nothing is made or written. */
   readonly readOnly?: boolean;
+  /** The file with the password, read anew for each connection: as Kubernetes and others put it down, and replace it. */
+  readonly passwordFile?: string;
   /** Authority that the server's certificate is checked by, in PEM. */
   readonly caFile?: string;
   /** Certificate and key of the client, in PEM. */
@@ -53,7 +56,9 @@ type StreamName = (typeof streamNames)[number];
 /** Options with every default filled in. */
 export interface Settings
   extends
-    Required<Omit<RabbitmqOptions, "url" | "durability" | "caFile" | "certFile" | "keyFile" | StreamName>>,
+    Required<
+      Omit<RabbitmqOptions, "url" | "durability" | "passwordFile" | "caFile" | "certFile" | "keyFile" | StreamName>
+    >,
     Readonly<Partial<Record<StreamName, number>>> {
   readonly hosts: readonly { readonly host: string; readonly port: number }[];
   readonly user: string;
@@ -61,6 +66,7 @@ export interface Settings
   readonly vhost: string;
   readonly tls: boolean;
   readonly durability: Durability | undefined;
+  readonly passwordFile: string | undefined;
   readonly caFile: string | undefined;
   readonly certFile: string | undefined;
   readonly keyFile: string | undefined;
@@ -79,7 +85,7 @@ const numbers = {
 };
 const where = "rabbitmq()";
 const numberNames: readonly string[] = [...Object.keys(numbers), ...streamNames];
-const textNames = ["prefix", "durability", "caFile", "certFile", "keyFile"] as const;
+const textNames = ["prefix", "durability", "passwordFile", "caFile", "certFile", "keyFile"] as const;
 const ownNames: readonly string[] = [...numberNames, ...textNames, "readOnly"];
 const durabilities: readonly Durability[] = ["replicated", "weak"];
 
@@ -87,13 +93,15 @@ const durabilities: readonly Durability[] = ["replicated", "weak"];
 export function settingsOf(options: RabbitmqOptions): Settings {
   checkOptions(where, options, ["url", ...ownNames]);
   const { url, prefix = "tidings", durability, readOnly = false } = options;
-  const { scheme, hosts, query, ...place } = parse(url);
+  const { scheme, hosts, query, password, ...place } = parse(url);
   if (query !== "") throw invalid("url", "has its options beside it: rabbitmqFromUrl takes them in the address");
   for (const name of textNames)
     if (options[name] !== undefined && typeof options[name] !== "string") throw invalid(name, "is text");
   if (!/^[A-Za-z0-9_-]{1,32}$/.test(prefix)) throw invalid("prefix", "is 1 to 32 letters, digits, _ and -");
   if (durability !== undefined && !durabilities.includes(durability))
     throw invalid("durability", `is one of ${durabilities.join(", ")}`);
+  const { passwordFile } = options;
+  checkPasswordFile(where, passwordFile, password);
   checkFlags(where, options, ["readOnly"]);
   const filled = numbersOf(where, options, numbers);
   const ofStreams: Partial<Record<StreamName, number>> = {};
@@ -107,7 +115,7 @@ export function settingsOf(options: RabbitmqOptions): Settings {
   const list = hosts.map(({ host, port }) => `${host.includes(":") ? `[${host}]` : host}:${port}`).join(",");
   const path = place.vhost === "/" ? "" : `/${encodeURIComponent(place.vhost)}`;
   return {
-    ...filled, ...ofStreams, ...place, prefix, durability, readOnly, caFile, certFile, keyFile, hosts, tls: scheme === "amqps",
+    ...filled, ...ofStreams, ...place, password: password ?? "guest", passwordFile, prefix, durability, readOnly, caFile, certFile, keyFile, hosts, tls: scheme === "amqps",
     address: `${scheme}://${list}${path}?prefix=${prefix}`,
   }; // prettier-ignore
 }
@@ -126,7 +134,7 @@ export function parseRabbitmqUrl(address: string): RabbitmqOptions {
 interface Address {
   readonly scheme: string;
   readonly user: string;
-  readonly password: string;
+  readonly password: string | undefined;
   readonly hosts: Settings["hosts"];
   readonly vhost: string;
   readonly query: string;
@@ -146,7 +154,7 @@ function parse(text: string): Address {
     return { host: (parts[1] as string).replace(/^\[|\]$/g, ""), port };
   });
   try {
-    const [user = "guest", password = "guest"] = (secrets ?? "guest:guest").split(":").map(decodeURIComponent);
+    const [user = "guest", password] = (secrets ?? "guest").split(":").map(decodeURIComponent);
     return { scheme, user, password, hosts, vhost: path === "" ? "/" : decodeURIComponent(path), query };
   } catch {
     throw invalid("url", `${example}; special characters are written as %40 and the like`);

@@ -22,10 +22,10 @@ export async function loadClient(): Promise<Library> {
 }
 
 /** A client that connects once: whether and when there is another connection is for us to say, for calls must not be repeated unasked. */
-export function clientOf({ createClient }: Library, settings: Settings): Client {
+export function clientOf({ createClient }: Library, settings: Settings, password: string | undefined): Client {
   const { url, connectTimeoutMs, caFile } = settings;
   return createClient({
-    url,
+    url: password === undefined ? url : withPassword(url, password),
     RESP: 2,
     name: "tidings",
     disableOfflineQueue: true,
@@ -39,6 +39,13 @@ export function clientOf({ createClient }: Library, settings: Settings): Client 
       ...(caFile === undefined ? {} : { tls: true as const, ca: pemOf(caFile) }),
     },
   }) as unknown as Client;
+}
+
+/** The address is taken for the whole of it: a password beside it would not count. */
+function withPassword(url: string, password: string): string {
+  const whole = new URL(url);
+  whole.password = encodeURIComponent(password);
+  return whole.href;
 }
 
 function pemOf(path: string): Buffer {

@@ -1,3 +1,4 @@
+import { passwordIn } from "../../lib/password-file.ts";
 import type { CancelTimer } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import { type Client, clientOf, type Library } from "./client.ts";
@@ -38,7 +39,9 @@ export class Connection {
 
   /** Connects, and logs in. Rejects with what the client or the server says. */
   static async make(library: Library, settings: Settings, platform: Platform): Promise<Connection> {
-    const client = clientOf(library, settings);
+    const { passwordFile, address } = settings;
+    const password = passwordFile === undefined ? undefined : await passwordIn(passwordFile, address);
+    const client = clientOf(library, settings, password);
     const connection = new Connection(library, client, settings, platform);
     // An error without a listener would end the process.
     client.on("error", (error: Error) => connection.#end(error.message));

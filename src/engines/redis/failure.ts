@@ -1,4 +1,4 @@
-import { isTidingsError, TidingsError } from "../../errors/tidings-error.ts";
+import { hasCode, isTidingsError, TidingsError } from "../../errors/tidings-error.ts";
 import type { ErrorCode } from "../../errors/codes.ts";
 
 /** What a failure of the server or of the way to it means for us. */
@@ -27,6 +27,7 @@ const unreachable = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNR
 /** Tells what kind of failure an error of the client is. */
 export function failureKind(error: unknown): FailureKind {
   if (error instanceof LostError) return "lost";
+  if (hasCode(error, "TIDINGS_CREDENTIALS_UNAVAILABLE")) return "away";
   const { code, message = "" } = (error ?? {}) as { code?: unknown; message?: string };
   if (typeof code === "string") {
     if (unreachable.has(code)) return "away";

@@ -1,5 +1,6 @@
 import type { TidingsError } from "../../errors/tidings-error.ts";
 import { checkFlags, checkOptions, invalidOption, numbersOf, valueOfText } from "../../lib/options.ts";
+import { checkPasswordFile } from "../../lib/password-file.ts";
 
 /** Options of the Redis engine. */
 export interface RedisOptions {
@@ -11,6 +12,8 @@ export interface RedisOptions {
   readonly durability?: "weak";
   /** Opens for reading only: nothing is made or written. */
   readonly readOnly?: boolean;
+  /** The file with the password, read anew for each connection: as Kubernetes and others put it down, and replace it. */
+  readonly passwordFile?: string;
   /** A file with the certificates, in PEM, of who may have signed that of the server (`rediss://`); those of Node unless given. */
   readonly caFile?: string;
   /** Whether members tell each other of what they append; true. Without it they look every `pollMs`. */
@@ -30,8 +33,9 @@ export interface RedisOptions {
 }
 
 /** Options with every default filled in. */
-export interface Settings extends Required<Omit<RedisOptions, "pollMs" | "durability" | "caFile">> {
+export interface Settings extends Required<Omit<RedisOptions, "pollMs" | "durability" | "passwordFile" | "caFile">> {
   readonly weak: boolean;
+  readonly passwordFile: string | undefined;
   readonly caFile: string | undefined;
   readonly pollMs: number | undefined;
   /** Number of the database. */
@@ -51,7 +55,7 @@ const numbers = {
 const where = "redis()";
 const numberNames = Object.keys(numbers) as (keyof typeof numbers)[];
 const flagNames = ["notify", "readOnly"] as const;
-const textNames = ["prefix", "durability", "caFile"] as const;
+const textNames = ["prefix", "durability", "passwordFile", "caFile"] as const;
 const ownNames: readonly string[] = [...numberNames, ...flagNames, ...textNames];
 
 /** Checks options and fills in the defaults. Throws TIDINGS_INVALID_OPTION. */
@@ -67,10 +71,12 @@ export function settingsOf(options: RedisOptions): Settings {
   if (durability !== undefined && durability !== "weak") throw invalid("durability", 'is "weak" or not given');
   if (caFile !== undefined && (typeof caFile !== "string" || parsed.protocol !== "rediss:"))
     throw invalid("caFile", "is the path of a file, and goes with rediss://");
+  const { passwordFile } = options;
+  checkPasswordFile(where, passwordFile, parsed.password);
   checkFlags(where, options, flagNames);
   const filled = numbersOf(where, options, numbers);
   return {
-    url: bare(parsed), prefix, readOnly, notify, caFile, ...filled, weak: durability === "weak", pollMs: options.pollMs,
+    url: bare(parsed), prefix, readOnly, notify, passwordFile, caFile, ...filled, weak: durability === "weak", pollMs: options.pollMs,
     database: Number(database), address: `${parsed.protocol}//${parsed.host}/${Number(database)}?prefix=${prefix}`,
   }; // prettier-ignore
 }

@@ -103,7 +103,7 @@ describe("a token for Kafka", { skip: withoutKafka }, () => {
     ];
     for (const [options, sentence] of given) {
       const missing = await refusal({ url, connectTimeoutMs: 200, ...options });
-      assert.equal(missing.code, "TIDINGS_TOKEN_UNAVAILABLE", missing.message);
+      assert.equal(missing.code, "TIDINGS_CREDENTIALS_UNAVAILABLE", missing.message);
       assert.match(missing.message, sentence);
       assert.doesNotMatch(inspect(missing, { depth: 9 }), /eyJ/);
     }
