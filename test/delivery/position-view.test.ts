@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import { type AppOptions, service } from "tidings";
+import { type AppOptions, type Service, service } from "tidings";
 
 import { createAdmin } from "../../src/admin/admin.ts";
 import { TidingsError } from "../../src/errors/tidings-error.ts";
@@ -40,16 +40,24 @@ function toolsOf(world: MemoryWorld): { tools: Tools; open: (context: EngineCont
 async function reader(
   t: TestContext,
   options: Omit<Partial<AppOptions>, "platform"> & { handle?: (n: number) => void | Promise<void> } = {},
-): Promise<{ tools: Tools; at: Bench; world: MemoryWorld }> {
+): Promise<{
+  tools: Tools;
+  at: Bench;
+  world: MemoryWorld;
+  open: ReturnType<typeof toolsOf>["open"];
+  platform: ReturnType<typeof virtualPlatform>;
+}> {
   const { handle = () => undefined, ...rest } = options;
   const world = memoryWorld();
   const { tools, open } = toolsOf(world);
   const platform = virtualPlatform({ seed: 1 });
-  const reading = service("reader", { from: "start" }).on(Happened, ({ data }) => handle(data.n));
-  const at = await bench([reading], { engine: { open }, platform, world, ...rest });
+  const at = await bench([reading(handle)], { engine: { open }, platform, world, ...rest });
   afterwards(t, () => drive(at.clock, at.app.stop()));
-  return { tools, at, world };
+  return { tools, at, world, open, platform };
 }
+
+const reading = (handle: (n: number) => void | Promise<void>): Service =>
+  service("reader", { from: "start" }).on(Happened, ({ data }) => handle(data.n));
 
 const minutes = async (at: Bench, count: number): Promise<void> => {
   await at.clock.advance(count * 60_000);
@@ -133,6 +141,33 @@ describe("what the tools of an engine are shown", () => {
     await at.clock.advance(5100);
     await at.rest();
     assert.equal(tools.calls.length, calls);
+  });
+
+  it("never goes back when partitions go from one member to another", async (t) => {
+    const { tools, at, open, platform } = await reader(t);
+    const { clock, world } = at;
+    const numbers = [...Array(10).keys()];
+    await at.feed("a", ...numbers);
+    await clock.advance(4000);
+    const other = await bench([reading(() => undefined)], { engine: { open }, platform, world, memberId: "other" });
+    afterwards(t, () => drive(clock, other.app.stop()));
+    for (let round = 0; round < 10; round++) {
+      await at.feed("a", ...numbers);
+      await at.feed(`b${round}`, ...numbers);
+      await clock.advance(2100);
+    }
+    const owners = (await drive(clock, other.app.admin.subscriptions.show("reader/things"))).partitions;
+    assert.equal(new Set(owners.map(({ owner }) => owner)).size, 2, "each has one");
+    await drive(clock, at.app.stop());
+    await drive(clock, other.app.publish(Happened, { key: "a", n: 1 }));
+    await clock.advance(20_000);
+    await other.rest();
+    const last = new Map<number, number>();
+    for (const { partition, position } of tools.calls.flatMap(({ positions }) => positions)) {
+      assert.ok(position >= (last.get(partition) ?? 0), `${position} after ${last.get(partition)}`);
+      last.set(partition, position);
+    }
+    assert.equal([...last.values()].reduce((sum, position) => sum + position, 0), 211); // prettier-ignore
   });
 
   it("is warned of once where it is not allowed, and holds up nothing", async (t) => {

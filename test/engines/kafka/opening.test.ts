@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +11,7 @@ import { without } from "../../lib/machine.ts";
 import {
   admin,
   allow,
+  certificates,
   createTopic,
   entry,
   numbers,
@@ -236,11 +236,3 @@ describe("a topic in Kafka", { skip: withoutKafka }, () => {
     assert.match(refused.message, /collides/);
   });
 });
-
-function certificates(folder: string): string[] {
-  const [key, pem, store] = ["server.key", "server.pem", "server.p12"].map((name) => join(folder, name)) as [string, string, string]; // prettier-ignore
-  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
-  execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", ...subject, "-keyout", key, "-out", pem], { stdio: "ignore" }); // prettier-ignore
-  execFileSync("openssl", ["pkcs12", "-export", "-in", pem, "-inkey", key, "-out", store, "-passout", "pass:secret"]);
-  return [`ssl.keystore.location=${store}`, "ssl.keystore.type=PKCS12", "ssl.keystore.password=secret"];
-}

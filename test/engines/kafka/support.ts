@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -219,6 +219,15 @@ export const allow = (
 });
 
 type AclBinding = Parameters<Admin["createAcls"]>[0]["creations"][number];
+
+/** Makes a key and a certificate for localhost; what lets a broker use them. */
+export function certificates(folder: string): string[] {
+  const [key, pem, store] = ["server.key", "server.pem", "server.p12"].map((name) => join(folder, name)) as [string, string, string]; // prettier-ignore
+  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+  execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", ...subject, "-keyout", key, "-out", pem], { stdio: "ignore" }); // prettier-ignore
+  execFileSync("openssl", ["pkcs12", "-export", "-in", pem, "-inkey", key, "-out", store, "-passout", "pass:secret"]);
+  return [`ssl.keystore.location=${store}`, "ssl.keystore.type=PKCS12", "ssl.keystore.password=secret"];
+}
 
 /** A port, of which the next two are free as well: the controller's, and that of one more way in. */
 async function freePorts(): Promise<number> {

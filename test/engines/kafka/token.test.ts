@@ -8,7 +8,8 @@ import { inspect } from "node:util";
 import { kafka, kafkaFromUrl, type KafkaOptions } from "../../../src/engines/kafka/index.ts";
 import type { Engine } from "../../../src/ports/engine.ts";
 import { afterwards } from "../../lib/afterwards.ts";
-import { entry, numbers, open, ownServer, platform, rejection, until, withoutKafka } from "./support.ts";
+import { without } from "../../lib/machine.ts";
+import { certificates, entry, numbers, open, ownServer, platform, rejection, until, withoutKafka } from "./support.ts";
 
 /** What Kafka takes from everybody where nothing says who signs: for tests. */
 function tokenFor(sub: string, livesMs = 3_600_000): string {
@@ -18,18 +19,24 @@ function tokenFor(sub: string, livesMs = 3_600_000): string {
 }
 
 /** A broker that takes tokens, and passwords by another address; and for how long it takes anybody for who he is. */
-async function tokenServer(t: TestContext, sessionMs = 0): Promise<{ url: string; scramUrl: string }> {
+async function tokenServer(
+  t: TestContext,
+  sessionMs = 0,
+  tls?: readonly string[],
+): Promise<{ url: string; scramUrl: string }> {
   const module = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required";
   const { port, url } = await ownServer(t, (at) => [
-    "listener.security.protocol.map=CLIENT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT,TOKENS:SASL_PLAINTEXT",
+    "listener.security.protocol.map=CLIENT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT,TOKENS:" +
+      (tls ? "SASL_SSL" : "SASL_PLAINTEXT"),
+    ...(tls ?? []),
     `listeners=CLIENT://127.0.0.1:${at},CONTROLLER://127.0.0.1:${at + 1},TOKENS://127.0.0.1:${at + 2}`,
-    `advertised.listeners=CLIENT://127.0.0.1:${at},TOKENS://127.0.0.1:${at + 2}`,
+    `advertised.listeners=CLIENT://127.0.0.1:${at},TOKENS://localhost:${at + 2}`,
     "listener.name.tokens.sasl.enabled.mechanisms=OAUTHBEARER",
     `listener.name.tokens.oauthbearer.sasl.jaas.config=${module} unsecuredLoginStringClaim_sub="broker";`,
     `listener.name.tokens.oauthbearer.connections.max.reauth.ms=${sessionMs}`,
     `listener.name.client.scram-sha-512.connections.max.reauth.ms=${sessionMs}`,
   ]);
-  return { url: `kafka://127.0.0.1:${port + 2}`, scramUrl: url };
+  return { url: `kafka${tls ? "s" : ""}://localhost:${port + 2}`, scramUrl: url };
 }
 
 const refusal = (options: KafkaOptions): Promise<Error & { code?: string }> =>
@@ -84,6 +91,15 @@ describe("a token for Kafka", { skip: withoutKafka }, () => {
     const other = await kafkaFromUrl(address).open({ platform });
     afterwards(t, () => other.close());
     assert.deepEqual(await numbers(other), [0]);
+  });
+
+  it("goes by TLS", { skip: without("openssl") }, async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "tidings-kafka-tls-"));
+    afterwards(t, () => rmSync(folder, { recursive: true, force: true }));
+    const { url } = await tokenServer(t, 2000, certificates(folder));
+    const engine = await open(t, { url, token: () => tokenFor("app"), caFile: join(folder, "server.pem") });
+    const { published, read, troubles } = await inUse(engine, 3000);
+    assert.deepEqual([read, troubles], [published, []]);
   });
 
   it("that brokers refuse, or that nobody gives, is told of in one sentence without it", async (t) => {
