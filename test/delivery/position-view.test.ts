@@ -129,7 +129,7 @@ describe("what the tools of an engine are shown", () => {
   });
 
   it("is said by whoever owns the partition: one who has lost it without knowing says nothing", async (t) => {
-    const { tools, at, world } = await reader(t);
+    const { tools, at, world } = await reader(t, { memberTtlMs: 60_000 });
     await at.clock.advance(6000);
     await at.feed("a", 0);
     const observer = await world.open({ platform: at.platform });
