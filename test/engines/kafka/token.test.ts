@@ -96,9 +96,9 @@ describe("a token for Kafka", { skip: withoutKafka }, () => {
   it("goes by TLS", { skip: without("openssl") }, async (t) => {
     const folder = mkdtempSync(join(tmpdir(), "tidings-kafka-tls-"));
     afterwards(t, () => rmSync(folder, { recursive: true, force: true }));
-    const { url } = await tokenServer(t, 2000, certificates(folder));
+    const { url } = await tokenServer(t, 4000, certificates(folder));
     const engine = await open(t, { url, token: () => tokenFor("app"), caFile: join(folder, "server.pem") });
-    const { published, read, troubles } = await inUse(engine, 3000);
+    const { published, read, troubles } = await inUse(engine, 5000);
     assert.deepEqual([read, troubles], [published, []]);
   });
 
@@ -133,18 +133,18 @@ describe("a token for Kafka", { skip: withoutKafka }, () => {
     let asked = 0;
     const token = async (): Promise<string> => {
       asked++;
-      return tokenFor("app", 3000);
+      return tokenFor("app", 5000);
     };
-    const tokenFile = fileFor(t, tokenFor("app", 3000));
+    const tokenFile = fileFor(t, tokenFor("app", 5000));
     const change = (): void => {
-      writeFileSync(`${tokenFile}.next`, tokenFor("app", 3000));
+      writeFileSync(`${tokenFile}.next`, tokenFor("app", 5000));
       renameSync(`${tokenFile}.next`, tokenFile);
     };
     const changing = setInterval(change, 500);
     afterwards(t, async () => clearInterval(changing));
     const engines = [await open(t, { url, token, pingIntervalMs: 500 }), await open(t, { url, tokenFile })];
     const topics = ["orders", "others"];
-    const uses = await Promise.all(engines.map((engine, n) => inUse(engine, 9000, topics[n])));
+    const uses = await Promise.all(engines.map((engine, n) => inUse(engine, 12_000, topics[n])));
     for (const [n, { published, read, troubles }] of uses.entries()) {
       assert.deepEqual(troubles, []);
       assert.equal(read, published);
@@ -182,9 +182,9 @@ describe("a token for Kafka", { skip: withoutKafka }, () => {
 
 describe("a session with Kafka", { skip: withoutKafka }, () => {
   it("that brokers end, of a user with a password as well, is followed by the next one without an interruption", async (t) => {
-    const { scramUrl } = await tokenServer(t, 2000);
+    const { scramUrl } = await tokenServer(t, 4000);
     const engine = await open(t, { url: scramUrl, pingIntervalMs: 500 });
-    const used = await inUse(engine, 6000);
+    const used = await inUse(engine, 9000);
     assert.deepEqual(used.troubles, []);
     assert.equal(used.read, used.published);
     assert.deepEqual(await numbers(engine), [...Array(used.published).keys()]);
