@@ -173,6 +173,11 @@ export class Scan {
     return this.buffer.subarray(from, this.at);
   }
 
+  /** Passes by so many bytes; answers where they begin. */
+  skip(length: number): number {
+    return this.#step(length);
+  }
+
   varBytes(): Buffer | null {
     const length = this.varint();
     return length < 0 ? null : this.raw(length);

@@ -19,26 +19,26 @@ export function recordOf(found: Found, place: RecordPlace): StoredRecord {
 
 function eventOf(found: Found, partition: RecordPlace): EventRecord {
   const { position, appendedAtMs } = found;
-  const place = { ...partition, position };
-  if (found.broken) throw corrupt(place);
-  if (found.body === undefined) return gapEvent(place, appendedAtMs);
+  const place = (): MessagePlace => ({ ...partition, position });
+  if (found.broken) throw corrupt(place());
+  if (found.body === undefined) return gapEvent(place(), appendedAtMs);
   let message: Message;
   try {
     message = messageOf(found.body);
   } catch (error) {
-    if (error instanceof RangeError) throw corrupt(place);
+    if (error instanceof RangeError) throw corrupt(place());
     throw error;
   }
   const { ce, contentType, value, ours } = message;
   if (ours === undefined) {
     // What is not ours has no checksum but that of its batch.
-    if (!found.sound()) throw corrupt(place);
-    return foreignEvent({ ce, contentType, data: value, key: keyOf(message.key), appendedAtMs }, place);
+    if (!found.sound()) throw corrupt(place());
+    return foreignEvent({ ce, contentType, data: value, key: keyOf(message.key), appendedAtMs }, place());
   }
-  const isNamed = ours.slice(1, 2) === contentKind.named;
+  const isNamed = ours[1] === contentKind.named;
   const said = { kind: ours.slice(0, 1), checksum: ours.slice(2), contentType: isNamed ? contentType : undefined };
   const record = openOurs(ce, value ?? nothing, said);
-  if (!record) throw corrupt(place);
+  if (!record) throw corrupt(place());
   return record;
 }
 
@@ -60,15 +60,26 @@ function messageOf(body: Buffer): Message {
   const value = scan.varBytes();
   const ce = new Map<string, string>();
   let [ours, contentType]: (string | undefined)[] = [];
+  const text = textsOf(body, scan.at);
   for (let count = scan.varint(); count > 0; count--) {
-    const name = scan.varBytes()?.toString("latin1") ?? "";
-    const text = scan.varBytes();
-    if (text === null) continue;
-    if (name.startsWith("ce_")) ce.set(name.slice(3), text.toString());
-    else if (name === "tidings") ours = text.toString("latin1");
-    else if (name === "content-type" || /^content-type$/i.test(name)) contentType = text.toString();
+    const length = scan.varint();
+    const at = scan.skip(Math.max(0, length));
+    const name = text(at, scan.at);
+    const valueLength = scan.varint();
+    if (valueLength < 0) continue;
+    const from = scan.skip(valueLength);
+    if (name.startsWith("ce_")) ce.set(name.slice(3), text(from, scan.at));
+    else if (name === "tidings") ours = text(from, scan.at);
+    else if (name === "content-type" || /^content-type$/i.test(name)) contentType = text(from, scan.at);
   }
   return { key, value, ce, ours, contentType };
+}
+
+/** The texts of headers: made at once and cut where each is one byte a character. */
+function textsOf(body: Buffer, begin: number): (from: number, to: number) => string {
+  const all = body.toString("utf8", begin);
+  if (all.length !== body.length - begin) return (from, to) => body.toString("utf8", from, to);
+  return (from, to) => all.slice(from - begin, to - begin);
 }
 
 /** The key of the message, where it can be a key of ours. */
