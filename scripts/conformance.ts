@@ -1,4 +1,4 @@
-// npm run conformance -- [--engine NAME|all] [--binding node:sqlite|better-sqlite3|all] [--json] [--write]
+// Runs the conformance suites on engines, and writes their page.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -13,47 +13,68 @@ import {
 import type { Capabilities } from "../src/ports/capabilities.ts";
 import { type Binding, bindings, engines } from "./conformance/engines.ts";
 import { conformancePage, type EngineResult } from "./conformance/page.ts";
+import { isUsageError, UsageError } from "./usage.ts";
 
-const { values } = parseArgs({
-  options: {
-    engine: { type: "string", default: "all" },
-    binding: { type: "string", default: "node:sqlite" },
-    only: { type: "string", default: "" },
-    json: { type: "boolean", default: false },
-    write: { type: "boolean", default: false },
-  },
-});
+const usage = `npm run conformance -- [--engine NAME --binding NAME --only TEXT --json --write]
 
-const chosen = pick("engine", values.engine, Object.keys(engines) as (keyof typeof engines)[]);
-const chosenBindings = pick("binding", values.binding, bindings);
+  --engine NAME    ${Object.keys(engines).join(", ")}, or all (without a word)
+  --binding NAME   the library that opens files of SQLite: ${bindings.join(", ")}, or all (the first)
+  --only TEXT      only cases whose title ("topics: ...") contains it
+  --json           a line of JSON for each engine on the standard output
+  --write          writes docs/engines/conformance.md; with all engines and cases only
+`;
+
+interface Options {
+  readonly engine: string;
+  readonly binding: string;
+  readonly only: string;
+  readonly json: boolean;
+  readonly write: boolean;
+}
+
 const results: EngineResult[] = [];
-let failed = 0;
 
-for (const engine of chosen) {
-  for (const binding of engine === "sqlite" ? chosenBindings : chosenBindings.slice(0, 1)) {
-    failed += await runOn(engine, binding);
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      engine: { type: "string", default: "all" },
+      binding: { type: "string", default: "node:sqlite" },
+      only: { type: "string", default: "" },
+      json: { type: "boolean", default: false },
+      write: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(usage);
+    return 0;
   }
+  const chosen = pick("engine", values.engine, Object.keys(engines) as (keyof typeof engines)[]);
+  const chosenBindings = pick("binding", values.binding, bindings);
+  if (values.write && (values.engine !== "all" || values.only !== ""))
+    throw new UsageError("--write goes with all engines and cases only: the page of one would take the place of all.");
+  if (!suites.some((suite) => casesOf(suite, values.only).length > 0))
+    throw new UsageError(`--only: no case has "${values.only}" in its title.`);
+  let failed = 0;
+  for (const engine of chosen)
+    for (const binding of engine === "sqlite" ? chosenBindings : chosenBindings.slice(0, 1))
+      failed += await runOn(engine, binding, values);
+  if (values.write && failed === 0) {
+    const path = join(import.meta.dirname, "../docs/engines/conformance.md");
+    writeFileSync(path, await conformancePage(results));
+  } else if (values.write) console.error("Cases have failed: the page was not written.");
+  return failed > 0 ? 1 : 0;
 }
-process.exitCode = failed > 0 ? 1 : 0;
-if (values.write) await writePage();
 
-/** Only of everything: a page of one engine would take the place of all. */
-async function writePage(): Promise<void> {
-  if (failed > 0 || values.engine !== "all" || values.only !== "")
-    return console.error(
-      "--write goes with all engines and cases, and only where none has failed; nothing was written.",
-    );
-  const path = join(import.meta.dirname, "../docs/engines/conformance.md");
-  writeFileSync(path, await conformancePage(results));
-}
+const casesOf = ({ port, cases }: Suite, only: string) => cases.filter(({ name }) => `${port}: ${name}`.includes(only));
 
-async function runOn(engine: keyof typeof engines, binding: Binding): Promise<number> {
+async function runOn(engine: keyof typeof engines, binding: Binding, { only, json }: Options): Promise<number> {
   const name = engine === "sqlite" && binding !== "node:sqlite" ? `${engine} (${binding})` : engine;
   const total = { passed: 0, failed: 0, skipped: 0 };
   const reasons: Record<string, readonly string[]> = {};
   const reports = new Map<Suite["port"], ConformanceReport>();
   for (const suite of suites) {
-    const cases = suite.cases.filter((one) => `${suite.port}: ${one.name}`.includes(values.only));
+    const cases = casesOf(suite, only);
     if (cases.length === 0) continue;
     const began = performance.now();
     const report = await runConformance(engines[engine](binding), {
@@ -68,7 +89,7 @@ async function runOn(engine: keyof typeof engines, binding: Binding): Promise<nu
   }
   const counts = Object.fromEntries(Object.entries(reasons).map(([reason, titles]) => [reason, titles.length]));
   const line = { engine, ...(engine === "sqlite" ? { binding } : {}), ...total, reasons: counts };
-  if (values.json) console.log(JSON.stringify(line));
+  if (json) console.log(JSON.stringify(line));
   else console.log(`${name}: ${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
   results.push({ name, capabilities: await capabilitiesOf(engine, binding), reports });
   for (const [reason, count] of Object.entries(counts)) console.error(`  ${count} skipped: ${reason}`);
@@ -103,9 +124,14 @@ function indent(text: string): string {
 function pick<Name extends string>(option: string, value: string, names: readonly Name[]): readonly Name[] {
   if (value === "all") return names;
   const found = names.filter((name) => name === value);
-  if (found.length === 0) {
-    console.error(`There is no ${option} "${value}"; use ${names.join(", ")} or all.`);
-    process.exit(2);
-  }
+  if (found.length === 0) throw new UsageError(`There is no ${option} "${value}"; use ${names.join(", ")} or all.`);
   return found;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const misused = isUsageError(error);
+  console.error(misused ? `${(error as Error).message}\n\n${usage}` : error);
+  process.exitCode = misused ? 2 : 1;
 }
