@@ -1,32 +1,42 @@
 import type { Appended } from "../../ports/topics.ts";
 import { unknownOutcome } from "./rejections.ts";
 
-/** How a publish is answered: with one of the first two, and then with the last. */
-interface Settle {
-  readonly resolve: (appended: readonly Appended[]) => void;
-  readonly reject: (error: Error) => void;
-  readonly over: () => void;
+/** Whose calls they are. */
+export interface CallHost {
+  readonly address: string;
+  /** The call is answered. */
+  over(call: Call): void;
 }
 
 /** One publish, whose events are on their way to their partitions, until it is answered. */
 export class Call {
   readonly sinceMs: number;
-  readonly #address: string;
-  readonly #settle: Settle;
+  readonly #host: CallHost;
+  readonly #resolve: (appended: readonly Appended[]) => void;
+  readonly #reject: (error: Error) => void;
   readonly #appended: Appended[] = [];
   #open: number;
   #written = 0;
   #failure: Error | undefined;
+  /** Where it stands in `Calls`. */
+  place = -1;
   /** Whether it was answered. */
   settled = false;
   /** Whether some of it was sent. */
   sent = false;
 
-  constructor(count: number, sinceMs: number, address: string, settle: Settle) {
+  constructor(
+    count: number,
+    sinceMs: number,
+    host: CallHost,
+    resolve: (appended: readonly Appended[]) => void,
+    reject: (error: Error) => void,
+  ) {
     this.#open = count;
     this.sinceMs = sinceMs;
-    this.#address = address;
-    this.#settle = settle;
+    this.#host = host;
+    this.#resolve = resolve;
+    this.#reject = reject;
   }
 
   /** Whether nothing more of it should be sent. */
@@ -56,17 +66,16 @@ export class Call {
   expire(error: Error): void {
     if (this.settled) return;
     this.settled = true;
-    this.#settle.reject(this.sent ? unknownOutcome(this.#address, error.message) : error);
-    this.#settle.over();
+    this.#reject(this.sent ? unknownOutcome(this.#host.address, error.message) : error);
+    this.#host.over(this);
   }
 
   #done(): void {
     this.#open--;
     if (this.#open > 0 || this.settled) return;
     this.settled = true;
-    const { resolve, reject, over } = this.#settle;
-    if (!this.#failure) resolve(this.#appended);
-    else reject(this.#written > 0 ? unknownOutcome(this.#address, this.#failure.message) : this.#failure);
-    over();
+    if (!this.#failure) this.#resolve(this.#appended);
+    else this.#reject(this.#written > 0 ? unknownOutcome(this.#host.address, this.#failure.message) : this.#failure);
+    this.#host.over(this);
   }
 }

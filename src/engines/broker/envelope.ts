@@ -13,7 +13,7 @@ export function kindOf(data: EventRecord["data"]): string {
 }
 
 /** CRC-32 over everything that an event says, whatever the order of its attributes, as 8 hexadecimal digits. */
-export function checksumOf(record: EventRecord, kind: string, payload: Uint8Array): string {
+export function checksumOf(record: EventRecord, kind: string, payload: Uint8Array | string): string {
   const { id, source, type, timeMs, key, attributes } = record;
   let text = `${kind}\n${id}\n${source}\n${type}\n${timeMs}\n${key === null ? "" : `=${key}`}\n`;
   if (attributes) for (const name of Object.keys(attributes).sort()) text += `${name}=${attributes[name] as string}\n`;

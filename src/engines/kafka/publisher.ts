@@ -2,7 +2,9 @@ import type { Platform } from "../../platform/platform.ts";
 import type { Appended, TopicEntry } from "../../ports/topics.ts";
 import { closedError } from "../broker/rejections.ts";
 import type { Api } from "./api.ts";
-import { Call } from "../broker/call.ts";
+import { Bodies } from "./body.ts";
+import { Call, type CallHost } from "../broker/call.ts";
+import { Calls } from "../broker/calls.ts";
 import { type Catalog, checkPartition, type KnownTopic } from "./catalog.ts";
 import { type Compression, compressedBytesMax } from "./compression.ts";
 import { unreachable } from "./failure.ts";
@@ -35,9 +37,11 @@ export interface PublisherParts {
 export class Publisher {
   readonly #parts: PublisherParts;
   readonly #host: LaneHost;
+  readonly #callHost: CallHost;
   readonly #lanes = new Map<KnownTopic, Lane[]>();
   readonly #senders = new Map<number, Sender>();
-  readonly #calls = new Set<Call>();
+  readonly #calls = new Calls();
+  readonly #bodies = new Bodies();
   #identity: Promise<{ readonly producerId: bigint; readonly epoch: number }> | undefined;
   /** Publishes behind one that looks up its topics wait for it. */
   #gate: Promise<unknown> | undefined;
@@ -50,6 +54,7 @@ export class Publisher {
   constructor(parts: PublisherParts) {
     this.#parts = parts;
     const { platform, settings, link, protocol, published } = parts;
+    this.#callHost = { address: settings.address, over: (call) => this.#forget(call) };
     this.#host = {
       clock: platform.clock,
       crc32c: protocol.codec.crc32c,
@@ -75,7 +80,7 @@ export class Publisher {
 
   publish(entries: readonly TopicEntry[]): Promise<readonly Appended[]> {
     const { limits, catalog } = this.#parts;
-    const drafts = entries.map((entry) => draftOf(entry, limits));
+    const drafts = entries.map((entry) => draftOf(entry, limits, this.#bodies));
     if (!this.#gate && drafts.every(({ topic }) => catalog.known(topic))) return this.#accept(drafts);
     const names = new Set(drafts.map(({ topic }) => topic));
     const loaded = Promise.all(Array.from(names, (name) => catalog.topic(name)));
@@ -121,12 +126,7 @@ export class Publisher {
       return this.#laneOf(topic, draft.partition);
     });
     return new Promise((resolve, reject) => {
-      const over = (): void => this.#forget(call);
-      const call: Call = new Call(drafts.length, platform.clock.monotonic(), settings.address, {
-        resolve,
-        reject,
-        over,
-      });
+      const call = new Call(drafts.length, platform.clock.monotonic(), this.#callHost, resolve, reject);
       this.#calls.add(call);
       for (const [index, draft] of drafts.entries()) (lanes[index] as Lane).push({ call, index, draft });
       this.#tick();
@@ -209,7 +209,7 @@ export class Publisher {
     const isUp = link.trouble() === undefined;
     const why = this.#calls.size === 0 ? undefined : this.trouble();
     const reason = why === undefined ? link.unreachable() : new Error(why);
-    for (const call of this.#calls) {
+    for (const call of this.#calls.all()) {
       const limitMs = call.sent || isUp ? settings.requestTimeoutMs : settings.busyTimeoutMs;
       if (nowMs - call.sinceMs > limitMs) call.expire(call.sent ? reason : link.unreachable());
     }

@@ -11,7 +11,7 @@ export type ItemState =
   | "refused";
 
 /** One event on its way to a partition. */
-export interface Item {
+export class Item {
   readonly call: Call;
   readonly index: number;
   readonly draft: Draft;
@@ -20,12 +20,21 @@ export interface Item {
   readonly messageId: string;
   /** What tells our own message from another one with this id; only where the caller chose the id. */
   readonly by: string | undefined;
-  state: ItemState;
+  state: ItemState = "waiting";
   /** When it was first sent, by the monotonic clock. From then on it may be there. */
-  sentAtMs: number | undefined;
+  sentAtMs: number | undefined = undefined;
   /** Which sending of it is looked for. */
-  token: number;
-  sequence: number;
-  duplicate: boolean;
-  problem: Error | undefined;
+  token = 0;
+  sequence = 0;
+  duplicate = false;
+  problem: Error | undefined = undefined;
+
+  constructor(call: Call, index: number, draft: Draft, lane: Lane, messageId: string, by: string | undefined) {
+    this.call = call;
+    this.index = index;
+    this.draft = draft;
+    this.lane = lane;
+    this.messageId = messageId;
+    this.by = by;
+  }
 }

@@ -4,8 +4,10 @@ import type { Appended, TopicEntry } from "../../ports/topics.ts";
 import { idConflict } from "../sql/topics.ts";
 import { closedError, unknownOutcome } from "../broker/rejections.ts";
 import type { Api, GotMessage } from "./api.ts";
-import { Call } from "../broker/call.ts";
-import type { Item } from "./item.ts";
+import { Call, type CallHost } from "../broker/call.ts";
+import { Calls } from "../broker/calls.ts";
+import { Row } from "../broker/row.ts";
+import { Item } from "./item.ts";
 import { type Catalog, checkPartition } from "./catalog.ts";
 import { describeFailure, toTidingsError } from "./failure.ts";
 import { Lane, type LaneHost } from "./lane.ts";
@@ -33,13 +35,13 @@ export interface PublisherParts {
 export class Publisher {
   readonly #parts: PublisherParts;
   readonly #host: LaneHost;
+  readonly #callHost: CallHost;
   readonly #lanes = new Map<string, Lane>();
-  readonly #calls = new Set<Call>();
+  readonly #calls = new Calls();
   /** By the number in the subject of its answer. */
-  readonly #awaited = new Map<number, Item>();
+  readonly #awaited = new Row<Item>();
   readonly #instance: string;
   #line: Line | undefined;
-  #tokens = 0;
   #ids = 0;
   /** Publishes behind one that looks up its topics wait for it. */
   #gate: Promise<unknown> | undefined;
@@ -51,6 +53,7 @@ export class Publisher {
   constructor(parts: PublisherParts) {
     this.#parts = parts;
     const { platform, settings, link } = parts;
+    this.#callHost = { address: settings.address, over: (call) => this.#forget(call) };
     this.#instance = platform.ids.next().replaceAll("-", "").slice(0, 24);
     this.#host = {
       clock: platform.clock,
@@ -100,12 +103,7 @@ export class Publisher {
       checkPartition(found, partition);
     }
     return new Promise((resolve, reject) => {
-      const over = (): void => this.#forget(call);
-      const call: Call = new Call(drafts.length, platform.clock.monotonic(), settings.address, {
-        resolve,
-        reject,
-        over,
-      });
+      const call = new Call(drafts.length, platform.clock.monotonic(), this.#callHost, resolve, reject);
       this.#calls.add(call);
       const lanes = new Set<Lane>();
       for (const [index, draft] of drafts.entries()) {
@@ -130,16 +128,12 @@ export class Publisher {
     const messageId = draft.checkId
       ? `=${hash("sha256", JSON.stringify([draft.source, draft.id]), "base64url").slice(0, 32)}`
       : own;
-    return {
-      call, index, draft, lane, messageId, by: draft.checkId ? own : undefined,
-      state: "waiting", sentAtMs: undefined, token: 0, sequence: 0, duplicate: false, problem: undefined,
-    }; // prettier-ignore
+    return new Item(call, index, draft, lane, messageId, draft.checkId ? own : undefined);
   }
 
   #send({ nc, inbox }: Line, item: Item, subject: string, after: string | undefined): void {
     const { draft, messageId, by } = item;
-    item.token = this.#tokens += 1;
-    this.#awaited.set(item.token, item);
+    item.token = this.#awaited.add(item);
     let text = `NATS/1.0\r\nNats-Msg-Id: ${messageId}\r\n`;
     if (after !== undefined) text += `Nats-Expected-Last-Msg-Id: ${after}\r\n`;
     if (by !== undefined) text += `tidings-by: ${by}\r\n`;
@@ -230,7 +224,7 @@ export class Publisher {
 
   #look(nowMs: number): void {
     const { settings, link } = this.#parts;
-    for (const call of this.#calls) {
+    for (const call of this.#calls.all()) {
       const limitMs = call.sent || this.#line ? settings.requestTimeoutMs : settings.busyTimeoutMs;
       if (nowMs - call.sinceMs > limitMs) call.expire(link.unreachable());
     }

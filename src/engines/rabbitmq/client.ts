@@ -56,6 +56,59 @@ export async function onChannel<Answer>(
   }
 }
 
+/** A message for the queue of a name. */
+export class Publishing {
+  readonly exchange = "";
+  readonly routingKey: string;
+  /** It comes back when there is no such queue. */
+  readonly mandatory = true;
+  readonly immediate = false;
+  readonly ticket = 0;
+  readonly deliveryMode = 2;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly messageId: string;
+  readonly contentType: string | undefined;
+
+  constructor(
+    queue: string,
+    headers: Readonly<Record<string, string>>,
+    messageId: string,
+    contentType: string | undefined,
+  ) {
+    this.routingKey = queue;
+    this.headers = headers;
+    this.messageId = messageId;
+    this.contentType = contentType;
+  }
+}
+
+/** What `publish` of the client calls behind what it does to its options. */
+interface Sends {
+  sendMessage?(fields: Publishing, properties: Publishing, content: Buffer): boolean;
+  pushConfirmCallback?(confirmed: (error: unknown) => void): void;
+}
+
+/**
+ * Publishes as the client's `publish` does, and by the same calls, without its copy of the headers: that is an object of which they are
+ * the prototype, which makes the runtime set up each message's headers as if they were a class. It took a quarter of the time.
+ */
+export function publishOn(
+  channel: ConfirmChannel,
+  publishing: Publishing,
+  content: Buffer,
+  confirmed: (error: unknown) => void,
+): void {
+  const sends = channel as Sends;
+  if (sends.sendMessage && sends.pushConfirmCallback) {
+    sends.sendMessage(publishing, publishing, content);
+    sends.pushConfirmCallback(confirmed);
+    return;
+  }
+  const { routingKey, headers, messageId, contentType } = publishing;
+  const options = { headers, messageId, mandatory: true, persistent: true, ...(contentType === undefined ? {} : { contentType }) }; // prettier-ignore
+  channel.publish("", routingKey, content, options, confirmed);
+}
+
 /** The socket, which the client does not offer. */
 interface Internals {
   readonly connection?: { readonly stream?: Partial<Pick<Socket, "destroy" | "cork" | "uncork" | "write">> };

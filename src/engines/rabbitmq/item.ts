@@ -2,17 +2,21 @@ import type { Call } from "../broker/call.ts";
 import type { Draft } from "./wire.ts";
 
 /** Who waits for an event: a publish, and which of its events it is. */
-export interface Owner {
+export class Owner {
   readonly call: Call;
   readonly index: number;
+
+  constructor(call: Call, index: number) {
+    this.call = call;
+    this.index = index;
+  }
 }
 
 /** One event on its way to a partition. */
 export class Item {
   readonly draft: Draft;
-  /** Its place among the events that this process has sent; its message says it, see `Known.markOf`. */
-  readonly number: number;
-  readonly mark: string;
+  /** Its place among the events that were sent to its partition; its message says it, see `Known.markOf`. */
+  number = 0;
   /** Whether somebody waits for its position, so that it has to be read back. */
   readonly placed: boolean;
   /** More than one when it was published again under its id before it was known to be there. */
@@ -22,10 +26,8 @@ export class Item {
   /** An offset that the stream had before it was sent: it can only stand behind that. Undefined when none was known. */
   floor: number | undefined;
 
-  constructor(draft: Draft, { number, mark, placed }: Pick<Item, "number" | "mark" | "placed">, owner: Owner) {
+  constructor(draft: Draft, placed: boolean, owner: Owner) {
     this.draft = draft;
-    this.number = number;
-    this.mark = mark;
     this.placed = placed;
     this.owners = [owner];
   }

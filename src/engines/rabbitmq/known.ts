@@ -11,7 +11,7 @@ export class Known {
     this.#instance = `${instance}-`;
   }
 
-  /** What the message of our event of that number is known by. Numbers rise in every stream. */
+  /** What the message of our event of that number is known by, in its stream. Numbers rise in each stream. */
   markOf(number: number): string {
     return this.#instance + number.toString(36);
   }
@@ -19,7 +19,7 @@ export class Known {
   /** The number of our event that a message has; undefined when it is not ours, or when we write nothing to the stream. */
   numberOf(queue: string, message: Message): number | undefined {
     if (!this.#own.has(queue)) return undefined;
-    const mark = markIn(message);
+    const mark: unknown = message.properties.messageId;
     return typeof mark === "string" && mark.startsWith(this.#instance)
       ? Number.parseInt(mark.slice(this.#instance.length), 36)
       : undefined;
@@ -51,6 +51,3 @@ export class Known {
     return this.#own.get(queue) ?? 0;
   }
 }
-
-/** What a message is known by among those of its writer, whatever it holds. */
-export const markIn = ({ properties }: Message): unknown => properties.messageId as unknown;

@@ -1,12 +1,13 @@
-import type { Channel, ConfirmChannel, ConsumeMessage, Message, Options } from "amqplib";
+import type { Channel, ConfirmChannel, ConsumeMessage, Message } from "amqplib";
 import { isTidingsError } from "../../errors/tidings-error.ts";
 import type { CancelTimer, Clock } from "../../platform/clock.ts";
 import { unknownOutcome } from "../broker/rejections.ts";
+import { Row } from "../broker/row.ts";
 import type { Item } from "./item.ts";
-import { dropChannel, openConfirmChannel } from "./client.ts";
+import { dropChannel, openConfirmChannel, Publishing, publishOn } from "./client.ts";
 import { describeFailure, failureKind, gone, toTidingsError } from "./failure.ts";
 import { aheadOfNone, Feed, type From } from "./feed.ts";
-import { type Known, markIn } from "./known.ts";
+import type { Known } from "./known.ts";
 import type { Line } from "./link.ts";
 import type { Settings } from "./options.ts";
 import { lastOffset } from "./probe.ts";
@@ -44,8 +45,8 @@ export class Lane {
   readonly #host: LaneHost;
   #waiting: Item[] = [];
   #head = 0;
-  /** What was sent and is not answered, by its mark, in the order in which it was sent. */
-  readonly #flight = new Map<string, Item>();
+  /** What was sent and is not answered, in the order in which it was sent. */
+  readonly #flight = new Row<Item>();
   #flightBytes = 0;
   #channel: ConfirmChannel | undefined;
   /** Reads back what was sent, while positions are asked for. */
@@ -169,8 +170,7 @@ export class Lane {
 
   /** Finds out which of the events whose confirms were lost are there. */
   async #find(line: Line): Promise<void> {
-    const [first] = this.#flight.values();
-    const from = first?.floor ?? "first";
+    const from = this.#flight.first?.floor ?? "first";
     const feed = await this.#read(line, from, () => undefined);
     feed.close();
     // What stood there comes again, and shows that reading works.
@@ -228,13 +228,12 @@ export class Lane {
     item.isFlying = true;
     item.floor = this.#host.known.offset(this.queue);
     for (const { call } of item.owners) call.sent = true;
-    this.#flight.set(item.mark, item);
+    item.number = this.#flight.add(item);
     this.#flightBytes += bytes;
-    const options: Options.Publish = { headers, messageId: item.mark, mandatory: true, persistent: true };
-    if (contentType !== undefined) options.contentType = contentType;
+    const publishing = new Publishing(this.queue, headers, this.#host.known.markOf(item.number), contentType);
     try {
       // The default exchange brings it to the queue of that name.
-      channel.publish("", this.queue, data, options, (error: unknown) => this.#confirmed(item, error));
+      publishOn(channel, publishing, data, (error) => this.#confirmed(item, error));
     } catch {
       // The channel is being closed, and that is told of.
     }
@@ -242,7 +241,7 @@ export class Lane {
 
   /** The server has stored it, or says that it has not. When the channel is lost it says nothing. */
   #confirmed(item: Item, error: unknown): void {
-    if (this.#flight.get(item.mark) !== item) return;
+    if (this.#flight.get(item.number) !== item) return;
     if (!error) return item.placed ? undefined : this.#landed(item, -1);
     if (!/nacked/.test(String((error as Error).message))) return;
     this.#drop(item, unknownOutcome(this.#host.settings.address, "the server could not store it"));
@@ -252,19 +251,18 @@ export class Lane {
   #delivered(message: ConsumeMessage, offset: number, feed: Feed): void {
     feed.more(aheadOfNone / 4);
     this.#host.known.seen(this.queue, offset);
-    const item = this.#flight.get(markIn(message) as string);
+    const item = this.#flight.get(this.#host.known.numberOf(this.queue, message) ?? 0);
     if (!item) return;
     // The channel is in order: what stood before it was dropped by the server, and may not come behind it.
-    for (const missing of this.#flight.values()) {
-      if (missing === item) break;
-      this.#flight.delete(missing.mark);
+    for (let missing = this.#flight.first; missing && missing !== item; missing = this.#flight.first) {
+      this.#flight.delete(missing.number);
       this.#failed(missing, unknownOutcome(this.#host.settings.address, "it was passed over"));
     }
     this.#landed(item, offset);
   }
 
   #landed(item: Item, offset: number): void {
-    this.#flight.delete(item.mark);
+    this.#flight.delete(item.number);
     this.#flightBytes -= item.draft.bytes;
     this.#progressAtMs = this.#host.clock.monotonic();
     item.isFlying = false;
@@ -276,12 +274,12 @@ export class Lane {
 
   /** No queue took it. */
   #returned(message: Message): void {
-    const item = this.#flight.get(markIn(message) as string);
+    const item = this.#flight.get(this.#host.known.numberOf(this.queue, message) ?? 0);
     if (item) this.#drop(item, gone(this.queue, this.#host.settings.address));
   }
 
   #drop(item: Item, error: Error): void {
-    if (!this.#flight.delete(item.mark)) return;
+    if (this.#flight.get(item.number) !== item || !this.#flight.delete(item.number)) return;
     this.#failed(item, error);
     this.pump();
   }

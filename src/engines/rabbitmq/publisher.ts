@@ -1,8 +1,9 @@
 import type { Platform } from "../../platform/platform.ts";
 import type { Appended, TopicEntry } from "../../ports/topics.ts";
 import { closedError } from "../broker/rejections.ts";
-import { Call } from "../broker/call.ts";
-import { Item } from "./item.ts";
+import { Call, type CallHost } from "../broker/call.ts";
+import { Calls } from "../broker/calls.ts";
+import { Item, Owner } from "./item.ts";
 import type { Known } from "./known.ts";
 import { type Catalog, checkPartition } from "./catalog.ts";
 import { blockedError } from "./failure.ts";
@@ -30,11 +31,11 @@ export interface PublisherParts {
 export class Publisher {
   readonly #parts: PublisherParts;
   readonly #host: LaneHost;
+  readonly #callHost: CallHost;
   readonly #lanes = new Map<string, Lane>();
-  readonly #calls = new Set<Call>();
+  readonly #calls = new Calls();
   readonly #ids = new OwnIds();
   #line: Line | undefined;
-  #sent = 0;
   /** Publishes behind one that looks up its topics wait for it. */
   #gate: Promise<unknown> | undefined;
   #waiting = 0;
@@ -47,6 +48,7 @@ export class Publisher {
   constructor(parts: PublisherParts) {
     this.#parts = parts;
     const { platform, settings, link, known } = parts;
+    this.#callHost = { address: settings.address, over: (call) => this.#forget(call) };
     this.#workedAtMs = platform.clock.monotonic();
     this.#host = {
       clock: platform.clock,
@@ -121,24 +123,21 @@ export class Publisher {
   }
 
   #accept(drafts: readonly Draft[], placed: boolean): Promise<readonly Appended[]> {
-    const { platform, settings, known: streams } = this.#parts;
+    const { platform } = this.#parts;
     const known = this.#ids.find(drafts);
     return new Promise((resolve, reject) => {
-      const over = (): void => this.#forget(call);
-      const settle = { resolve, reject, over };
-      const call: Call = new Call(drafts.length, platform.clock.monotonic(), settings.address, settle);
+      const call = new Call(drafts.length, platform.clock.monotonic(), this.#callHost, resolve, reject);
       this.#calls.add(call);
       const lanes = new Set<Lane>();
       for (const [index, draft] of drafts.entries()) {
         const there = known[index] ?? this.#ids.waiting(draft);
         if (there && "owners" in there) {
-          there.owners.push({ call, index });
+          there.owners.push(new Owner(call, index));
           call.sent ||= there.isFlying;
         } else if (there) call.stored(index, there.position, true);
         else {
           const lane = this.#laneOf(draft.queue);
-          const number = (this.#sent += 1);
-          const item = new Item(draft, { number, mark: streams.markOf(number), placed }, { call, index });
+          const item = new Item(draft, placed, new Owner(call, index));
           this.#ids.begun(item);
           lane.push(item);
           lanes.add(lane);
@@ -193,7 +192,7 @@ export class Publisher {
     const blocked = this.#line?.blocked;
     if (this.#line && blocked === undefined) this.#workedAtMs = nowMs;
     const awayTooLong = nowMs - this.#workedAtMs > settings.busyTimeoutMs;
-    for (const call of this.#calls) {
+    for (const call of this.#calls.all()) {
       const waitedMs = nowMs - call.sinceMs;
       if (waitedMs > settings.requestTimeoutMs || (awayTooLong && !call.sent && waitedMs > settings.busyTimeoutMs))
         call.expire(blocked === undefined ? link.unreachable() : blockedError(settings.address, blocked));

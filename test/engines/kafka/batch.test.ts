@@ -5,6 +5,7 @@ import { crc32c, compressionsAlgorithmsByBitmask } from "@platformatic/kafka";
 import * as fc from "fast-check";
 
 import { type Compression, compressionOf } from "../../../src/engines/kafka/compression.ts";
+import { Bodies } from "../../../src/engines/kafka/body.ts";
 import { batchOf, type Codec, foundIn } from "../../../src/engines/kafka/batch.ts";
 import { recordOf } from "../../../src/engines/kafka/unwire.ts";
 import { draftOf } from "../../../src/engines/kafka/wire.ts";
@@ -23,7 +24,9 @@ const place = { topic: "orders", partition: 0, address: "kafka://host:9092" };
 
 /** A batch as a leader stores it: with the offset of its first event. */
 function stored(base: number, count: number, compression?: Compression): Buffer {
-  const drafts = Array.from({ length: count }, (_, n) => draftOf(entry(base + n), { eventBytesMax: 1 << 20 }));
+  const drafts = Array.from({ length: count }, (_, n) =>
+    draftOf(entry(base + n), { eventBytesMax: 1 << 20 }, new Bodies()),
+  );
   const batch = batchOf(
     drafts,
     { producerId: 7n, epoch: 0, sequence: 3 },

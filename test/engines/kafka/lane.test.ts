@@ -3,12 +3,14 @@ import { describe, it } from "node:test";
 
 import { Call } from "../../../src/engines/broker/call.ts";
 import { Lane, type LaneHost } from "../../../src/engines/kafka/lane.ts";
+import { Bodies } from "../../../src/engines/kafka/body.ts";
 import { draftOf } from "../../../src/engines/kafka/wire.ts";
 import { systemPlatform } from "../../../src/platform/system.ts";
 import { entry } from "../records.ts";
 
 const outOfOrder = 45;
 const tooFewReplicas = 19;
+const bodies = new Bodies();
 
 /** A lane whose broker is the test. */
 function laneOf(options: Partial<LaneHost> = {}) {
@@ -31,12 +33,14 @@ function laneOf(options: Partial<LaneHost> = {}) {
   const lane = new Lane(topic, 0, host);
   const publish = (n: number) =>
     new Promise<number>((resolve, reject) => {
-      const call = new Call(1, 0, host.address, {
-        resolve: ([appended]) => resolve(appended!.position),
+      const call = new Call(
+        1,
+        0,
+        { address: host.address, over: () => undefined },
+        ([appended]) => resolve(appended!.position),
         reject,
-        over: () => undefined,
-      });
-      lane.push({ call, index: 0, draft: draftOf(entry(n), { eventBytesMax: 1 << 20 }) });
+      );
+      lane.push({ call, index: 0, draft: draftOf(entry(n), { eventBytesMax: 1 << 20 }, bodies) });
     });
   /** Waits for what the lane sends. */
   const sent = async (): Promise<Buffer> => {
