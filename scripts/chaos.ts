@@ -6,19 +6,20 @@ import { parseArgs } from "node:util";
 
 import { serverKinds } from "./chaos/catalog.ts";
 import { type Size, sizeOf } from "./chaos/plan.ts";
-import { type ChaosResult, runChaos } from "./chaos/run.ts";
+import { type ChaosResult, runChaos, type StoreChoice, storeChoices } from "./chaos/run.ts";
 import type { ServerKind } from "./chaos/server.ts";
 import { isUsageError, sourceOf, UsageError } from "./usage.ts";
 
 const resumeWithinMsDefault = 30_000;
 
-const usage = `npm run chaos -- [--engine NAME --scale X --events N --seed S --apart --only KIND,... --resume-within MS --json --keep --source DIR]
+const usage = `npm run chaos -- [--engine NAME --scale X --events N --seed S --store WHERE --only KIND,... --resume-within MS --json --keep --source DIR]
 
   --engine NAME       ${serverKinds.map(({ name }) => name).join(", ")}; without it, each in turn
   --scale X           how much of a full run to do (1); below 0.5 pauses are short and there is no outage
   --events N          how many events to publish; with the scale unless given
   --seed S            seed of all chance (1)
-  --apart             members keep their state in an SQLite file, and only their events on the server
+  --store WHERE       where members keep their state: server, file (SQLite), or none, that is in the journal of a broker
+                      (server, and file where it holds none)
   --only KIND,...     only faults of these kinds
   --resume-within MS  how soon everything has to go on when a fault is over (${resumeWithinMsDefault})
   --json              the standard output is JSON lines
@@ -33,7 +34,7 @@ function read() {
       scale: { type: "string", default: "1" },
       events: { type: "string" },
       seed: { type: "string", default: "1" },
-      apart: { type: "boolean", default: false },
+      store: { type: "string" },
       only: { type: "string" },
       "resume-within": { type: "string", default: String(resumeWithinMsDefault) },
       json: { type: "boolean", default: false },
@@ -42,9 +43,7 @@ function read() {
       help: { type: "boolean", short: "h", default: false },
     },
   });
-  const chosen = serverKinds.filter(({ name }) => values.engine === undefined || values.engine === name);
-  const names = serverKinds.map(({ name }) => name).join(", ");
-  if (chosen.length === 0) throw new UsageError(`There is no server for the engine "${values.engine}"; there are ${names}.`); // prettier-ignore
+  const chosen = chosenBy(values);
   const scale = numberOf("scale", values.scale);
   const seed = Number(values.seed);
   if (!Number.isSafeInteger(seed)) throw new UsageError("--seed takes a whole number.");
@@ -61,6 +60,25 @@ function numberOf(name: string, text: string): number {
   return number;
 }
 
+function chosenBy({ engine, store }: { readonly engine?: string; readonly store?: string }) {
+  const named = serverKinds.filter(({ name }) => engine === undefined || engine === name);
+  const names = serverKinds.map(({ name }) => name).join(", ");
+  if (named.length === 0) throw new UsageError(`There is no server for the engine "${engine}"; there are ${names}.`);
+  if (store !== undefined && !(storeChoices as readonly string[]).includes(store))
+    throw new UsageError(`--store takes ${storeChoices.join(", ")}.`);
+  const chosen = named.map((kind) => ({
+    kind,
+    store: (store ?? (kind.holdsState ? "server" : "file")) as StoreChoice,
+  }));
+  const can = chosen.filter(({ kind, store }) => store === "file" || (store === "server") === kind.holdsState);
+  if (can.length > 0) return can;
+  throw new UsageError(
+    store === "none"
+      ? `--store none: ${engine} holds state itself and keeps no journal.`
+      : `--store server: ${engine} holds no state.`,
+  );
+}
+
 type Options = ReturnType<typeof read>;
 
 async function main(): Promise<number> {
@@ -70,8 +88,8 @@ async function main(): Promise<number> {
     return 0;
   }
   let isGood = true;
-  for (const kind of options.chosen) {
-    const { line, good } = await runOne(kind, options);
+  for (const { kind, store } of options.chosen) {
+    const { line, good } = await runOne(kind, store, options);
     console.log(options.json ? JSON.stringify(line) : textOf(line));
     isGood &&= good;
   }
@@ -79,8 +97,8 @@ async function main(): Promise<number> {
 }
 
 /** Files of a run in which something was wrong, or that did not come to its end, are kept. */
-async function runOne(kind: ServerKind, options: Options) {
-  const { size, seed, source, resumeWithinMs, scale, keep, only, apart } = options;
+async function runOne(kind: ServerKind, store: StoreChoice, options: Options) {
+  const { size, seed, source, resumeWithinMs, scale, keep, only } = options;
   const above = resolve(import.meta.dirname, "../.tmp");
   mkdirSync(above, { recursive: true });
   const folder = mkdtempSync(join(above, `chaos-${kind.name}-`));
@@ -89,25 +107,31 @@ async function runOne(kind: ServerKind, options: Options) {
     void process.stderr.write(`${kind.name} ${((performance.now() - began) / 1000).toFixed(1)} s: ${text}\n`);
   let good = false;
   try {
-    const result = await runChaos({ kind, size, seed, source, resumeWithinMs, only, folder, apart, say });
+    const result = await runChaos({ kind, size, seed, source, resumeWithinMs, only, folder, store, say });
     good = Object.values(result.counts).every((count) => count === 0);
     for (const words of result.words.slice(0, 40)) say(words);
     if (result.words.length > 40) say(`and ${result.words.length - 40} more`);
     say(`checked ${result.checked.join(", ")}`);
-    return { line: lineOf(kind, options, result, (performance.now() - began) / 1000), good };
+    return { line: lineOf(kind, store, options, result, (performance.now() - began) / 1000), good };
   } finally {
     const from = source === undefined ? "" : ` --source ${source}`;
     if (!good)
       say(
-        `do it again with: npm run chaos -- --engine ${kind.name} --scale ${scale} --seed ${seed}${apart ? " --apart" : ""}${from}${only ? ` --only ${only.join(",")}` : ""}`,
+        `do it again with: npm run chaos -- --engine ${kind.name} --scale ${scale} --seed ${seed}${options.store === undefined ? "" : ` --store ${store}`}${from}${only ? ` --only ${only.join(",")}` : ""}`,
       );
     if (keep || !good) say(`what was acknowledged is in ${folder}`);
     else rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function lineOf({ name }: ServerKind, { seed, scale, size, resumeWithinMs }: Options, result: ChaosResult, s: number) {
-  const { faults, acknowledged, refused, unknown, counts, errors, resumedMs, resumedMsMax } = result;
+function lineOf(
+  { name }: ServerKind,
+  store: StoreChoice,
+  { seed, scale, size, resumeWithinMs }: Options,
+  result: ChaosResult,
+  s: number,
+) {
+  const { faults, acknowledged, refused, unknown, counts, errors, resumedMs, resumedMsMax, again, journal } = result;
   const sum = Object.values(faults).reduce((all, count) => all + count, 0);
   const invariants: Record<string, number> = {};
   for (const each of result.words) {
@@ -115,8 +139,8 @@ function lineOf({ name }: ServerKind, { seed, scale, size, resumeWithinMs }: Opt
     invariants[invariant] = (invariants[invariant] ?? 0) + 1;
   }
   return {
-    engine: name, seed, scale, events: size.events, faults: sum, acknowledged, ...counts, resumedMsMax, resumeWithinMs,
-    refused, unknown, invariants, seconds: Math.round(s), faultsByKind: faults, resumedMsByKind: resumedMs, errors,
+    engine: name, store, seed, scale, events: size.events, faults: sum, acknowledged, ...counts, resumedMsMax, resumeWithinMs,
+    refused, unknown, ...(journal ? { again, journalEntries: journal.entries, journalRemoved: journal.removed } : {}), invariants, seconds: Math.round(s), faultsByKind: faults, resumedMsByKind: resumedMs, errors,
   }; // prettier-ignore
 }
 

@@ -1,14 +1,16 @@
 // The application of the chaos harness: events of each key carry numbers without gaps, as in the crash harness. One group
 // keeps what it has seen in a document per key, moves money and publishes an effect; the other only passes each event on,
-// so that nothing but the fence of its partition stands between it and doing it twice.
+// so that nothing but the fence of its partition stands between it and doing it twice. Without a store both only react: they
+// publish, and tell the harness of each event that they handle.
 import { setTimeout as sleep } from "node:timers/promises";
-import { type App, service, type Service, tidings, topic } from "tidings";
+import { type App, type AppOptions, service, type Service, tidings, topic } from "tidings";
 import { z } from "zod";
 
 import { chanceOf } from "../../examples/shop/random.ts";
 import { accountBox, Counted, counts, Effect, effects, keyCount, seenBox } from "../crash/counter-app.ts";
 import { idOf } from "../crash/publish.ts";
 import { type Seen, withNumber } from "../crash/seen.ts";
+import { say } from "../crash/speak.ts";
 
 export { accountBox, Counted, counts, effects, keyCount, seenBox };
 
@@ -43,21 +45,36 @@ function serviceOf(name: GroupName): Service {
   });
 }
 
+/** As much as is to be had without a store: each event may be handled again, and its effects may be there again. */
+function reactingOf(name: GroupName): Service {
+  return service(name, { from: "start", guarantee: "at-least-once", onFailure: "blockPartition" }).on(
+    Counted,
+    async ({ data }, ctx) => {
+      if (name === "copier") await sleep(chanceOf(idOf(data)) * workMs);
+      // All processes of a machine have one monotonic clock.
+      say(`did ${process.hrtime.bigint()} ${data.seq} ${data.key}`);
+      if (name === "copier") ctx.publish(Copy, data);
+      else ctx.publish(Effect, data);
+    },
+  );
+}
+
 /** How an application of the harness is opened. */
 export interface ChaosOptions {
   readonly url: string;
-  /** Where state lives, when it is apart from the broker. */
+  /** Where state lives, when it is apart from the broker; empty when there is none but the broker's journal. */
   readonly store?: string;
   readonly group?: GroupName;
   readonly memberTtlMs?: number;
   readonly stuckAfterMs?: number;
 }
 
-export function openChaos({ url, group, ...member }: ChaosOptions): App {
+export function openChaos({ url, group, ...member }: ChaosOptions, engine?: AppOptions["engine"]): App {
+  const services = group === undefined ? [] : [member.store === "" ? reactingOf(group) : serviceOf(group)];
   return tidings({
     name: "crash",
-    url,
-    services: group === undefined ? [] : [serviceOf(group)],
+    ...(engine ? { engine } : { url }),
+    services,
     topics: [counts, effects, copies],
     partitions,
     // Deaths are many, and none of them is the fault of the event that was running.

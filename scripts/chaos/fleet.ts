@@ -28,10 +28,23 @@ interface Seat {
   report: Report | undefined;
 }
 
+/** A member has handled an event, or was about to. */
+export interface Told {
+  readonly group: GroupName;
+  /** By the monotonic clock of the machine, in nanoseconds. */
+  readonly at: bigint;
+  readonly key: string;
+  readonly seq: number;
+}
+
 /** What went wrong with a process, told once. */
 export type Complain = (words: string) => void;
 
 export class Fleet {
+  /** What members said that they have handled; without a store they do. */
+  readonly told: Told[] = [];
+  /** Where members said in the end that the groups are, by member. */
+  readonly places = new Map<string, string>();
   readonly #seats: Seat[] = [];
   readonly #source: string | undefined;
   readonly #trace: string;
@@ -56,7 +69,9 @@ export class Fleet {
     const { name, group } = seat;
     const process = this.#spawn("member", {
       acknowledged: () => undefined,
-      said(word, rest) {
+      said: (word, rest) => {
+        if (word === "did") this.told.push(toldOf(group, rest));
+        if (word === "places") this.places.set(name, rest);
         if (word !== "health") return;
         const { status, reason } = JSON.parse(rest) as { status: string; reason?: string };
         seat.report = { member: name, group, status, reason, atMs: performance.now() };
@@ -120,4 +135,9 @@ export class Fleet {
     this.#stopping = true;
     for (const { process } of this.#seats) process.signal("SIGKILL");
   }
+}
+
+function toldOf(group: GroupName, text: string): Told {
+  const [, at = "", seq = "", key = ""] = /^(\d+) (\d+) (.*)$/.exec(text) ?? [];
+  return { group, at: BigInt(at), seq: Number(seq), key };
 }

@@ -4,6 +4,7 @@ import { type App, TidingsError } from "tidings";
 
 import { ready, say, taskOfThisProcess } from "../crash/speak.ts";
 import { type ChaosOptions, openChaos } from "./app.ts";
+import { placesOf } from "./places.ts";
 
 const healthEveryMs = 500;
 
@@ -14,7 +15,11 @@ let stopping = false;
 process.on("SIGTERM", () => {
   stopping = true;
   starting
-    .then((app) => app.stop())
+    .then(async (app) => {
+      // Without a store what each member knows is its own copy.
+      if (options.store === "") say(`places ${await placesOf(app.engine)}`);
+      await app.stop();
+    })
     .then(
       () => process.exit(0),
       (error: unknown) => {

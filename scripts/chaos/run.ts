@@ -11,11 +11,16 @@ import { groups, keyCount, openChaos } from "./app.ts";
 import { Fleet } from "./fleet.ts";
 import { historyOf } from "./history.ts";
 import { type Done, inflict, type Scene } from "./inflict.ts";
+import { type JournalEnd, JournalView } from "./journal.ts";
 import { connectionKinds, type Fault, lastsMs, planOf, type Size } from "./plan.ts";
 import { FaultProxy } from "./proxy.ts";
 import { Publishers } from "./publishers.ts";
 import { RunningServer, type ServerKind } from "./server.ts";
 import { Watch } from "./watch.ts";
+
+/** Where members keep their state: on the server, in a file of the folder of the run, or in a journal on the broker. */
+export const storeChoices = ["server", "file", "none"] as const;
+export type StoreChoice = (typeof storeChoices)[number];
 
 export interface ChaosRun {
   readonly kind: ServerKind;
@@ -27,8 +32,7 @@ export interface ChaosRun {
   readonly only: readonly string[] | undefined;
   /** An empty folder. */
   readonly folder: string;
-  /** Members keep their state in a file of this folder, and not on the server. */
-  readonly apart: boolean;
+  readonly store: StoreChoice;
   /** Another copy of `src/`, which members and publishers run. */
   readonly source: string | undefined;
   readonly say: (text: string) => void;
@@ -45,6 +49,9 @@ export interface ChaosResult extends Verdict {
   /** By kind of fault, the longest time until everything went on. */
   readonly resumedMs: Readonly<Record<string, number>>;
   readonly resumedMsMax: number;
+  /** Without a store: how often something was done again, and what became of the journal. */
+  readonly again: number | undefined;
+  readonly journal: JournalEnd | undefined;
 }
 
 const membersPerGroup = 4;
@@ -73,7 +80,7 @@ export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
     const plan = planOf(run.size, run.seed, own).filter((fault) => run.only?.includes(nameOf(fault)) ?? true);
     const url = (n: number): string =>
       run.kind.url(server, proxy.port, { requestTimeoutMs: run.size.requestTimeoutsMs[n % 2] as number });
-    const store = run.apart || !run.kind.holdsState ? { store: `sqlite:${join(run.folder, "store.db")}` } : {};
+    const store = storeOf(run);
     // They come first: their copy of the sources makes the tables.
     await publishers.start(fleet, url, run.size, lastsMs(plan, run.size.comeBackMs));
     for (const group of groups)
@@ -85,10 +92,9 @@ export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
           memberTtlMs: run.size.memberTtlMs,
           stuckAfterMs,
         });
-    app = await openChaos({
-      url: run.kind.url(server, server.port, { requestTimeoutMs: 2_000, busyTimeoutMs: 500 }),
-      ...store,
-    }).start();
+    const past = run.kind.url(server, server.port, { requestTimeoutMs: 2_000, busyTimeoutMs: 500 });
+    const view = run.store === "none" ? new JournalView(past) : undefined;
+    app = await (view?.app ?? openChaos({ url: past, ...store })).start();
     watch = new Watch(app);
     const scene: Scene = { server, proxy, fleet, chance: dice(`${run.seed}/chaos`), complain };
     const resumedMs = await faults(run, plan, scene, watch, publishers);
@@ -101,8 +107,10 @@ export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
     run.say("checking");
     const acknowledged = readOracle(join(run.folder, "acknowledged"));
     const answers = { ...publishers.counts, keyCount, acknowledged, refused: publishers.refused };
-    const { history, problems: damage } = await historyOf(app, answers, watch.positions);
-    const verdict = judge(history, [...problems, ...damage]);
+    const told = view && fleet.told;
+    const { history, problems: damage, again } = await historyOf(app, { answers, positions: watch.positions, told });
+    const journal = await view?.end(fleet.places);
+    const verdict = judge(history, [...problems, ...damage, ...(journal?.problems ?? [])]);
     const total = publishers.counts.publishers * publishers.counts.events;
     return {
       ...verdict,
@@ -113,6 +121,8 @@ export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
       errors: Object.fromEntries(publishers.errors),
       resumedMs,
       resumedMsMax: Math.max(0, ...Object.values(resumedMs)),
+      again: view && again,
+      journal: journal && { entries: journal.entries, removed: journal.removed },
     };
   } finally {
     publishers.abort();
@@ -122,6 +132,11 @@ export async function runChaos(run: ChaosRun): Promise<ChaosResult> {
     await proxy.close();
     await server.close();
   }
+}
+
+function storeOf({ store, folder }: ChaosRun): { readonly store?: string } {
+  if (store === "server") return {};
+  return { store: store === "none" ? "" : `sqlite:${join(folder, "store.db")}` };
 }
 
 /** One after the other; answers by kind the longest time until everything went on. */

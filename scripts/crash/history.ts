@@ -17,7 +17,7 @@ import {
   type Publish,
   type SubscriptionEnd,
 } from "../../src/testing/check/history.ts";
-import { readTopic } from "./log.ts";
+import { type LogEntry, readTopic } from "./log.ts";
 
 /** An event with what only harnesses ask for. */
 export interface Entry extends CheckedEntry {
@@ -40,17 +40,23 @@ export interface End {
   readonly problems: readonly string[];
 }
 
-/** Reads everything by an application that has no services. */
-export async function readEnd(app: App, topics: readonly string[]): Promise<End> {
+/** Reads everything by an application that has no services. `repeats` tells of more entries that they are no events of their own. */
+export async function readEnd(
+  app: App,
+  topics: readonly string[],
+  repeats: (entry: LogEntry) => boolean = () => false,
+): Promise<End> {
   const { engine } = app;
   const entries: Entry[] = [];
   const firsts: { topic: string; partition: number; first: number }[] = [];
   for (const topic of topics) {
     for (const [partition, { first }] of (await engine.topics.bounds(topic)).entries())
       firsts.push({ topic, partition, first });
-    for (const { id, source, causationid, text, ...entry } of await readTopic(app, topic)) {
-      const event = identityOf({ source, id }) + (entry.isRepeat ? ` (again at ${entry.position})` : "");
-      entries.push({ ...entry, event, payload: text, cause: causationid });
+    for (const read of await readTopic(app, topic)) {
+      const { id, source, causationid, text, ...entry } = read;
+      const isRepeat = entry.isRepeat || repeats(read);
+      const event = identityOf({ source, id }) + (isRepeat ? ` (again at ${entry.position})` : "");
+      entries.push({ ...entry, isRepeat, event, payload: text, cause: causationid });
     }
   }
   const there = new Set(entries.map(({ event }) => event));

@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import { promisify } from "node:util";
 
 import { serverKinds } from "../../scripts/chaos/catalog.ts";
+import { redis } from "../../scripts/chaos/redis.ts";
 import { connectionKinds, lastsMs, planOf, sizeOf } from "../../scripts/chaos/plan.ts";
 import { neverRepeats, publishesOf } from "../../scripts/chaos/published.ts";
 import { numberedOf } from "../../scripts/crash/publish.ts";
@@ -33,8 +34,27 @@ describe("npm run chaos", { timeout: 900_000 }, () => {
       assert.ok((line["resumedMsMax"] as number) <= (line["resumeWithinMs"] as number), stdout);
     });
 
-  it("refuses an engine without a server, a scale that is none, and a copy of the sources that is none", async () => {
+  it(
+    "finds nothing wrong with a broker without a store, whose journal is cut meanwhile",
+    { skip: missing(redis) },
+    async () => {
+      const few = ["--scale", "0.1", "--events", "4000", "--seed", "5"];
+      const { stdout } = await chaos("--engine", "redis", "--store", "none", ...few, "--json");
+      const line = JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, number | string>;
+      const { store, lost, doubled, reordered, violations } = line;
+      const nothing = { lost: 0, doubled: 0, reordered: 0, violations: 0 };
+      assert.deepEqual({ store, lost, doubled, reordered, violations }, { store: "none", ...nothing });
+      assert.ok((line["faults"] as number) >= 10, stdout);
+      assert.ok((line["acknowledged"] as number) > 3_000, stdout);
+      assert.ok((line["journalRemoved"] as number) > 0, stdout);
+    },
+  );
+
+  it("refuses an engine without a server, a scale or store that is none, and a copy of the sources that is none", async () => {
     for (const [args, message] of [
+      [["--store", "somewhere"], /--store takes server, file, none\./],
+      [["--engine", "postgres", "--store", "none"], /--store none: postgres holds state itself and keeps no journal\./],
+      [["--engine", "nats", "--store", "server"], /--store server: nats holds no state\./],
       [["--engine", "nothing"], /no server for the engine "nothing"; there are postgres, redis, nats, kafka/],
       [["--scale", "none"], /--scale takes a number greater than 0\./],
       [["--source", tmpdir()], /--source: there is no index\.ts in .*, nor in a folder src of it\./],
