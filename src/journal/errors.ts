@@ -1,4 +1,4 @@
-import { TidingsError } from "../errors/tidings-error.ts";
+import { isTidingsError, TidingsError } from "../errors/tidings-error.ts";
 import type { Engine } from "../ports/engine.ts";
 import { journalTopic } from "./command.ts";
 
@@ -9,6 +9,16 @@ export const unknownError = (): TidingsError =>
     "TIDINGS_OUTCOME_UNKNOWN",
     "This member was away for so long that the journal of its broker went on without it: what it wrote last may have been done or not.",
   );
+
+/** What somebody is told whose command is there and could not be read back; what ends the journal is told as it is. */
+export const unreadError = (error: unknown): unknown =>
+  isTidingsError(error) && error.retryable
+    ? new TidingsError(
+        "TIDINGS_OUTCOME_UNKNOWN",
+        `A command stands in the journal of the broker, and what came of it could not be read: ${error.message}`,
+        { cause: error },
+      )
+    : error;
 
 export const lostError = ({ name, address }: Engine): TidingsError =>
   new TidingsError(

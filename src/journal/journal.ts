@@ -4,7 +4,7 @@ import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Bounds, TopicEntry } from "../ports/topics.ts";
 import { type Command, formatVersion, journalTopic, readEntry, recordOfCommand, recordOfPart } from "./command.ts";
-import { closedError, fullError, lostError, newerError, tooLargeError, unknownError } from "./errors.ts";
+import { closedError, fullError, lostError, newerError, tooLargeError, unknownError, unreadError } from "./errors.ts";
 import { commandsPerSnapshot, Growth } from "./growth.ts";
 import { Replica, type Result } from "./replica.ts";
 import { partsOf, type Snapshot, Snapshots } from "./snapshots.ts";
@@ -114,7 +114,8 @@ export class Journal {
       };
       const record = recordOfCommand(id, { by: this.#by, n: (this.#written += 1) }, command, platform.clock.now());
       broker.topics.publish([entryOf(record)]).then(([appended]) => {
-        this.#readTo((appended?.position ?? 0) + 1).catch(fail);
+        // It is there: that it cannot be read back is no refusal.
+        this.#readTo((appended?.position ?? 0) + 1).catch((error: unknown) => fail(unreadError(error)));
       }, fail);
     });
   }
@@ -258,7 +259,8 @@ export class Journal {
       if (this.#next === undefined) await this.#begin(await this.#bounds());
       for (let more = onwards; ;) {
         const at = this.#next ?? 0;
-        const known = this.#wanted - at;
+        const wanted = this.#wanted;
+        const known = wanted - at;
         if (known <= 0 && !more) return;
         if (more) this.#hinted = false;
         // What is known to be there comes at once; whether there is more some engines have to ask for.
@@ -269,7 +271,8 @@ export class Journal {
           continue;
         }
         for (const record of records) this.#apply(record);
-        if (next <= at) return;
+        // An empty page says nothing of what came while it was on its way.
+        if (next <= at && this.#wanted <= wanted) return;
         this.#next = next;
         more &&= !end;
       }

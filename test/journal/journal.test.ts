@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { hasCode } from "tidings";
+import { hasCode, TidingsError } from "tidings";
 
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
 import { commandType, journalTopic, snapshotType } from "../../src/journal/command.ts";
@@ -129,6 +129,50 @@ describe("a journal", () => {
       await engine.close();
     }
     await broker.close();
+  });
+
+  it("says of a command that is there and cannot be read back that nobody knows what came of it", async () => {
+    const { broker, open, world } = await opened();
+    const away = { reads: false };
+    const { topics, ...rest } = topicsOnly(await world.open({ platform }));
+    const read: typeof topics.read = (...asked) =>
+      away.reads ? Promise.reject(new TidingsError("TIDINGS_UNREACHABLE", "It is away.")) : topics.read(...asked);
+    const one = journaledEngine({ ...rest, topics: { ...topics, read } }, platform);
+    await write(one, "key", "1");
+    away.reads = true;
+    await assert.rejects(write(one, "key", "2"), (error) => hasCode(error, "TIDINGS_OUTCOME_UNKNOWN"));
+    away.reads = false;
+    const other = await open();
+    assert.equal((await other.state!.get("c", ["key"]))[0]?.value, "2");
+    await Promise.all([one, other, broker].map((engine) => engine.close()));
+  });
+
+  it("knows what was acknowledged before it was asked, also when a page that was asked for earlier has nothing of it", async () => {
+    const { broker, open, world } = await opened();
+    const { topics, ...rest } = topicsOnly(await world.open({ platform }));
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    let holds = false;
+    const read: typeof topics.read = async (...asking) => {
+      const page = await topics.read(...asking);
+      if (!holds || page.records.length > 0) return page;
+      asked.resolve();
+      await answer.promise;
+      return page;
+    };
+    const one = journaledEngine({ ...rest, topics: { ...topics, read } }, platform);
+    const other = await open();
+    await write(one, "key", "1");
+    holds = true;
+    // Something to look for: a page at the end of the journal is on its way from now on.
+    one.state!.watch("c", () => undefined);
+    await asked.promise;
+    await write(other, "key", "2");
+    const reading = one.state!.get("c", ["key"]);
+    await broker.topics.bounds(journalTopic);
+    setImmediate(answer.resolve);
+    assert.equal((await reading)[0]?.value, "2");
+    await Promise.all([one, other, broker].map((engine) => engine.close()));
   });
 
   it("tells nobody of itself among the topics", async () => {
