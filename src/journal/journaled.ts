@@ -153,8 +153,13 @@ function transactOf(journal: Journal, broker: Engine, patience: Patience): NonNu
     if (sql.length > 0) throw noSql(broker);
     // What the caller does to its objects after the call changes nothing.
     const write = structuredClone(writeOf(transaction));
-    if (entries.length === 0) return turn ? turn.then(() => submit(write, patient)) : submit(write, patient);
+    if (entries.length === 0 && !turn) return submit(write, patient);
     const sent: { write?: Promise<Outcome> } = {};
+    if (entries.length === 0) {
+      // In its turn, so that nobody comes between; but the next one need not wait for what comes of it.
+      await after(async () => void (sent.write = submit(write, patient)));
+      return sent.write as Promise<Outcome>;
+    }
     const published = await after(async () => {
       const outcome = await publish(entries, positions, write);
       if (outcome.committed) sent.write = submit(write);

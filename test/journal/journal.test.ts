@@ -175,6 +175,36 @@ describe("a journal", () => {
     await Promise.all([one, other, broker].map((engine) => engine.close()));
   });
 
+  it("takes commands in the order of the calls, also at the moment in which one has published its events", async () => {
+    const { broker, world } = await opened();
+    await broker.topics.declare([{ name: "events", partitions: 1 }]);
+    const record = { source: "/s", type: "x", timeMs: 0, key: null, attributes: undefined, data: "{}" };
+    // It was one hop of promises that was too early.
+    for (let hops = 0; hops < 20; hops++) {
+      const { topics, ...rest } = topicsOnly(await world.open({ platform }));
+      const published = Promise.withResolvers<void>();
+      const order: string[] = [];
+      const publish: typeof topics.publish = async (entries) => {
+        const [, key] = /"key":"(\w+)"/.exec(String(entries[0]?.record.data)) ?? [];
+        if (key !== undefined) order.push(key);
+        const appended = await topics.publish(entries);
+        if (key === undefined) published.resolve();
+        return appended;
+      };
+      const one = journaledEngine({ ...rest, topics: { ...topics, publish } }, platform);
+      await write(one, "zero", "");
+      const entries = [{ topic: "events", partition: 0, record: { id: `${hops}`, ...record } }];
+      const publishing = one.transact!({ documents: [{ collection: "c", key: "one", value: "" }], publish: entries });
+      const second = write(one, "two", "");
+      await published.promise;
+      for (let hop = 0; hop < hops; hop++) await Promise.resolve();
+      await Promise.all([publishing, second, write(one, "three", "")]);
+      assert.deepEqual(order, ["zero", "one", "two", "three"], `${hops} hops`);
+      await one.close();
+    }
+    await broker.close();
+  });
+
   it("tells nobody of itself among the topics", async () => {
     const { broker, open } = await opened();
     const one = await open();
