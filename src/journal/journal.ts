@@ -1,11 +1,15 @@
+import { hasCode } from "../errors/tidings-error.ts";
 import { recordBytes, type StoredRecord } from "../event/record.ts";
 import type { CancelTimer } from "../platform/clock.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Engine } from "../ports/engine.ts";
 import type { Bounds, TopicEntry } from "../ports/topics.ts";
+import type { Conflict, Outcome } from "../ports/transaction.ts";
 import { type Command, formatVersion, journalTopic, readEntry, recordOfCommand, recordOfPart } from "./command.ts";
 import { closedError, fullError, lostError, newerError, tooLargeError, unknownError, unreadError } from "./errors.ts";
 import { commandsPerSnapshot, Growth } from "./growth.ts";
+import { lastSnapshot } from "./last-snapshot.ts";
+import { Pace } from "./pace.ts";
 import { Replica, type Result } from "./replica.ts";
 import { partsOf, type Snapshot, Snapshots } from "./snapshots.ts";
 
@@ -24,6 +28,7 @@ const aDayMs = 24 * 60 * 60 * 1000;
 const bytesKept = 64 * 1024 * 1024;
 
 interface Pending {
+  readonly measured: () => void;
   readonly resolve: (result: Result) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -48,6 +53,7 @@ export class Journal {
   readonly #snapshots = new Snapshots();
   #replica = new Replica();
   readonly #growth = new Growth();
+  readonly #pace: Pace;
   /** Position of what is read next; undefined before it is known where to begin. */
   #next: number | undefined;
   /** The journal is read up to here at least. */
@@ -76,6 +82,7 @@ export class Journal {
   constructor(options: JournalOptions) {
     this.#options = options;
     this.#by = options.platform.ids.next();
+    this.#pace = new Pace(options.platform.clock);
   }
 
   get replica(): Replica {
@@ -107,7 +114,7 @@ export class Journal {
     if (refused) return Promise.reject(refused);
     const id = platform.ids.next();
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject });
+      this.#pending.set(id, { measured: this.#pace.writing(), resolve, reject });
       const fail = (error: unknown): void => {
         this.#pending.delete(id);
         reject(error);
@@ -152,6 +159,16 @@ export class Journal {
         return this.fresh();
       });
     return this.#lookingNext;
+  }
+
+  /** Why a write would be refused at this moment; undefined when it would be made. */
+  async conflictOf({ fences, checks }: Extract<Command, { op: "write" }>): Promise<Conflict | undefined> {
+    if (this.#pace.prefersCommands) {
+      const outcome = (await this.submit({ op: "write", fences, checks, documents: [], timers: [] })) as Outcome;
+      return outcome.committed ? undefined : outcome.conflict;
+    }
+    await this.fresh();
+    return this.#replica.conflictOf({ fences, checks });
   }
 
   /** What time the broker has, about. */
@@ -207,6 +224,7 @@ export class Journal {
 
   async #look(): Promise<void> {
     const { topics } = this.#options.broker;
+    const measured = this.#pace.looking();
     if (!this.#unwatch) {
       const found = await topics.find(journalTopic);
       if (!found) return;
@@ -214,6 +232,7 @@ export class Journal {
       this.#begun();
     }
     await this.#readTo((await this.#bounds()).next);
+    measured();
   }
 
   async #bounds(): Promise<Bounds> {
@@ -285,7 +304,7 @@ export class Journal {
   /** Begins with the last snapshot, or where there is none with an empty replica, unless the front of the journal is gone. */
   async #begin({ first, next }: Bounds): Promise<void> {
     const { clock } = this.#options.platform;
-    const found = first > 0 || next > commandsPerSnapshot ? await this.#lastSnapshot(first, next) : undefined;
+    const found = first > 0 || next > commandsPerSnapshot ? await this.#lastSnapshot({ first, next }) : undefined;
     if (first > 0 && !found) throw (this.#broken = lostError(this.#options.broker));
     this.#snapshots.clear();
     this.#growth.clear();
@@ -298,32 +317,11 @@ export class Journal {
     for (const collection of this.#watchers.keys()) this.#touch(collection);
   }
 
-  /** Looks for it from the end backwards, in stretches of twice the length. All that is not in it must be there. */
-  async #lastSnapshot(first: number, next: number): Promise<Snapshot | undefined> {
-    for (let stretch = commandsPerSnapshot; ; stretch *= 2) {
-      const from = Math.max(first, next - stretch);
-      const found = await this.#lastSnapshotBehind(from);
-      if (found && found.at >= first - 1) return found;
-      if (from === first) return undefined;
-    }
-  }
-
-  async #lastSnapshotBehind(from: number): Promise<Snapshot | undefined> {
-    const { broker } = this.#options;
-    const snapshots = new Snapshots();
-    let last: Snapshot | undefined;
-    for (let position = from, end = false; !end;) {
-      const read = await broker.topics.read(journalTopic, 0, position, page);
-      for (const record of read.records) {
-        const part = readEntry(record)?.part;
-        if (part && part.v > formatVersion) throw (this.#broken = newerError(broker));
-        const whole = part && snapshots.add(part, recordBytes(record));
-        if (whole && whole.at >= (last?.at ?? 0)) last = whole;
-      }
-      end = read.next <= position || read.end;
-      position = read.next;
-    }
-    return last;
+  #lastSnapshot(bounds: Bounds): Promise<Snapshot | undefined> {
+    return lastSnapshot(this.#options.broker, bounds).catch((error: unknown) => {
+      if (hasCode(error, "TIDINGS_SCHEMA_TOO_NEW")) this.#broken = error;
+      throw error;
+    });
   }
 
   #apply(record: StoredRecord): void {
@@ -350,6 +348,7 @@ export class Journal {
     if (!pending) return;
     this.#pending.delete(record.id);
     this.#spoke = true;
+    pending.measured();
     pending.resolve(result);
     if (due) this.#snapshot(record.position);
   }

@@ -126,8 +126,7 @@ function transactOf(journal: Journal, broker: Engine, patience: Patience): NonNu
   let turn: Promise<unknown> | undefined;
   /** Publishes if the write would be made; the write may still be refused, or its answer be lost, and then the events are there all the same. */
   const publish = async (entries: readonly TopicEntry[], positions: boolean, write: Write): Promise<Outcome> => {
-    await journal.fresh();
-    const conflict = journal.replica.conflictOf(write);
+    const conflict = await journal.conflictOf(write);
     if (conflict) return { committed: false, conflict };
     try {
       return { committed: true, appended: await broker.topics.publish(entries, { positions }) };

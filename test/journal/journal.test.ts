@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { hasCode, TidingsError } from "tidings";
 
 import { memoryWorld } from "../../src/engines/memory/factory.ts";
@@ -203,6 +204,34 @@ describe("a journal", () => {
       await one.close();
     }
     await broker.close();
+  });
+
+  it("looks at fences by a command before it publishes, where the end of a topic is found slowly", async () => {
+    const { broker, open, world } = await opened();
+    await broker.topics.declare([{ name: "events", partitions: 1 }]);
+    const { topics, ...rest } = topicsOnly(await world.open({ platform }));
+    let looks = 0;
+    const bounds: typeof topics.bounds = async (topic) => {
+      if (topic === journalTopic) looks += 1;
+      await sleep(50);
+      return topics.bounds(topic);
+    };
+    const [one, other] = [journaledEngine({ ...rest, topics: { ...topics, bounds } }, platform), await open()];
+    const [lease] = await one.leases!.acquire([{ name: "lease", owner: "one", ttlMs: 60_000 }]);
+    const record = { source: "/s", type: "x", timeMs: 0, key: null, attributes: undefined, data: "{}" };
+    const publish = (id: string) =>
+      one.transact!({
+        fences: [{ lease: "lease", token: lease!.token }],
+        publish: [{ topic: "events", partition: 0, record: { id, ...record } }],
+      });
+    const before = looks;
+    assert.equal((await publish("a")).committed, true);
+    assert.equal(looks, before);
+    await other.leases!.release([lease!]);
+    assert.deepEqual(await publish("b"), { committed: false, conflict: { kind: "fence", index: 0 } });
+    assert.equal(looks, before);
+    assert.equal((await broker.topics.bounds("events"))[0]!.next, 1);
+    await Promise.all([one, other, broker].map((engine) => engine.close()));
   });
 
   it("tells nobody of itself among the topics", async () => {
