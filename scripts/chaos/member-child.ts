@@ -7,6 +7,8 @@ import { type ChaosOptions, openChaos } from "./app.ts";
 import { placesOf } from "./places.ts";
 
 const healthEveryMs = 500;
+/** To look costs some servers more than to work: it takes this share of the time at most. */
+const healthShare = 0.05;
 
 const { last: _, point: __, ...options } = await taskOfThisProcess<ChaosOptions>();
 const starting = started();
@@ -33,13 +35,14 @@ const app = await starting;
 ready();
 while (!stopping) {
   // It may be stopped while it is asked.
+  const askedMs = performance.now();
   const health = await app.health().catch(() => undefined);
   if (!health) break;
   const { status, engine, outbox, subscriptions } = health;
   const slow = subscriptions.find((each) => each.reason !== undefined);
   const reason = engine.trouble ?? outbox?.trouble ?? slow?.reason;
   say(`health ${JSON.stringify({ status, reason })}`);
-  await sleep(healthEveryMs);
+  await sleep(Math.min(5_000, Math.max(healthEveryMs, (performance.now() - askedMs) / healthShare)));
 }
 
 /** A server that is away is waited for, as whoever runs a process would start it again. */

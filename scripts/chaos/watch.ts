@@ -7,6 +7,9 @@ import type { PositionSample } from "../../src/testing/check/history.ts";
 import { counts } from "./app.ts";
 
 const everyMs = 150;
+/** To look costs some servers more than to work: it takes this share of the time at most. */
+const share = 0.2;
+const mostMs = 2_000;
 
 /** A group in a partition. */
 interface Place {
@@ -47,7 +50,7 @@ export class Watch {
     while (!this.#stopped) {
       const asked = performance.now();
       await this.#lookOnce(asked).catch(() => undefined);
-      await sleep(everyMs);
+      await sleep(Math.min(mostMs, Math.max(everyMs, (performance.now() - asked) / share)));
     }
   }
 

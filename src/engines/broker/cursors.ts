@@ -50,6 +50,11 @@ export class Cursors<Kind extends Cursor> {
     return true;
   }
 
+  /** Whether anybody reads a partition. */
+  has(place: string): boolean {
+    return this.#places.has(place);
+  }
+
   /** Those of a partition. */
   of(place: string): Iterable<Kind> {
     return Array.from(this.#places.get(place) ?? []);

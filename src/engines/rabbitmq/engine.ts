@@ -90,11 +90,12 @@ async function openBroker(settings: Settings, platform: EngineContext["platform"
     const topic = (name: string) => catalog.topic(name);
     const hears = (name: string, partition: number): boolean => reader.hears(name, partition);
     const reader: Reader = new Reader({ platform, settings, link, known, catalog: { known: (name: string) => catalog.known(name), topic }, came }); // prettier-ignore
+    const isRead = (name: string, partition: number): boolean => reader.isRead(name, partition);
     const writing = settings.readOnly
       ? undefined
       : { link: writer, publisher: new Publisher({ platform, settings, link: writer, known, published: came }) }; // prettier-ignore
     const catalog: Catalog = new Catalog({ platform, settings, link, ...(writing ? { writing } : {}) });
-    const watch: Watch = new Watch({ platform, prefix: settings.prefix, link, topic, hears });
+    const watch: Watch = new Watch({ platform, prefix: settings.prefix, link, topic, hears, isRead });
     await catalog.open();
     return { settings, server, link, catalog, reader, watch, ...(writing ? { writing } : {}), closed: false };
   } catch (error) {

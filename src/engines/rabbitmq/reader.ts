@@ -82,6 +82,11 @@ export class Reader {
     return this.#cursors.hears(queueOf(this.#parts.settings.prefix, topic, partition));
   }
 
+  /** Whether anybody reads a partition. */
+  isRead(topic: string, partition: number): boolean {
+    return this.#cursors.has(queueOf(this.#parts.settings.prefix, topic, partition));
+  }
+
   close(): void {
     this.#cursors.close();
   }

@@ -10,6 +10,10 @@ import { queueOf } from "./names.ts";
 
 /** After a hint the end of a stream is waited for anew, so that a busy one is not sent whole, in milliseconds. */
 const restMs = 20;
+/** The same of a partition that nobody reads here: a member watches all of a topic, and reads its share. In milliseconds. */
+const unreadMs = 1000;
+/** While a partition's readers hear of it themselves, it is asked so often whether they still do. */
+const heardMs = 250;
 /** After so long a topic that could not be watched is tried again. */
 const againMs = 1000;
 
@@ -25,6 +29,7 @@ export interface WatchParts {
   readonly topic: (name: string) => Promise<TopicSpec>;
   /** Whether all who read a partition are sent what comes, and then say so here. */
   readonly hears: (topic: string, partition: number) => boolean;
+  readonly isRead: (topic: string, partition: number) => boolean;
 }
 
 /**
@@ -101,7 +106,7 @@ export class Watch {
         this.#later(topic, watched);
       });
       await channel.prefetch(1);
-      for (let partition = 0; partition < partitions; partition++) await this.#wait(topic, partition, channel);
+      for (let partition = 0; partition < partitions; partition++) await this.#wait(topic, partition, watched, channel);
       // Something may have come while nobody listened.
       this.came(topic);
     } catch {
@@ -120,7 +125,7 @@ export class Watch {
   }
 
   /** Waits for one message at the end of a stream, and after a rest for the next. */
-  async #wait(topic: string, partition: number, channel: Channel): Promise<void> {
+  async #wait(topic: string, partition: number, watched: Watched, channel: Channel): Promise<void> {
     const { prefix, platform } = this.#parts;
     let came = false;
     const { consumerTag } = await channel.consume(queueOf(prefix, topic, partition), (message) => {
@@ -129,15 +134,28 @@ export class Watch {
       if (came) return;
       came = true;
       this.came(topic, partition);
-      channel.ack(message, true);
-      platform.clock.after(restMs, () => void this.#anew(topic, partition, channel, consumerTag), true);
+      // Acknowledged later, so that no other comes by it.
+      const again = (): void => {
+        if (watched.channel !== channel) return;
+        // A consumer at the end costs the server more than the message does, and readers that are sent what comes need none.
+        if (this.#parts.hears(topic, partition)) return void platform.clock.after(heardMs, again, true);
+        channel.ack(message, true);
+        void this.#anew(topic, partition, watched, channel, consumerTag);
+      };
+      platform.clock.after(this.#parts.isRead(topic, partition) ? restMs : unreadMs, again, true);
     }, offsetArguments("next")); // prettier-ignore
   }
 
-  async #anew(topic: string, partition: number, channel: Channel, consumerTag: string): Promise<void> {
+  async #anew(
+    topic: string,
+    partition: number,
+    watched: Watched,
+    channel: Channel,
+    consumerTag: string,
+  ): Promise<void> {
     try {
       await channel.cancel(consumerTag);
-      await this.#wait(topic, partition, channel);
+      await this.#wait(topic, partition, watched, channel);
       this.came(topic, partition);
     } catch {
       // The channel is closed, and begun anew.
