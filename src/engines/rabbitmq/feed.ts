@@ -27,17 +27,20 @@ export class Feed {
   readonly #channel: Channel;
   readonly #queue: string;
   readonly #taker: Taker;
+  readonly #prefetch: number;
   #last: ConsumeMessage | undefined;
+  /** How many it was sent and has not acknowledged. */
   #open = 0;
   #failure: Error | undefined;
   #over = false;
   /** How many it was sent. */
   received = 0;
 
-  private constructor(channel: Channel, queue: string, taker: Taker) {
+  private constructor(channel: Channel, queue: string, taker: Taker, prefetch: number) {
     this.#channel = channel;
     this.#queue = queue;
     this.#taker = taker;
+    this.#prefetch = prefetch;
     channel.on("error", (error) => (this.#failure = error));
     channel.on("close", () => this.#lost());
   }
@@ -61,22 +64,35 @@ export class Feed {
     taker: Taker,
     prefetch: number = ahead.min,
   ): Promise<Feed> {
-    const feed = new Feed(channel, queue, taker);
+    const feed = new Feed(channel, queue, taker, prefetch);
     await channel.prefetch(prefetch);
     await channel.consume(queue, (message) => feed.#delivered(message), offsetArguments(from));
     return feed;
   }
 
   /**
-   * Resolves when everything that was committed before the call is delivered, as far as it was acknowledged: true when something
-   * came meanwhile. The server has no such question, but making a consumer goes through the process that tells all consumers
-   * of what is new, and behind what that has told us of already.
+   * Resolves when everything that was committed before the call is delivered, as far as it was acknowledged: true when the server
+   * waits for acknowledgements, so that there may be more. The server has no such question, but making a consumer goes through the
+   * process that tells all consumers of what is new, and behind what that has told us of already. `ahead` hears of offsets behind
+   * all that was there.
    */
-  async settled(): Promise<boolean> {
-    const before = this.received;
-    const { consumerTag } = await this.#channel.consume(this.#queue, ignore, offsetArguments("next"));
+  async settled(ahead?: (offset: number) => void): Promise<boolean> {
+    const acknowledged = this.received - this.#open;
+    const taken = (message: ConsumeMessage | null): void => void (message && ahead?.(offsetOf(message)));
+    const { consumerTag } = await this.#channel.consume(this.#queue, taken, offsetArguments("next"));
+    // Whether something came says nothing: of a stream that is written to all the time, something always does.
+    const isHeldUp = this.received - acknowledged >= this.#prefetch;
     await this.#channel.cancel(consumerTag);
-    return this.received > before;
+    return isHeldUp;
+  }
+
+  /** Reads to where the stream ended at the call, or until there is enough. Who asks for it keeps nothing. */
+  async toEnd(enough: () => boolean = () => false): Promise<void> {
+    let end = Infinity;
+    const reached = (): boolean => this.#last !== undefined && offsetOf(this.#last) >= end - 1;
+    // What came while it was made could not be acknowledged yet.
+    do this.more(1);
+    while ((await this.settled((offset) => (end = Math.min(end, offset)))) && !reached() && !enough());
   }
 
   /** Lets the server send on: all that was delivered is taken. */
@@ -132,5 +148,3 @@ export function offsetArguments(from: From): { arguments: { "x-stream-offset": u
   const offset = typeof from === "object" ? { "!": "timestamp", value: Math.max(0, Math.floor(from.timeMs / 1000)) } : from; // prettier-ignore
   return { arguments: { "x-stream-offset": offset } };
 }
-
-const ignore = (): void => undefined;

@@ -211,8 +211,7 @@ export class Lane {
     const delivered = (message: ConsumeMessage, offset: number, by: Feed): void => this.#delivered(message, offset, by);
     const feed = await Feed.open(line.model, this.queue, from, { delivered, lost }, aheadOfNone);
     try {
-      do feed.more(1);
-      while (await feed.settled());
+      await feed.toEnd();
       return feed;
     } catch (error) {
       feed.close();

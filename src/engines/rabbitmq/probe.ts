@@ -39,16 +39,15 @@ async function look(model: ChannelModel, queue: string, from: From): Promise<Bou
   let feed: Feed | undefined;
   try {
     await channel.consume(queue, began, offsetArguments("first"));
-    feed = await Feed.on(channel, queue, from, {
-      delivered(_message, offset, by) {
+    const taker = {
+      delivered(_message: ConsumeMessage, offset: number, by: Feed): void {
         last = offset;
         by.more(16);
       },
       lost: () => undefined,
-    });
-    // What came while it was made could not be acknowledged yet.
-    do feed.more(1);
-    while (await feed.settled());
+    };
+    feed = await Feed.on(channel, queue, from, taker);
+    await feed.toEnd();
   } finally {
     if (feed) feed.close();
     else await channel.close().catch(() => undefined);
@@ -68,8 +67,7 @@ export async function positionAt(model: ChannelModel, queue: string, timeMs: num
     lost: () => undefined,
   }); // prettier-ignore
   try {
-    do feed.more(1);
-    while ((await feed.settled()) && found === undefined);
+    await feed.toEnd(() => found !== undefined);
     return found;
   } finally {
     feed.close();
