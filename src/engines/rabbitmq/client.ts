@@ -116,9 +116,12 @@ interface Internals {
 
 const socketOf = (model: ChannelModel) => (model as unknown as Internals).connection?.stream;
 
-/** Lets go of a connection at once, which the client does not offer. */
+/**
+ * Lets go of a connection at once, which the client does not offer. By an error, since without one it would not notice before the
+ * time of its heartbeats, and leave open until then what it was asked.
+ */
 export function discard(model: ChannelModel): void {
-  socketOf(model)?.destroy?.();
+  socketOf(model)?.destroy?.(new Error("socket closed"));
 }
 
 /**

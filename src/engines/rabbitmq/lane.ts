@@ -360,11 +360,15 @@ export class Lane {
   }
 }
 
-/** Closes a channel; resolves when the server says that it is, or the connection is gone. */
-async function closed(channel: Channel): Promise<void> {
-  try {
-    await channel.close();
-  } catch {
-    // It was closed before.
-  }
+/** Closes a channel; resolves when the server says that it is, or the connection is gone: the client's own promise never does then. */
+function closed(channel: Channel): Promise<void> {
+  return new Promise((resolve) => {
+    channel.once("close", resolve);
+    // It may be closed already.
+    try {
+      channel.close().then(resolve, resolve);
+    } catch {
+      resolve();
+    }
+  });
 }
