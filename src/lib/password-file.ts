@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { constants, open } from "node:fs/promises";
 import { TidingsError } from "../errors/tidings-error.ts";
 import { invalidOption } from "./options.ts";
 
@@ -11,20 +11,33 @@ export function checkPasswordFile(where: string, file: unknown, password: string
 }
 
 /**
- * The password in a file as it stands there now, without the end of its line: read for each connection, so that a password
+ * The password in a file as it stands there now, without a byte order mark and the end of its line: read for each connection, so that a password
  * which is replaced holds from the next one on. `address` is for the error. Throws TIDINGS_CREDENTIALS_UNAVAILABLE.
  */
 export async function passwordIn(file: string, address: string): Promise<string> {
   let text: string;
   try {
-    text = await readFile(file, "utf8");
+    text = await secretIn(file);
   } catch (cause) {
     const { code = "unknown" } = cause as { code?: string };
     throw unavailable(`the file ${file} cannot be read (${code})`, address, cause);
   }
-  const password = text.replace(/\r?\n$/, "");
+  // Some editors begin with a mark of the encoding.
+  const password = text.replace(/^\uFEFF/, "").replace(/\r?\n$/, "");
   if (password === "") throw unavailable(`the file ${file} is empty`, address);
   return password;
+}
+
+/** What a file says, without waiting for ever where it is none: nobody may ever write to a named pipe. Throws what the system says. */
+export async function secretIn(file: string): Promise<string> {
+  // Windows has no such flag, and no such files.
+  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+  try {
+    if (!(await handle.stat()).isFile()) throw Object.assign(new Error("It is no file."), { code: "no file" });
+    return await handle.readFile("utf8");
+  } finally {
+    await handle.close();
+  }
 }
 
 function unavailable(why: string, address: string, cause?: unknown): TidingsError {

@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { TidingsError } from "../../errors/tidings-error.ts";
 import { messageOf } from "../../event/validate.ts";
+import { secretIn } from "../../lib/password-file.ts";
 import type { Clock } from "../../platform/clock.ts";
 import type { Settings } from "./options.ts";
 
@@ -50,7 +50,7 @@ export class Tokens {
 
   async #read(file: string): Promise<string> {
     try {
-      return (await readFile(file, "utf8")).trim();
+      return (await secretIn(file)).trim();
     } catch (error) {
       throw this.#unavailable(`${this.#giver()} cannot be read (${(error as { code?: string }).code ?? "unknown"})`, error); // prettier-ignore
     }
