@@ -6,7 +6,7 @@ import { FaultProxy } from "../../../scripts/chaos/proxy.ts";
 import { serviceUrl } from "../../../scripts/services/url.ts";
 import { Call } from "../../../src/engines/broker/call.ts";
 import { discard } from "../../../src/engines/rabbitmq/client.ts";
-import { Item } from "../../../src/engines/rabbitmq/item.ts";
+import { Item, Owner } from "../../../src/engines/rabbitmq/item.ts";
 import { Known } from "../../../src/engines/rabbitmq/known.ts";
 import { Lane } from "../../../src/engines/rabbitmq/lane.ts";
 import type { Line } from "../../../src/engines/rabbitmq/link.ts";
@@ -16,7 +16,7 @@ import { afterwards } from "../../lib/afterwards.ts";
 import { channel, platform, prefixFor, rejection, withoutRabbitmq } from "./support.ts";
 
 /** Connections by a proxy. */
-async function way(t: TestContext): Promise<{ proxy: FaultProxy; dial(): Promise<Line> }> {
+async function way(t: TestContext): Promise<{ proxy: FaultProxy; readonly dial: () => Promise<Line> }> {
   const url = new URL(serviceUrl("rabbitmq"));
   const proxy = await FaultProxy.listen(Number(url.port), t.name);
   afterwards(t, () => proxy.close());
@@ -46,7 +46,6 @@ async function laneTo(t: TestContext, line: () => Line | undefined) {
   const settings = settingsOf({ url: serviceUrl("rabbitmq"), durability: "weak" });
   const known = new Known("test");
   const lane = new Lane(queue, { clock, settings, known, line, settled: () => undefined, stuck: () => undefined });
-  let number = 0;
   return {
     lane,
     /** Lets the pauses be over. */
@@ -55,9 +54,8 @@ async function laneTo(t: TestContext, line: () => Line | undefined) {
       new Promise((resolve, reject) => {
         const data = Buffer.from("{}");
         const draft = { topic: "orders", partition: 0, queue, headers: {}, contentType: undefined, data, bytes: 2 };
-        const call = new Call(1, clock.monotonic(), settings.address, { resolve, reject, over: () => undefined });
-        number++;
-        lane.push(new Item(draft, { number, mark: known.markOf(number), placed: false }, { call, index: 0 }));
+        const host = { address: settings.address, over: () => undefined };
+        lane.push(new Item(draft, false, new Owner(new Call(1, clock.monotonic(), host, resolve, reject), 0)));
         lane.pump();
       }),
   };
