@@ -111,10 +111,15 @@ export function publishOn(
 
 /** The socket, which the client does not offer. */
 interface Internals {
-  readonly connection?: { readonly stream?: Partial<Pick<Socket, "destroy" | "cork" | "uncork" | "write">> };
+  readonly connection?: {
+    readonly stream?: Partial<Pick<Socket, "destroy" | "cork" | "uncork" | "write" | "writableLength">>;
+  };
 }
 
 const socketOf = (model: ChannelModel) => (model as unknown as Internals).connection?.stream;
+
+/** Whether there is something that the system has not taken to send yet. */
+export const isSending = (model: ChannelModel): boolean => (socketOf(model)?.writableLength ?? 0) > 0;
 
 /**
  * Lets go of a connection at once, which the client does not offer. By an error, since without one it would not notice before the

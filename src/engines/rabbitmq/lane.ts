@@ -4,7 +4,7 @@ import type { CancelTimer, Clock } from "../../platform/clock.ts";
 import { unknownOutcome } from "../broker/rejections.ts";
 import { Row } from "../broker/row.ts";
 import type { Item } from "./item.ts";
-import { dropChannel, openConfirmChannel, Publishing, publishOn } from "./client.ts";
+import { dropChannel, isSending, openConfirmChannel, Publishing, publishOn } from "./client.ts";
 import { describeFailure, failureKind, gone, toTidingsError } from "./failure.ts";
 import { aheadOfNone, Feed, type From } from "./feed.ts";
 import type { Known } from "./known.ts";
@@ -26,6 +26,8 @@ export interface LaneHost {
 
 /** How long a server that says nothing else may take to store what was sent, in milliseconds. */
 const patienceMs = 10_000;
+/** And so much longer for each byte of what it is to store next, which may still be on a slow way to it. */
+const wayMsPerByte = 1 / 100;
 /** A lane that nobody uses is closed after so long, in milliseconds. */
 const idleMs = 15_000;
 /** While events are sent, how often to look how far the stream is, in milliseconds: so much is read when the channel is lost. */
@@ -108,10 +110,13 @@ export class Lane {
   /** Looks for what takes too long, and lets go of what nobody uses. */
   tick(nowMs: number): void {
     const line = this.#host.line();
+    // A way that is full is looked after by heartbeats.
+    if (this.#flight.size > 0 && line && isSending(line.model)) this.#progressAtMs = nowMs;
     const sinceMs = nowMs - this.#progressAtMs;
     if (this.#flight.size === 0 && this.#waiting[this.#head]?.over) this.#sweep();
     if (!this.#channel || !line) return;
-    if (this.#flight.size > 0 && line.blocked === undefined && sinceMs > patienceMs) return this.#host.stuck(line);
+    if (this.#flight.size > 0 && line.blocked === undefined && sinceMs > this.#patienceMs())
+      return this.#host.stuck(line);
     if (this.idle && sinceMs > idleMs) return this.#lost();
     if (this.idle && this.#feed && nowMs - this.#placedAtMs > idleMs) {
       this.#feed.close();
@@ -119,6 +124,11 @@ export class Lane {
     }
     if (!this.#looking && nowMs - this.#lookedAtMs > lookEveryMs && this.#progressAtMs > this.#lookedAtMs)
       this.#look(line).catch(() => undefined);
+  }
+
+  #patienceMs(): number {
+    const [next] = this.#flight.values();
+    return patienceMs + (next?.draft.bytes ?? 0) * wayMsPerByte;
   }
 
   /** Whether it holds a channel, so that it wants to be looked at now and then. */

@@ -45,15 +45,18 @@ async function laneTo(t: TestContext, line: () => Line | undefined) {
   } as unknown as Clock;
   const settings = settingsOf({ url: serviceUrl("rabbitmq"), durability: "weak" });
   const known = new Known("test");
-  const lane = new Lane(queue, { clock, settings, known, line, settled: () => undefined, stuck: () => undefined });
+  let stuck = 0;
+  const lane = new Lane(queue, { clock, settings, known, line, settled: () => undefined, stuck: () => void stuck++ });
   return {
     lane,
+    /** How often it said that the connection gets nothing done. */
+    stuck: () => stuck,
     /** Lets the pauses be over. */
     goOn: () => timers.splice(0).forEach((act) => act()),
-    publish: () =>
+    publish: (bytes = 2) =>
       new Promise((resolve, reject) => {
-        const data = Buffer.from("{}");
-        const draft = { topic: "orders", partition: 0, queue, headers: {}, contentType: undefined, data, bytes: 2 };
+        const data = Buffer.alloc(bytes, " ");
+        const draft = { topic: "orders", partition: 0, queue, headers: {}, contentType: undefined, data, bytes };
         const host = { address: settings.address, over: () => undefined };
         lane.push(new Item(draft, false, new Owner(new Call(1, clock.monotonic(), host, resolve, reject), 0)));
         lane.pump();
@@ -80,6 +83,23 @@ describe("the events of a partition of RabbitMQ", { skip: withoutRabbitmq }, () 
     line = await dial();
     goOn();
     assert.deepEqual(await waiting, [{ position: -1, duplicate: false }]);
+  });
+
+  it("are given the time that a slow way takes, and no more", async (t) => {
+    const { proxy, dial } = await way(t);
+    const line = await dial();
+    const { lane, publish, stuck } = await laneTo(t, () => line);
+    await publish();
+    const fast = proxy.slow("all", 1, 1_000_000);
+    const large = publish(4_000_000);
+    lane.tick(platform.clock.monotonic() + 20_000);
+    assert.equal(stuck(), 0);
+    fast();
+    await large;
+    proxy.halfOpen("all");
+    void publish();
+    lane.tick(platform.clock.monotonic() + 20_000);
+    assert.equal(stuck(), 1);
   });
 
   it("what was asked of a connection that is let go of is answered at once", async (t) => {
