@@ -127,8 +127,7 @@ export class Lane {
   }
 
   #patienceMs(): number {
-    const [next] = this.#flight.values();
-    return patienceMs + (next?.draft.bytes ?? 0) * wayMsPerByte;
+    return patienceMs + (this.#flight.first?.draft.bytes ?? 0) * wayMsPerByte;
   }
 
   /** Whether it holds a channel, so that it wants to be looked at now and then. */
