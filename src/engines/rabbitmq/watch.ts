@@ -139,7 +139,8 @@ export class Watch {
         if (watched.channel !== channel) return;
         // A consumer at the end costs the server more than the message does, and readers that are sent what comes need none.
         if (this.#parts.hears(topic, partition)) return void platform.clock.after(heardMs, again, true);
-        channel.ack(message, true);
+        // Only this one: the channel waits for other partitions too, whose messages may have come before it.
+        channel.ack(message);
         void this.#anew(topic, partition, watched, channel, consumerTag);
       };
       platform.clock.after(this.#parts.isRead(topic, partition) ? restMs : unreadMs, again, true);
