@@ -34,6 +34,30 @@ export async function openConfirmChannel(model: ChannelModel): Promise<ConfirmCh
   return channel;
 }
 
+/** What the client keeps of consumers, and does not offer. */
+interface Consumers {
+  registerConsumer?(tag: string, consumer: () => void): void;
+  unregisterConsumer?(tag: string): void;
+}
+
+/** So many consumers of a channel that have ended are remembered. */
+const endedMax = 8;
+const ended = new WeakMap<Channel, string[]>();
+
+/**
+ * Ends a consumer of a stream. The server may send it something after it has said that it has ended, and the client closes the channel
+ * when a message comes for a consumer that it does not know: so it goes on knowing the last ones, and nobody is told.
+ */
+export async function endConsumer(channel: Channel, consumerTag: string): Promise<void> {
+  await channel.cancel(consumerTag);
+  const consumers = channel as Consumers;
+  if (!consumers.registerConsumer || !consumers.unregisterConsumer) return;
+  consumers.registerConsumer(consumerTag, () => undefined);
+  const tags = ended.get(channel) ?? [];
+  ended.set(channel, tags);
+  if (tags.push(consumerTag) > endedMax) consumers.unregisterConsumer(tags.shift() as string);
+}
+
 /** Closes a channel, unless it is closed already; nobody waits for it. */
 export function dropChannel(channel: Channel): void {
   try {

@@ -191,8 +191,9 @@ export class Cursor<Entry> {
   /** Asks whether what was there is delivered: all of it, or more came meanwhile. */
   #settled(feed: Feed): Promise<"more" | "end"> {
     const known = this.#known();
-    const settling = feed.settled().then((more) => {
-      if (more) return "more";
+    // While something comes it is not sent what comes, but what was there: asked again and again, a server gets nothing else done.
+    const settling = feed.settled().then(({ came }) => {
+      if (came) return "more";
       this.#isCurrent = true;
       this.#reached(known.offset, known.own);
       return "end";

@@ -1,5 +1,5 @@
 import type { Channel, ChannelModel, ConsumeMessage, Message } from "amqplib";
-import { dropChannel, openChannel } from "./client.ts";
+import { dropChannel, endConsumer, openChannel } from "./client.ts";
 import type { Settings } from "./options.ts";
 
 /** Where a consumer of a stream begins. */
@@ -71,19 +71,19 @@ export class Feed {
   }
 
   /**
-   * Resolves when everything that was committed before the call is delivered, as far as it was acknowledged: true when the server
-   * waits for acknowledgements, so that there may be more. The server has no such question, but making a consumer goes through the
+   * Resolves when everything that was committed before the call is delivered, as far as it was acknowledged: with whether something
+   * came meanwhile, and whether the server waits for acknowledgements, so that there may be more. The server has no such question, but making a consumer goes through the
    * process that tells all consumers of what is new, and behind what that has told us of already. `ahead` hears of offsets behind
    * all that was there.
    */
-  async settled(ahead?: (offset: number) => void): Promise<boolean> {
+  async settled(ahead?: (offset: number) => void): Promise<{ readonly came: boolean; readonly isHeldUp: boolean }> {
+    const before = this.received;
     const acknowledged = this.received - this.#open;
     const taken = (message: ConsumeMessage | null): void => void (message && ahead?.(offsetOf(message)));
     const { consumerTag } = await this.#channel.consume(this.#queue, taken, offsetArguments("next"));
-    // Whether something came says nothing: of a stream that is written to all the time, something always does.
     const isHeldUp = this.received - acknowledged >= this.#prefetch;
-    await this.#channel.cancel(consumerTag);
-    return isHeldUp;
+    await endConsumer(this.#channel, consumerTag);
+    return { came: this.received > before, isHeldUp };
   }
 
   /** Reads to where the stream ended at the call, or until there is enough. Who asks for it keeps nothing. */
@@ -92,7 +92,12 @@ export class Feed {
     const reached = (): boolean => this.#last !== undefined && offsetOf(this.#last) >= end - 1;
     // What came while it was made could not be acknowledged yet.
     do this.more(1);
-    while ((await this.settled((offset) => (end = Math.min(end, offset)))) && !reached() && !enough());
+    while (
+      // Whether something came says nothing here: of a stream that is written to all the time, something always does.
+      (await this.settled((offset) => (end = Math.min(end, offset)))).isHeldUp &&
+      !reached() &&
+      !enough()
+    );
   }
 
   /** Lets the server send on: all that was delivered is taken. */

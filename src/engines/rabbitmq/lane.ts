@@ -211,6 +211,8 @@ export class Lane {
           this.#failure ??= error as Error;
           this.#lost();
         }
+        // It may have been lost before, and be there again.
+        this.pump();
       },
     );
   }

@@ -3,7 +3,7 @@ import type { CancelTimer } from "../../platform/clock.ts";
 import type { Platform } from "../../platform/platform.ts";
 import type { TopicListener, TopicSpec } from "../../ports/topics.ts";
 import { Listeners } from "../broker/listeners.ts";
-import { dropChannel, openChannel } from "./client.ts";
+import { dropChannel, endConsumer, openChannel } from "./client.ts";
 import { offsetArguments } from "./feed.ts";
 import type { Line, Link } from "./link.ts";
 import { queueOf } from "./names.ts";
@@ -155,7 +155,7 @@ export class Watch {
     consumerTag: string,
   ): Promise<void> {
     try {
-      await channel.cancel(consumerTag);
+      await endConsumer(channel, consumerTag);
       await this.#wait(topic, partition, watched, channel);
       this.came(topic, partition);
     } catch {
